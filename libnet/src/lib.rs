@@ -1,0 +1,6 @@
+//! Container networks on one Linux host: bridges, veth pairs, network namespaces, addresses, firewall, published
+//! ports. No HTTP, no containers, no DNS: a caller hands in namespaces and values and gets kernel state.
+//!
+//! Read top-down: [`types`] are values, plans are pure decisions over them, effects apply plans, `sys` makes syscalls.
+
+pub mod types;
