@@ -1,0 +1,6 @@
+//! Hosts, their daemons, what they say, and how long we wait for it.
+
+pub(crate) mod host;
+pub(crate) mod machine;
+pub(crate) mod output;
+pub(crate) mod wait;
