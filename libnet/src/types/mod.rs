@@ -4,12 +4,14 @@ mod id;
 mod ifname;
 mod mac;
 mod mtu;
+mod policy;
 mod port;
 
 pub use id::{ContainerId, EndpointId, IdError, NetworkId, SandboxId};
 pub use ifname::{IfName, IfNameError};
 pub use mac::{MacAddr, MacAddrError};
 pub use mtu::{Mtu, MtuError};
+pub use policy::{Icc, Internal, Masquerade};
 pub use port::{Port, PortError, PortRange, Proto};
 
 /// An address family, where a choice between the two is all that is meant.
