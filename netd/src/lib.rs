@@ -1,1 +1,7 @@
-//! stub
+//! The daemon: requests of the Docker Engine API come in over HTTP, the engine turns them into lifecycles of containers
+//! and networks, and `libnet`, `dns` and `netd-runtime` make them real.
+
+pub mod error;
+pub mod events;
+
+pub use error::{EngineError, Kind};
