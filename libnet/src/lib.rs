@@ -3,4 +3,6 @@
 //!
 //! Read top-down: [`types`] are values, plans are pure decisions over them, effects apply plans, `sys` makes syscalls.
 
+pub mod ipam;
+pub mod store;
 pub mod types;
