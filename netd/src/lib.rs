@@ -1,7 +1,9 @@
 //! The daemon: requests of the Docker Engine API come in over HTTP, the engine turns them into lifecycles of containers
 //! and networks, and `libnet`, `dns` and `netd-runtime` make them real.
 
+pub mod config;
 pub mod error;
 pub mod events;
 
+pub use config::Config;
 pub use error::{EngineError, Kind};
