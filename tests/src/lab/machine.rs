@@ -135,6 +135,17 @@ impl Machine {
         self.client(&binary("pontoon"), args)
     }
 
+    /// Starts a container of the built-in image in the background: `pontoon run -d --name NAME ARGS host PROGRAM`.
+    /// Returns its id.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[track_caller]
+    pub fn start(&self, name: &str, args: &[&str], program: &[&str]) -> String {
+        let line = [&["run", "-d", "--name", name], args, &["host"], program].concat();
+        self.pontoon(line).ok()
+    }
+
     /// Runs the stock `docker` command line against netd.
     #[track_caller]
     pub fn docker<S: Into<String>>(&self, args: impl IntoIterator<Item = S>) -> Output {

@@ -1,0 +1,197 @@
+//! A container's life, driven by `pontoon`.
+
+use std::io::{Read, Write};
+
+use tests::{Lab, Machine, eventually};
+
+fn state(machine: &Machine, container: &str) -> String {
+    machine.pontoon(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", container]).ok()
+}
+
+#[test]
+fn exit_codes_are_the_processes_or_say_who_failed() {
+    let machine = Lab::new().machine("a");
+    machine.pontoon(["run", "--rm", "host", "true"]).ok();
+    machine.pontoon(["run", "--rm", "host", "sh", "-c", "exit 7"]).fails(7);
+    machine.pontoon(["run", "--rm", "host", "sh", "-c", "kill -TERM $$"]).fails(143);
+    let error = machine.pontoon(["run", "--rm", "host", "no-such-command"]).fails(127);
+    assert!(error.contains("executable file not found"), "{error}");
+    let error = machine.pontoon(["run", "--rm", "host", "/etc/hostname"]).fails(126);
+    assert!(error.contains("permission denied"), "{error}");
+    let error = machine.pontoon(["run", "--rm", "--network", "nowhere", "host", "true"]).fails(125);
+    assert!(error.contains("network nowhere not found"), "{error}");
+    machine.pontoon(["run", "--no-such-flag", "host"]).fails(125);
+    let error = machine.pontoon(["run", "--rm", "busybox", "true"]).fails(125);
+    assert!(error.contains("busybox"), "{error}");
+    assert_eq!(machine.pontoon(["ps", "-aq"]).ok(), "");
+}
+
+#[test]
+fn output_is_passed_on_stream_by_stream() {
+    let machine = Lab::new().machine("a");
+    let output = machine.pontoon(["run", "--rm", "host", "sh", "-c", "echo out; echo err >&2"]);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out", "err"));
+    let mut cat = machine.spawn(machine.pontoon_words(&["run", "-i", "--rm", "host", "cat"]));
+    cat.child.stdin.take().unwrap().write_all(b"through\n").unwrap();
+    let mut text = String::new();
+    cat.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "through\n");
+    assert!(cat.child.wait().unwrap().success());
+}
+
+#[test]
+fn stop_start_restart_kill_wait_rm() {
+    let machine = Lab::new().machine("a");
+    machine.pontoon(["network", "create", "web"]).ok();
+    let line = [
+        "run",
+        "-d",
+        "--name",
+        "c",
+        "--network",
+        "web",
+        "host",
+        "sh",
+        "-c",
+        "trap 'exit 5' TERM; while :; do sleep 0.1; done",
+    ];
+    let id = machine.pontoon(line).ok();
+    assert_eq!(id.len(), 64);
+    let address =
+        || machine.pontoon(["inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", "c"]).ok();
+    let first = address();
+    assert_eq!(state(&machine, "c"), "running 0");
+    eventually("the trap is set", || machine.pontoon(["exec", "c", "pgrep", "sleep"]).result());
+    machine.pontoon(["stop", "c"]).ok();
+    assert_eq!(state(&machine, "c"), "exited 5");
+    assert!(machine.pontoon(["ps", "-a"]).ok().contains("Exited (5)"));
+    assert_eq!(machine.pontoon(["ps", "-q"]).ok(), "");
+
+    machine.start("greedy", &["--network", "web"], &["sleep", "1000"]);
+    assert_eq!(machine.pontoon(["start", "c"]).ok(), "c");
+    assert_eq!(address(), first, "an address stays with its container");
+    machine.pontoon(["restart", "-t", "0", "c"]).ok();
+    assert_eq!((state(&machine, "c").as_str(), address()), ("running 0", first));
+
+    let error = machine.pontoon(["rm", "c"]).fails(1);
+    assert!(
+        error.contains("container is running: stop the container before removing or force remove"),
+        "{error}"
+    );
+    machine.pontoon(["kill", "c"]).ok();
+    assert_eq!(machine.pontoon(["wait", "c"]).ok(), "137");
+    machine.pontoon(["rm", "c"]).ok();
+    let error = machine.pontoon(["inspect", "c"]).fails(1);
+    assert!(error.to_lowercase().contains("no such"), "{error}");
+    let error = machine.pontoon(["start", "c"]).fails(1);
+    assert!(error.contains("No such container: c"), "{error}");
+}
+
+#[test]
+fn exec_with_and_without_a_terminal() {
+    let machine = Lab::new().machine("a");
+    machine.start("c", &[], &["sleep", "1000"]);
+    assert_eq!(
+        machine.pontoon(["exec", "-e", "A=b", "-w", "/usr", "c", "sh", "-c", "echo $A $PWD"]).ok(),
+        "b /usr"
+    );
+    machine.pontoon(["exec", "c", "sh", "-c", "exit 9"]).fails(9);
+    let error = machine.pontoon(["exec", "c", "no-such-command"]).fails(127);
+    assert!(error.contains("not found"), "{error}");
+    let pontoon = machine.pontoon_words(&["exec", "-it", "c", "sh", "-c", "tty; stty size"]).join(" ");
+    let line = format!("stty rows 33 cols 99 2>/dev/null; {pontoon}");
+    let seen = machine.exec(["script", "-qec", &line, "/dev/null"]).ok();
+    assert!(seen.contains("/dev/pts/") && seen.contains("33 99"), "{seen}");
+}
+
+#[test]
+fn logs_are_kept_and_followed() {
+    let machine = Lab::new().machine("a");
+    let line = [
+        "run",
+        "-d",
+        "--name",
+        "c",
+        "host",
+        "sh",
+        "-c",
+        "echo one; echo two >&2; read x < /proc/self/fd/0; sleep 1000",
+    ];
+    machine.pontoon(line).ok();
+    eventually("both lines are logged", || {
+        let logs = machine.pontoon(["logs", "c"]);
+        if (logs.stdout.as_str(), logs.stderr.as_str()) == ("one", "two") { Ok(()) } else { Err(logs) }
+    });
+    assert_eq!(machine.pontoon(["logs", "--tail", "0", "c"]).ok(), "");
+    assert!(machine.pontoon(["logs", "-t", "c"]).ok().starts_with("20"), "a time stands before the line");
+    let mut follow = machine.spawn(machine.pontoon_words(&["logs", "-f", "c"]));
+    machine.pontoon(["kill", "c"]).ok();
+    let ended = eventually("following ends with the container", || {
+        follow.child.try_wait().unwrap().ok_or("still there")
+    });
+    assert!(ended.success());
+}
+
+#[test]
+fn names_are_unique_and_legal() {
+    let machine = Lab::new().machine("a");
+    machine.pontoon(["create", "--name", "c", "host", "true"]).ok();
+    let error = machine.pontoon(["create", "--name", "c", "host", "true"]).fails(1);
+    assert!(error.contains("The container name \"/c\" is already in use by container"), "{error}");
+    let error = machine.pontoon(["run", "--name", "-bad/", "host", "true"]).fails(125);
+    assert!(error.to_lowercase().contains("invalid container name"), "{error}");
+    assert_eq!(state(&machine, "c"), "created 0");
+}
+
+#[test]
+fn a_failing_container_is_started_again_as_its_policy_says() {
+    let machine = Lab::new().machine("a");
+    machine.start("c", &["--restart", "on-failure:2"], &["false"]);
+    eventually("it was tried three times", || {
+        let seen = machine.pontoon(["inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "c"]).ok();
+        if seen == "2 exited" { Ok(()) } else { Err(seen) }
+    });
+}
+
+#[test]
+fn the_host_image_hides_the_machines_secrets() {
+    let machine = Lab::new().machine("a");
+    let seen =
+        machine.pontoon(["run", "--rm", "host", "sh", "-c", "ls -A /root; ls /run/pontoon; cat /etc/shadow"]);
+    assert_eq!(seen.stdout, "", "{seen:?}");
+    let line = ["run", "--rm", "host", "sh", "-c", "touch /etc/mine && rm /etc/passwd && ls /etc/mine"];
+    assert_eq!(machine.pontoon(line).ok(), "/etc/mine");
+    assert!(machine.exec(["test", "-e", "/etc/passwd"]).status.success());
+    assert!(!machine.exec(["test", "-e", "/etc/mine"]).status.success());
+}
+
+#[test]
+fn a_root_folder_instead_of_an_image() {
+    let machine = Lab::new().machine("a");
+    machine.sh("mkdir -p /run/lab/root/bin && cp $(command -v busybox) /run/lab/root/bin/sh").ok();
+    let seen = machine.pontoon(["run", "--rm", "--rootfs", "/run/lab/root", "sh", "-c", "echo /*"]).ok();
+    assert!(seen.contains("/bin") && !seen.contains("/home"), "{seen}");
+    let error = machine.pontoon(["run", "--rm", "--rootfs", "/run/lab/nothing", "sh"]).fails(125);
+    assert!(error.contains("/run/lab/nothing"), "{error}");
+}
+
+#[test]
+fn an_oci_runtime_by_name_runs_the_same_bundle() {
+    let machine = Lab::new().machine("a");
+    machine.pontoon(["network", "create", "web"]).ok();
+    let line = [
+        "run",
+        "--rm",
+        "--runtime",
+        "runc",
+        "--network",
+        "web",
+        "host",
+        "sh",
+        "-c",
+        "ip -o -4 address show eth0; exit 3",
+    ];
+    let output = machine.pontoon(line);
+    assert!(output.stdout.contains("eth0"), "{output:?}");
+    assert_eq!(output.status.code(), Some(3));
+}

@@ -1,0 +1,128 @@
+//! Published ports: who reaches them, from where, and which source address the server sees.
+
+use tests::{Host, Lab, Machine, eventually};
+
+/// Starts a server that says its name and whom it sees.
+fn server(machine: &Machine, name: &str, args: &[&str]) {
+    let says = format!("SYSTEM:echo {name} sees $SOCAT_PEERADDR");
+    machine.start(name, args, &["socat", "TCP-LISTEN:8000,fork,reuseaddr", &says]);
+}
+
+fn ask(from: &Host, to: &str) -> Result<String, String> {
+    let output = from.exec(["socat", "-t3", "-", &format!("TCP:{to},connect-timeout=2")]);
+    if output.stdout.is_empty() { Err(output.stderr) } else { Ok(output.stdout) }
+}
+
+fn address(machine: &Machine, container: &str) -> String {
+    let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    machine.pontoon(["inspect", "-f", template, container]).ok()
+}
+
+#[test]
+fn a_port_is_reached_from_everywhere_with_the_real_source() {
+    let machine = Lab::new().machine("a");
+    let client = machine.lan("client");
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.pontoon(["network", "create", "other"]).ok();
+    server(&machine, "c1", &["--network", "web", "-p", "8080:8000"]);
+    server(&machine, "c2", &["--network", "other"]);
+    let there = format!("{}:8080", client.gateway());
+
+    let seen = eventually("a LAN host is answered", || ask(&client, &there));
+    assert_eq!(seen, format!("c1 sees {}", client.address()));
+    assert!(ask(&machine, "127.0.0.1:8080").unwrap().starts_with("c1 sees "));
+    assert!(ask(&machine, &there).unwrap().starts_with("c1 sees "));
+    assert!(ask(&machine, &format!("{}:8000", address(&machine, "c1"))).unwrap().starts_with("c1 sees "));
+    let inside = |name: &str, to: &str| {
+        machine.pontoon(["exec", name, "socat", "-t3", "-", &format!("TCP:{to},connect-timeout=2")]).stdout
+    };
+    assert!(inside("c1", &there).starts_with("c1 sees "), "hairpin: its own published port");
+    assert_eq!(inside("c2", &there), format!("c1 sees {}", address(&machine, "c2")));
+}
+
+#[test]
+fn what_is_not_published_is_not_reached_from_outside() {
+    let machine = Lab::new().machine("a");
+    let client = machine.lan("client");
+    machine.pontoon(["network", "create", "web"]).ok();
+    server(&machine, "c1", &["--network", "web"]);
+    server(&machine, "c2", &["--network", "web", "-p", "127.0.0.1:8082:8000"]);
+    eventually("the server is up", || ask(&machine, "127.0.0.1:8082"));
+    ask(&client, &format!("{}:8000", address(&machine, "c1"))).unwrap_err();
+    ask(&client, &format!("{}:8082", client.gateway())).unwrap_err();
+    ask(&client, &format!("{}:8000", address(&machine, "c2"))).unwrap_err();
+}
+
+#[test]
+fn a_port_is_one_containers_only() {
+    let machine = Lab::new().machine("a");
+    server(&machine, "c1", &["-p", "8080:8000"]);
+    let error =
+        machine.pontoon(["run", "-d", "--name", "c2", "-p", "8080:8000", "host", "sleep", "99"]).fails(125);
+    assert!(error.contains("Bind for 0.0.0.0:8080 failed: port is already allocated"), "{error}");
+    assert_eq!(machine.pontoon(["inspect", "-f", "{{.State.Status}}", "c2"]).ok(), "created");
+    let _other = machine.spawn(["socat", "TCP-LISTEN:9090,fork", "EXEC:true"]);
+    eventually("the process listens", || machine.sh("ss -Hltn sport = :9090 | grep .").result());
+    let error = machine.pontoon(["run", "--rm", "-p", "9090:8000", "host", "true"]).fails(125);
+    assert!(error.contains("9090") && error.contains("address already in use"), "{error}");
+    machine.pontoon(["rm", "-f", "c1"]).ok();
+    machine.pontoon(["start", "c2"]).ok();
+}
+
+#[test]
+fn exposed_ports_are_published_on_free_ones() {
+    let machine = Lab::new().machine("a");
+    server(&machine, "c1", &["-P", "--expose", "8000"]);
+    let port = machine.pontoon(["port", "c1", "8000/tcp"]).ok();
+    let port = port.lines().next().unwrap().rsplit(':').next().unwrap().to_owned();
+    assert!(eventually("it answers", || ask(&machine, &format!("127.0.0.1:{port}"))).starts_with("c1 sees"));
+    let ps = machine.pontoon(["ps", "--format", "{{.Ports}}"]).ok();
+    assert!(ps.contains(&format!("0.0.0.0:{port}->8000/tcp")), "{ps}");
+}
+
+#[test]
+fn udp_and_ranges() {
+    let machine = Lab::new().machine("a");
+    let client = machine.lan("client");
+    let says = "SYSTEM:echo $SOCAT_PEERADDR";
+    let server = ["socat", "UDP-RECVFROM:9001,fork", says];
+    machine.start("u", &["-p", "9000-9002:9000-9002/udp"], &server);
+    let port = machine.pontoon(["port", "u"]).ok();
+    assert_eq!(port.lines().filter(|line| line.contains("0.0.0.0:")).count(), 3, "{port}");
+    let ask = format!("echo hi | socat -t2 - UDP:{}:9001", client.gateway());
+    let seen = eventually("a datagram is answered", || match client.sh(&ask).stdout {
+        empty if empty.is_empty() => Err(empty),
+        seen => Ok(seen),
+    });
+    assert_eq!(seen, client.address());
+}
+
+#[test]
+fn what_is_no_port_is_refused() {
+    let machine = Lab::new().machine("a");
+    for (publish, text) in [
+        ("nonsense", "invalid containerPort: nonsense"),
+        ("80:nonsense", "invalid containerPort: nonsense"),
+        ("70000:80", "invalid hostPort: 70000"),
+        ("80-82:80-81", "invalid ranges specified for container and host Ports"),
+        ("80:80/icmp", "invalid proto: icmp"),
+        ("1.2.3.400:80:80", "1.2.3.400"),
+    ] {
+        let error = machine.pontoon(["run", "--rm", "-p", publish, "host", "true"]).fails(125);
+        assert!(error.contains(text), "{publish}: {error}");
+    }
+    assert_eq!(machine.pontoon(["ps", "-aq"]).ok(), "");
+}
+
+#[test]
+fn a_port_goes_with_its_container() {
+    let machine = Lab::new().machine("a");
+    server(&machine, "c1", &["-p", "8080:8000"]);
+    eventually("it answers", || ask(&machine, "127.0.0.1:8080"));
+    let rules = machine.exec(["nft", "list", "ruleset"]).ok();
+    assert!(rules.contains("8080"), "{rules}");
+    machine.pontoon(["rm", "-f", "c1"]).ok();
+    let rules = machine.exec(["nft", "list", "ruleset"]).ok();
+    assert!(!rules.contains("8080"), "{rules}");
+    ask(&machine, "127.0.0.1:8080").unwrap_err();
+}

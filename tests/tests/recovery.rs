@@ -1,0 +1,99 @@
+//! netd is killed, and nothing stops; a new one takes over.
+
+use std::time::Duration;
+
+use tests::{Lab, eventually, until};
+
+#[test]
+fn a_killed_netd_is_not_missed() {
+    let lab = Lab::new();
+    let mut machine = lab.machine("a");
+    let client = machine.lan("client");
+    machine.pontoon(["network", "create", "web"]).ok();
+    let says = "SYSTEM:echo c1 sees $SOCAT_PEERADDR";
+    let server = ["socat", "TCP-LISTEN:8000,fork,reuseaddr", says];
+    let id = machine.start("c1", &["--network", "web", "--net-alias", "search", "-p", "8080:8000"], &server);
+    machine.start("c2", &["--network", "web"], &["sleep", "1000"]);
+    let there = format!("TCP:{}:8080,connect-timeout=2", client.gateway());
+    let ask = || match client.exec(["socat", "-t3", "-", &there]) {
+        answer if answer.stdout == format!("c1 sees {}", client.address()) => Ok(()),
+        other => Err(other),
+    };
+    eventually("the server answers", ask);
+    let inspected = machine.pontoon(["inspect", "-f", "{{json .NetworkSettings.Networks}}", "c1"]).ok();
+
+    machine.kill_netd();
+    ask().expect("the server answers without netd");
+    let namespace = format!("/run/netns/pontoon-{}", &id[..12]);
+    let dig = format!("nsenter --net={namespace} dig +short +tries=1 +time=20 @127.0.0.11 c2");
+    let mut waiting = machine.spawn(["bash", "-c", &dig]);
+    machine.start_netd();
+    let answered = until(Duration::from_secs(25), "a query sent meanwhile ends", || {
+        waiting.child.try_wait().unwrap().ok_or("still waiting")
+    });
+    assert!(answered.success(), "and is answered");
+
+    ask().expect("the server answers with a new netd");
+    assert_eq!(
+        machine.pontoon(["inspect", "-f", "{{json .NetworkSettings.Networks}}", "c1"]).ok(),
+        inspected
+    );
+    machine.pontoon(["exec", "c2", "ping", "-c1", "-W2", "search"]).ok();
+    let error = machine.pontoon(["run", "--rm", "-p", "8080:1", "host", "true"]).fails(125);
+    assert!(error.contains("port is already allocated"), "{error}");
+    machine.pontoon(["stop", "-t", "0", "c1"]).ok();
+    machine.pontoon(["start", "c1"]).ok();
+    eventually("the server answers again", ask);
+}
+
+#[test]
+fn what_ended_without_netd_is_known_to_the_next() {
+    let mut machine = Lab::new().machine("a");
+    let line = [
+        "run",
+        "-d",
+        "--name",
+        "c",
+        "host",
+        "sh",
+        "-c",
+        "until [ -e /tmp/end ]; do sleep 0.05; done; exit 4",
+    ];
+    machine.pontoon(line).ok();
+    machine.pontoon(["run", "-d", "--rm", "--name", "gone", "host", "sleep", "1000"]).ok();
+    let pid = |name: &str| machine.pontoon(["inspect", "-f", "{{.State.Pid}}", name]).ok();
+    let (first, second) = (pid("c"), pid("gone"));
+    machine.kill_netd();
+    machine.exec(["nsenter", "-t", &first, "-m", "touch", "/tmp/end"]).ok();
+    machine.exec(["kill", "-KILL", &second]).ok();
+    for pid in [&first, &second] {
+        eventually("the process has ended", || {
+            match machine.sh(&format!("ps -o stat= -p {pid} | grep -v Z")).stdout {
+                gone if gone.is_empty() => Ok(()),
+                left => Err(left),
+            }
+        });
+    }
+    machine.start_netd();
+    eventually("the exit is known", || {
+        let seen = machine.pontoon(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "c"]).ok();
+        if seen == "exited 4" { Ok(()) } else { Err(seen) }
+    });
+    eventually("what --rm made is gone", || {
+        let names = machine.pontoon(["ps", "-a", "--format", "{{.Names}}"]).ok();
+        if names == "c" { Ok(()) } else { Err(names) }
+    });
+}
+
+#[test]
+fn a_clean_stop_and_start_keeps_what_is_declared() {
+    let mut machine = Lab::new().machine("a");
+    machine.pontoon(["network", "create", "--subnet", "192.168.9.0/24", "web"]).ok();
+    machine.pontoon(["create", "--name", "c", "--network", "web", "host", "sleep", "1000"]).ok();
+    machine.stop_netd();
+    machine.start_netd();
+    let seen = machine.pontoon(["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "web"]).ok();
+    assert_eq!(seen, "192.168.9.0/24");
+    machine.pontoon(["start", "c"]).ok();
+    machine.pontoon(["exec", "c", "getent", "hosts", "c"]).ok();
+}
