@@ -1,1 +1,38 @@
-//! stub
+//! Names and addresses of containers.
+//!
+//! A [`Directory`] holds the immutable [`Snapshot`] of all names; [`answer()`] is a pure function of that snapshot,
+//! the asker and the question; a [`Server`] is a small UDP and TCP loop around it for one sandbox, which also
+//! forwards what is not ours to [`Upstreams`]. [`resolv_conf`] reads the host's file and writes the container's.
+//!
+//! This crate knows no namespaces, no networks and no containers: the sockets are handed in, and so is the way
+//! to reach an upstream ([`Dial`]). What it is told comes from netd's names.
+//!
+//! Reading order: `types` and `snapshot` (values), `answer` (decisions), `wire` (bytes), `forward` and `server`
+//! (effects), `sys` (system calls).
+
+mod answer;
+mod cow_map;
+mod dial;
+mod forward;
+mod framing;
+#[doc(hidden)]
+pub mod fuzzing;
+mod metrics;
+pub mod resolv_conf;
+mod server;
+mod snapshot;
+mod sys;
+mod types;
+mod upstream;
+mod wire;
+
+pub use answer::{ForwardTo, LOCAL_TTL, Verdict, answer};
+pub use dial::{Dial, LocalDial};
+pub use metrics::Counts;
+pub use server::{Limits, Server, ServerConfig};
+pub use snapshot::{Directory, Snapshot, SnapshotEditor};
+pub use types::{AskerId, BareNames, Forward, Host, HostId, View, ZoneId};
+pub use upstream::{DialFrom, Upstream, Upstreams};
+
+/// The wire library, for callers of [`answer()`].
+pub use hickory_proto;

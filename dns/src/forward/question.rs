@@ -1,0 +1,92 @@
+//! A question as it travels: the client's own bytes, so that whatever it asked reaches the upstream, under an id
+//! of ours; and the check that a reply belongs to it.
+
+use crate::wire::{self, HEADER};
+
+/// What a client spoke. Its question goes on over the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Udp,
+    Tcp,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    bytes: Box<[u8]>,
+    /// Where the question section ends.
+    end: usize,
+    pub(crate) transport: Transport,
+    /// The most that the client takes in one message, and so the upstream sends.
+    pub(crate) reply_size: usize,
+}
+
+/// The response codes that matter here (RFC 1035, 4.1.1).
+const FORMERR: u8 = 1;
+const SERVFAIL: u8 = 2;
+const NOTIMP: u8 = 4;
+const REFUSED: u8 = 5;
+
+/// How a reply is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    Good,
+    /// Good, but cut: all of it is to be had over TCP.
+    Cut,
+    /// The server can't or won't say.
+    Unhelpful,
+    /// Not a reply to this question: forged, or late.
+    Foreign,
+}
+
+impl Question {
+    /// `None` if the one question of the message is not written plainly.
+    pub(crate) fn new(message: &[u8], transport: Transport, reply_size: usize) -> Option<Self> {
+        let end = wire::question_end(message)?;
+        Some(Self { bytes: message.into(), end, transport, reply_size })
+    }
+
+    /// The message under another id.
+    pub(crate) fn under(&self, id: u16) -> Vec<u8> {
+        let mut message = self.bytes.to_vec();
+        message[..2].copy_from_slice(&id.to_be_bytes());
+        message
+    }
+
+    /// Whether `reply` answers this question as it was asked under `id`.
+    pub(crate) fn judge(&self, id: u16, reply: &[u8]) -> Judgement {
+        let Some(header) = reply.first_chunk::<HEADER>() else {
+            return Judgement::Foreign;
+        };
+        let code = header[3] & 0x0f;
+        if wire::id(header) != id || !wire::is_reply(header) || !self.is_repeated_in(reply, code) {
+            return Judgement::Foreign;
+        }
+        match code {
+            SERVFAIL | REFUSED => Judgement::Unhelpful,
+            _ if header[2] & 0x02 != 0 => Judgement::Cut,
+            _ => Judgement::Good,
+        }
+    }
+
+    /// The reply as the client expects it: under its id, with the letters of the name in its own case.
+    pub(crate) fn restore(&self, mut reply: Vec<u8>) -> Vec<u8> {
+        reply[..2].copy_from_slice(&self.bytes[..2]);
+        if wire::question_count(&reply) == 1
+            && let Some(place) = reply.get_mut(HEADER..self.end)
+        {
+            place.copy_from_slice(&self.bytes[HEADER..self.end]);
+        }
+        reply
+    }
+
+    fn is_repeated_in(&self, reply: &[u8], code: u8) -> bool {
+        match wire::question_count(reply) {
+            1 => reply
+                .get(HEADER..self.end)
+                .is_some_and(|question| question.eq_ignore_ascii_case(&self.bytes[HEADER..self.end])),
+            // Some servers complain with a bare header.
+            0 => matches!(code, FORMERR | SERVFAIL | NOTIMP | REFUSED),
+            _ => false,
+        }
+    }
+}

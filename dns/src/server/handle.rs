@@ -1,0 +1,147 @@
+//! One question, from its bytes to the bytes of the reply or to the upstreams. What UDP and TCP share.
+
+use std::sync::Arc;
+
+use hickory_proto::op::{Message, ResponseCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::limits::Limits;
+use crate::answer::{ForwardTo, Verdict, answer, reply};
+use crate::dial::Dial;
+use crate::forward::{self, Question, Transport};
+use crate::metrics::Counters;
+use crate::snapshot::Directory;
+use crate::types::AskerId;
+use crate::upstream::{DialFrom, Upstream, Upstreams};
+use crate::wire::{self, Unreadable, Written};
+
+pub(super) struct Handler {
+    pub(super) asker: AskerId,
+    pub(super) directory: Directory,
+    pub(super) upstreams: watch::Receiver<Arc<Upstreams>>,
+    pub(super) dial: Arc<dyn Dial>,
+    pub(super) limits: Limits,
+    pub(super) forwards: Arc<Semaphore>,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// A question on its way to the upstreams. It holds its place among the forwards that are allowed.
+pub(super) struct Forwarding {
+    query: Message,
+    question: Question,
+    to: ForwardTo,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Handler {
+    /// Writes the reply into `out`, which stays empty if there is none (yet).
+    pub(super) fn handle(&self, bytes: &[u8], transport: Transport, out: &mut Vec<u8>) -> Option<Forwarding> {
+        out.clear();
+        let query = match wire::read_query(bytes) {
+            Ok(query) => query,
+            Err(Unreadable::Reply(complaint)) => {
+                self.counters.refused.one();
+                self.write(*complaint, usize::from(u16::MAX), out);
+                return None;
+            }
+            Err(Unreadable::Ignore) => {
+                self.counters.ignored.one();
+                return None;
+            }
+        };
+        let limit = reply_limit(&query, transport);
+        match answer(&self.directory.peek(), &self.asker, &query, &mut rand::rng()) {
+            Verdict::Reply(reply) => {
+                self.count(&reply);
+                self.write(reply, limit, out);
+                None
+            }
+            Verdict::Ignore => {
+                self.counters.ignored.one();
+                None
+            }
+            Verdict::Forward(to) => {
+                let Ok(place) = self.forwards.clone().try_acquire_owned() else {
+                    self.counters.overloaded.one();
+                    self.write(reply(&query, ResponseCode::Refused), limit, out);
+                    return None;
+                };
+                let Some(question) = Question::new(bytes, transport, limit) else {
+                    self.counters.refused.one();
+                    self.write(reply(&query, ResponseCode::FormErr), limit, out);
+                    return None;
+                };
+                Some(Forwarding { query, question, to, _place: place })
+            }
+        }
+    }
+
+    /// Asks the upstreams and gives the reply.
+    pub(super) async fn forward(&self, forwarding: Forwarding) -> Vec<u8> {
+        let Forwarding { query, question, to, _place } = forwarding;
+        let limit = question.reply_size;
+        let servers = self.servers(to);
+        let mut out = Vec::new();
+        match forward::ask(&question, &servers, &self.dial, &self.limits, &self.counters).await {
+            Some(reply) if reply.len() <= limit => {
+                self.counters.forwarded.one();
+                out = reply;
+            }
+            Some(reply) => {
+                self.counters.forwarded.one();
+                self.cut(&query, &reply, limit, &mut out);
+            }
+            None => {
+                self.counters.failed.one();
+                self.write(reply(&query, ResponseCode::ServFail), limit, &mut out);
+            }
+        }
+        out
+    }
+
+    fn servers(&self, to: ForwardTo) -> Vec<Upstream> {
+        let upstreams = self.upstreams.borrow();
+        let allowed = |server: &&Upstream| to == ForwardTo::Every || server.from == DialFrom::Container;
+        upstreams.servers.iter().filter(allowed).copied().collect()
+    }
+
+    /// An upstream's reply that is more than the client takes: it gets TC, and comes back over TCP.
+    fn cut(&self, query: &Message, bytes: &[u8], limit: usize, out: &mut Vec<u8>) {
+        let mut short = match Message::from_vec(bytes) {
+            Ok(long) => long.truncate(),
+            Err(_) => reply(query, ResponseCode::NoError),
+        };
+        short.metadata.truncation = true;
+        self.counters.truncated.one();
+        self.write(short, limit, out);
+    }
+
+    fn write(&self, reply: Message, limit: usize, out: &mut Vec<u8>) {
+        let id = reply.metadata.id;
+        match wire::write_reply(reply, limit, out) {
+            Ok(Written::Whole) => {}
+            Ok(Written::Cut) => self.counters.truncated.one(),
+            Err(error) => {
+                tracing::debug!(%error, query.id = id, "could not write a dns reply");
+                out.clear();
+            }
+        }
+    }
+
+    fn count(&self, reply: &Message) {
+        let counters = &self.counters;
+        match reply.metadata.response_code {
+            ResponseCode::NoError if reply.answers.is_empty() => counters.empty.one(),
+            ResponseCode::NoError => counters.answered.one(),
+            ResponseCode::ServFail => counters.failed.one(),
+            _ => counters.refused.one(),
+        }
+    }
+}
+
+fn reply_limit(query: &Message, transport: Transport) -> usize {
+    match transport {
+        Transport::Udp => usize::from(query.max_payload()),
+        Transport::Tcp => usize::from(u16::MAX),
+    }
+}

@@ -1,0 +1,89 @@
+//! The server of one sandbox: a UDP and a TCP loop on sockets handed in, around the pure answer.
+
+mod handle;
+mod limits;
+mod tcp;
+mod udp;
+
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
+
+use self::handle::Handler;
+pub use self::limits::Limits;
+use crate::dial::Dial;
+use crate::metrics::{Counters, Counts};
+use crate::snapshot::Directory;
+use crate::types::AskerId;
+use crate::upstream::Upstreams;
+
+/// All that a server is made of.
+pub struct ServerConfig {
+    /// Bound; questions come in here, and replies leave from its address.
+    pub udp: UdpSocket,
+    /// Listening.
+    pub tcp: TcpListener,
+    /// Whose questions these are.
+    pub asker: AskerId,
+    /// Where the names are.
+    pub directory: Directory,
+    /// Whom to ask what is not ours. What is sent into the channel counts from the next question on.
+    pub upstreams: watch::Receiver<Arc<Upstreams>>,
+    /// How to reach them.
+    pub dial: Arc<dyn Dial>,
+    /// How much work one sandbox may cause.
+    pub limits: Limits,
+}
+
+/// A running server. The handle is its lifetime: dropping it stops the server and closes its sockets (copies of
+/// them elsewhere stay open).
+#[derive(Debug)]
+pub struct Server {
+    counters: Arc<Counters>,
+    tasks: [AbortHandle; 2],
+}
+
+impl Server {
+    /// Starts to answer. Must be called in a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// If the sockets can't be registered with the runtime.
+    pub fn start(config: ServerConfig) -> io::Result<Self> {
+        config.udp.set_nonblocking(true)?;
+        config.tcp.set_nonblocking(true)?;
+        let udp = tokio::net::UdpSocket::from_std(config.udp)?;
+        let tcp = tokio::net::TcpListener::from_std(config.tcp)?;
+        let counters = Arc::new(Counters::default());
+        let handler = Arc::new(Handler {
+            asker: config.asker,
+            directory: config.directory,
+            upstreams: config.upstreams,
+            dial: config.dial,
+            forwards: Arc::new(Semaphore::new(config.limits.forwards)),
+            limits: config.limits,
+            counters: counters.clone(),
+        });
+        let tasks = [
+            tokio::spawn(udp::serve(handler.clone(), Arc::new(udp))).abort_handle(),
+            tokio::spawn(tcp::serve(handler, tcp)).abort_handle(),
+        ];
+        Ok(Self { counters, tasks })
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counters.read()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

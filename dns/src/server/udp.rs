@@ -1,0 +1,85 @@
+//! The UDP loop: per wake-up it takes all messages that wait, answers those that are ours on the spot, and sends
+//! the replies together. Only what is forwarded becomes a task.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+
+use super::handle::Handler;
+use crate::forward::Transport;
+use crate::sys::{Batch, Received};
+
+thread_local! {
+    /// One per runtime thread and not per sandbox: between two waits a server has nothing in it.
+    static BATCH: RefCell<Batch> = RefCell::new(Batch::new());
+}
+
+/// How long to leave a socket alone that fails for a reason that we don't know.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+pub(super) async fn serve(handler: Arc<Handler>, socket: Arc<UdpSocket>) {
+    // Dropped with this future, and all forwards with it.
+    let mut forwards = JoinSet::new();
+    loop {
+        tokio::select! {
+            ready = socket.readable() => {
+                let served = ready.and_then(|()| serve_batch(&handler, &socket, &mut forwards));
+                if let Err(error) = served {
+                    tracing::warn!(%error, sandbox.id = %handler.asker, "could not read a dns socket");
+                    tokio::time::sleep(AFTER_ERROR).await;
+                }
+            }
+            Some(_) = forwards.join_next() => {}
+        }
+    }
+}
+
+fn serve_batch(
+    handler: &Arc<Handler>,
+    socket: &Arc<UdpSocket>,
+    forwards: &mut JoinSet<()>,
+) -> io::Result<()> {
+    BATCH.with_borrow_mut(|batch| {
+        receive(socket, batch)?;
+        handler.counters.udp_queries.add(batch.len());
+        for i in 0..batch.len() {
+            let (message, reply) = batch.message(i);
+            let Some(forwarding) = handler.handle(message, Transport::Udp, reply) else { continue };
+            let Some(sender) = batch.sender(i) else { continue };
+            let (handler, socket) = (handler.clone(), socket.clone());
+            forwards.spawn(async move {
+                let reply = handler.forward(forwarding).await;
+                if socket.send_to(&reply, sender).await.is_err() {
+                    handler.counters.unsent.one();
+                }
+            });
+        }
+        handler.counters.unsent.add(batch.send(socket.as_fd()));
+        Ok(())
+    })
+}
+
+/// Fills the batch. If that emptied the socket, tokio is told so (it takes "would block" for it), which saves the
+/// call that would find out: what comes later wakes us anew.
+fn receive(socket: &UdpSocket, batch: &mut Batch) -> io::Result<()> {
+    let mut failed = None;
+    let told = socket.try_io(Interest::READABLE, || match batch.receive(socket.as_fd()) {
+        Ok(Received::MoreMayWait) => Ok(()),
+        Ok(Received::All) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+        Err(error) => {
+            failed = Some(error);
+            Ok(())
+        }
+    });
+    match (failed, told) {
+        (Some(error), _) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! Bytes to messages and back, and the few things that are done to bytes alone: what is forwarded passes through
+//! as it came, so that options and record types that we don't know survive.
+
+use hickory_proto::ProtoError;
+use hickory_proto::op::{Message, OpCode, ResponseCode};
+use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
+
+/// The fixed part of every message (RFC 1035, 4.1.1).
+pub(crate) const HEADER: usize = 12;
+
+/// What can't be read as a query.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// There is a header, so the sender can be told.
+    Reply(Box<Message>),
+    /// There is none, or it is itself a reply (replying to replies is how loops begin).
+    Ignore,
+}
+
+/// Reads a query. What the header alone decides is decided first: a hostile count never makes the decoder work.
+pub(crate) fn read_query(bytes: &[u8]) -> Result<Message, Unreadable> {
+    let Some(header) = bytes.first_chunk::<HEADER>() else {
+        return Err(Unreadable::Ignore);
+    };
+    if is_reply(header) {
+        return Err(Unreadable::Ignore);
+    }
+    let op_code = OpCode::from_u8((header[2] >> 3) & 0x0f);
+    if op_code != OpCode::Query {
+        return Err(complain(header, op_code, ResponseCode::NotImp));
+    }
+    let questions = u16::from_be_bytes([header[4], header[5]]);
+    match Message::from_vec(bytes) {
+        Ok(message) if questions == 1 => Ok(message),
+        _ => Err(complain(header, op_code, ResponseCode::FormErr)),
+    }
+}
+
+fn complain(header: &[u8; HEADER], op_code: OpCode, code: ResponseCode) -> Unreadable {
+    let mut message = Message::error_msg(id(header), op_code, code);
+    message.metadata.recursion_desired = header[2] & 1 != 0;
+    message.metadata.recursion_available = true;
+    Unreadable::Reply(Box::new(message))
+}
+
+/// Whether all of a reply was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Whole,
+    /// Some answers did not fit, and TC says so.
+    Cut,
+}
+
+/// Writes a reply into `out`, at most `limit` bytes of it. As many answers as fit are kept, and the OPT record,
+/// which belongs to the conversation and not to the answer, always.
+pub(crate) fn write_reply(
+    mut reply: Message,
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<Written, ProtoError> {
+    encode(&reply, out)?;
+    if out.len() <= limit {
+        return Ok(Written::Whole);
+    }
+    let (whole, count) = (out.len(), reply.answers.len());
+    let answers = std::mem::take(&mut reply.answers);
+    reply.metadata.truncation = true;
+    reply.authorities.clear();
+    reply.additionals.clear();
+    encode(&reply, out)?;
+    let each = (whole - out.len()).div_ceil(count.max(1)).max(1);
+    let room = limit.saturating_sub(out.len()) / each;
+    reply.answers = answers.into_iter().take(room).collect();
+    encode(&reply, out)?;
+    // Records of two sizes (ANY) can still be too long for what their mean says.
+    while out.len() > limit && reply.answers.pop().is_some() {
+        encode(&reply, out)?;
+    }
+    Ok(Written::Cut)
+}
+
+fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), ProtoError> {
+    out.clear();
+    message.emit(&mut BinEncoder::new(out))
+}
+
+/// How many questions a message says it has.
+pub(crate) fn question_count(message: &[u8]) -> u16 {
+    match message.get(4..6) {
+        Some(&[high, low]) => u16::from_be_bytes([high, low]),
+        _ => 0,
+    }
+}
+
+/// Where the first question ends. `None` if it is cut short or its name uses compression, which has nothing to
+/// point at there.
+pub(crate) fn question_end(message: &[u8]) -> Option<usize> {
+    const LABEL_MAX: u8 = 63;
+    const TYPE_AND_CLASS: usize = 4;
+    let mut at = HEADER;
+    loop {
+        match *message.get(at)? {
+            0 => break,
+            len @ 1..=LABEL_MAX => at += 1 + usize::from(len),
+            _ => return None,
+        }
+    }
+    let end = at + 1 + TYPE_AND_CLASS;
+    (end <= message.len()).then_some(end)
+}
+
+pub(crate) fn id(message: &[u8; HEADER]) -> u16 {
+    u16::from_be_bytes([message[0], message[1]])
+}
+
+pub(crate) fn is_reply(header: &[u8; HEADER]) -> bool {
+    header[2] & 0x80 != 0
+}
