@@ -9,7 +9,7 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-    shellcheck .ci/run tests/run.sh examples/quickstart.sh
+    shellcheck .ci/run tests/run.sh tests/benches/*.sh tests/src/lab/stage.sh examples/quickstart.sh
 
 # all tests (root); words go to the runner: just test some_test
 test *words:

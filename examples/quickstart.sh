@@ -28,15 +28,8 @@ fi
 
 # ---- The stage: a host with a /run of its own, and a second host on its LAN.
 keep=no; [ "${1:-}" = --keep ] && keep=yes
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/stage/cgroup /run/netns /run/lock
-mount --rbind /sys/fs/cgroup /run/stage/cgroup
-mount -t sysfs sysfs /sys
-mount --move /run/stage/cgroup /sys/fs/cgroup
-mount -t tmpfs tmpfs /tmp
-printf 'search example.test\n' > /run/stage/resolv.conf
-mount --bind /run/stage/resolv.conf /etc/resolv.conf
-ip link set lo up
+# shellcheck source=tests/src/lab/stage.sh
+. "$here/tests/src/lab/stage.sh"
 ip netns add lan
 ip link add lan0 type veth peer name eth0 netns lan
 ip address add 198.51.100.1/24 dev lan0
@@ -48,12 +41,12 @@ ip -n lan route add default via 198.51.100.1
 
 export PATH=$PONTOON_BIN:$PATH
 socket=/run/pontoon/pontoon.sock
-echo '{"bip": "10.10.0.1/16"}' > /run/stage/netd.json
-for name in c1 c2; do mkdir -p /run/stage/$name && echo "the page of $name" > /run/stage/$name/index.html; done
+echo '{"bip": "10.10.0.1/16"}' > /run/lab/netd.json
+for name in c1 c2; do mkdir -p /run/lab/$name && echo "the page of $name" > /run/lab/$name/index.html; done
 
 # ---- How the story is told: every command is shown, and what it must say is checked.
 checks=0
-fail() { printf '\nquickstart: %s\n' "$*" >&2; [ -s /run/stage/netd.log ] && { echo '--- netd' >&2; tail -20 /run/stage/netd.log >&2; }; exit 1; }
+fail() { printf '\nquickstart: %s\n' "$*" >&2; [ -s /run/lab/netd.log ] && { echo '--- netd' >&2; tail -20 /run/lab/netd.log >&2; }; exit 1; }
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 client=(pontoon)
 c() { "${client[@]}" "$@"; }
@@ -89,8 +82,8 @@ code() {
   checks=$((checks + 1))
 }
 start_netd() {
-  netd --config-file /run/stage/netd.json --data-root /run/stage/data --cgroup-parent "/$PONTOON_STAGE" \
-    >> /run/stage/netd.log 2>&1 &
+  netd --config-file /run/lab/netd.json --data-root /run/lab/data --cgroup-parent "/$PONTOON_STAGE" \
+    >> /run/lab/netd.log 2>&1 &
   netd=$!
   for _ in $(seq 200); do
     curl -fsS --unix-socket $socket http://pontoon/_ping >/dev/null 2>&1 && return
@@ -117,7 +110,7 @@ story() {
 
   say "[$1] 2. Two web servers with one alias, and names"
   for name in c1 c2; do
-    run c run -d --name $name --network monreseau0 --net-alias search -v /run/stage/$name:/www:ro -w /www \
+    run c run -d --name $name --network monreseau0 --net-alias search -v /run/lab/$name:/www:ro -w /www \
       -p "$([ $name = c1 ] && echo 8080 || echo 8081):8000" host python3 -m http.server 8000
   done
   run c run -d --name c3 --network monreseau0 host sleep 1000
@@ -136,7 +129,7 @@ story() {
   want '198\.51\.100\.2 - -' c logs c2
   want 'Bind for 0\.0\.0\.0:8080 failed: port is already allocated' c run -d --name c4 -p 8080:8000 host sleep 1000
   run c rm -f c4
-  run c run -d --name c4 --network monreseau0 -P --expose 8000 -v /run/stage/c1:/www -w /www host python3 -m http.server 8000
+  run c run -d --name c4 --network monreseau0 -P --expose 8000 -v /run/lab/c1:/www -w /www host python3 -m http.server 8000
   want '8000/tcp -> 0\.0\.0\.0:[0-9]+' c port c4
   want 'the page of c1' ip netns exec lan curl -sS "http://198.51.100.1:$(c port c4 8000/tcp | head -1 | sed 's/.*://')/"
 
@@ -184,11 +177,11 @@ story() {
   want 'the page of c1' curl -sS http://127.0.0.1:8080/
   want 'the page of c2' ip netns exec lan curl -sS http://198.51.100.1:8081/
   show dig @127.0.0.11 c1 "(in the namespace of c3, while no netd runs)"
-  ip netns exec "pontoon-${id:0:12}" dig +short +tries=1 +time=15 @127.0.0.11 c1 > /run/stage/answer &
+  ip netns exec "pontoon-${id:0:12}" dig +short +tries=1 +time=15 @127.0.0.11 c1 > /run/lab/answer &
   local asking=$!
   start_netd
   wait $asking || true
-  want "^$address\$" cat /run/stage/answer
+  want "^$address\$" cat /run/lab/answer
   want '^192\.168\.0\.' c exec c3 getent hosts c2
   want 'Up' c ps --filter name=c1
   want 'the page of c1' curl -sS http://127.0.0.1:8080/

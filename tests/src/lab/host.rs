@@ -18,24 +18,8 @@ use super::{
     wait::eventually,
 };
 
-/// Makes the namespaces look like a host: a `/run` of its own; `/sys` anew, because sysfs shows the network namespace it
-/// was mounted in, with the cgroups put back; a resolver configuration that leads nowhere.
-const SETUP: &str = r#"
-set -eu
-mount --make-rprivate /
-mkdir -p /tmp/.lab 2>/dev/null || true
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/lab/cgroup /run/lab/tmp /run/netns /run/lock
-mount --rbind /sys/fs/cgroup /run/lab/cgroup
-mount -t sysfs sysfs /sys
-mount --move /run/lab/cgroup /sys/fs/cgroup
-mount -t tmpfs -o mode=1777 tmpfs /tmp
-printf 'search lab.test\n' > /run/lab/resolv.conf
-mount --bind /run/lab/resolv.conf /etc/resolv.conf
-ip link set lo up
-echo ready
-while read -r _; do :; done
-"#;
+/// What the keeper runs: sets the stage, then waits for the end of the test.
+const KEEPER: &str = concat!(include_str!("stage.sh"), "echo ready\nwhile read -r _; do :; done\n");
 
 /// Whether a host sees the processes of the machine or has a PID namespace of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +48,7 @@ impl Host {
         if processes == Processes::Own {
             command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
         }
-        command.args(["bash", "-c", SETUP]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["bash", "-c", KEEPER]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut keeper = command.spawn().expect("unshare (util-linux) is installed");
         let mut line = String::new();
         BufReader::new(keeper.stdout.as_mut().expect("piped"))

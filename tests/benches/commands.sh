@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Whole commands of Pontoon beside those of its peers. Called by run.sh, inside namespaces of its own.
+runs=$1
+here=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/src/lab/stage.sh
+. "$here/tests/src/lab/stage.sh"
+export PATH=$PONTOON_BIN:$PATH
+results=/run/lab/results; mkdir -p $results
+
+# wait_for CMD...: until it succeeds, at most twenty seconds.
+wait_for() {
+  for _ in $(seq 400); do "$@" >/dev/null 2>&1 && return; read -rt 0.05 <> <(:) || true; done
+  echo "benches: \`$*\` does not succeed" >&2; return 1
+}
+# bench NAME CMD: median and minimum of a command line, in milliseconds, as a row.
+bench() {
+  hyperfine -N --warmup 3 --runs "$runs" --export-json "$results/$1.json" "$2" >/dev/null 2>"$results/$1.err" \
+    || { echo "| $1 | failed: $(tail -1 "$results/$1.err") | |"; return; }
+  jq -r --arg name "$1" '.results[0] | "| \($name) | \(.median * 1000 * 10 | round / 10) | \(.min * 1000 * 10 | round / 10) |"' \
+    "$results/$1.json"
+}
+median() { jq '.results[0].median * 1000' "$results/$1.json" 2>/dev/null || echo nan; }
+memory() { awk '/^(Rss|Pss):/ {printf "%s %.2f MiB  ", $1, $2 / 1024}' "/proc/$1/smaps_rollup"; }
+
+netd --data-root /run/lab/data --cgroup-parent "/pontoon-bench-$$-$(date +%s)" > /run/lab/netd.log 2>&1 &
+netd=$!
+wait_for pontoon version
+echo "netd, idle: $(memory $netd)"
+pontoon network create web >/dev/null
+pontoon run -d --name keep --network web host sleep 100000 >/dev/null
+echo "shim of an idle container: $(memory "$(pgrep -n -x netd-shim)")"
+
+# The bundle of the bare runtimes: the same root, the same command, no network.
+mkdir -p /run/lab/bundle/rootfs /run/lab/bundle/upper /run/lab/bundle/work
+mount -t overlay overlay -o lowerdir=/,upperdir=/run/lab/bundle/upper,workdir=/run/lab/bundle/work /run/lab/bundle/rootfs
+(cd /run/lab/bundle && runc spec && jq '.process.terminal = false | .process.args = ["true"] | del(.process.rlimits)' config.json > c && mv c config.json)
+
+echo; echo "| command | median ms | min ms |"; echo "|---|---|---|"
+bench "bare runc run" "runc --root /run/lab/runc run -b /run/lab/bundle x"
+bench "bare crun run" "crun --root /run/lab/crun run -b /run/lab/bundle x"
+bench "pontoon --version" "pontoon --version"
+bench "pontoon run --rm, network + port" "pontoon run --rm --network web -p 8080:80 host true"
+bench "pontoon run --rm, none" "pontoon run --rm --network none host true"
+bench "pontoon exec" "pontoon exec keep true"
+bench "pontoon network create + rm" "sh -c 'pontoon network create b && pontoon network rm b'"
+bench "pontoon network connect + disconnect" "sh -c 'pontoon network connect bridge keep && pontoon network disconnect bridge keep'"
+
+if command -v dockerd containerd >/dev/null; then
+  mkdir -p /run/containerd /run/lab/docker /run/lab/containerd
+  printf 'version = 2\nroot="/run/lab/containerd"\nstate="/run/containerd"\ndisabled_plugins=["io.containerd.grpc.v1.cri"]\n[grpc]\naddress="/run/containerd/containerd.sock"\n' > /run/containerd/config.toml
+  containerd --config /run/containerd/config.toml >/run/lab/containerd.log 2>&1 &
+  wait_for test -S /run/containerd/containerd.sock
+  # Without CAP_SYS_RESOURCE a negative OOM score is refused.
+  echo '{"oom-score-adjust": 0}' > /run/lab/docker.json
+  dockerd --config-file /run/lab/docker.json --data-root /run/lab/docker --exec-root /run/docker --pidfile /run/dockerd.pid \
+    -H unix:///run/docker.sock --containerd /run/containerd/containerd.sock >/run/lab/dockerd.log 2>&1 &
+  export DOCKER_HOST=unix:///run/docker.sock
+  if wait_for docker version; then
+    mkdir -p /run/lab/image/bin && cp "$(command -v busybox)" /run/lab/image/bin/busybox
+    for name in sh true sleep; do ln -sf busybox /run/lab/image/bin/$name; done
+    tar -C /run/lab/image -c . | docker import - img >/dev/null
+    docker network create web >/dev/null; docker run -d --name keep --network web img sleep 100000 >/dev/null
+    bench "docker run --rm, network + port" "docker run --rm --network web -p 8080:80 img true"
+    bench "docker exec" "docker exec keep true"
+    bench "docker network create + rm" "sh -c 'docker network create b && docker network rm b'"
+    bench "docker network connect + disconnect" "sh -c 'docker network connect bridge keep && docker network disconnect bridge keep'"
+  fi
+  unset DOCKER_HOST
+else
+  echo "benches: no dockerd here: left out" >&2
+fi
+
+floor=$(median "bare crun run"); [ "$floor" = nan ] && floor=$(median "bare runc run")
+awk -v p="$(median 'pontoon run --rm, network + port')" -v f="$floor" \
+  'BEGIN {printf "\npontoon run --rm with network and port / bare OCI runtime without: %.2f\n", p / f}'
+awk -v p="$(median 'pontoon run --rm, network + port')" -v d="$(median 'docker run --rm, network + port')" \
+  'BEGIN {if (d > 0) printf "docker / pontoon, the same: %.1f\n", d / p}'
+pontoon rm -f keep >/dev/null; pontoon network rm web >/dev/null
+kill -TERM $netd; wait $netd || true
