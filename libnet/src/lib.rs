@@ -3,6 +3,9 @@
 //!
 //! Read top-down: [`types`] are values, plans are pure decisions over them, effects apply plans, `sys` makes syscalls.
 
+pub mod host;
 pub mod ipam;
+pub mod netns;
+pub mod ports;
 pub mod store;
 pub mod types;

@@ -48,6 +48,11 @@ macro_rules! id {
                 Self(bytes)
             }
 
+            /// The 256 bits.
+            pub const fn bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+
             /// The first `digits` hex digits: what names of links and namespaces carry, and what a user sees.
             pub fn short(&self, digits: usize) -> String {
                 let mut text = self.to_string();

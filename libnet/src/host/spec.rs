@@ -1,0 +1,160 @@
+//! What a caller declares: networks, endpoints, and how a host is to be run. Values only.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+};
+
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ports::{PortRequest, PublishedPort},
+    types::{EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
+};
+
+/// How a [`Host`](super::Host) works.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Where sandboxes are bind-mounted; `/run/netns` is where `ip netns` looks.
+    pub netns_dir: PathBuf,
+    /// How many namespaces are kept ready. Making one costs 0.4-0.8 ms, taking a ready one some 30 us.
+    pub ready_namespaces: usize,
+    /// How many callers work on links at a time. The kernel serialises them under one mutex (RTNL), so that more than
+    /// two or three only wait inside the kernel, where nobody queues fairly.
+    pub concurrency: usize,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self { netns_dir: PathBuf::from("/run/netns"), ready_namespaces: 4, concurrency: 3 }
+    }
+}
+
+/// A network whose containers hang on one bridge of this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeNetwork {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name; goes into the alias of the bridge, for whoever reads `ip link`.
+    pub name: String,
+    /// The bridge.
+    pub link: IfName,
+    /// MTU of the bridge.
+    pub mtu: Mtu,
+    /// Gateway address with the prefix length of the subnet; `None`: no IPv4.
+    pub v4: Option<Ipv4Network>,
+    /// Gateway address with the prefix length of the subnet; `None`: no IPv6.
+    pub v6: Option<Ipv6Network>,
+    /// Whether its packets stay on this host.
+    pub internal: Internal,
+    /// Whether its containers reach each other.
+    pub icc: Icc,
+    /// Whether its packets leave with the host's address.
+    pub masquerade: Masquerade,
+    /// Where ports are published whose request names no address; `None`: on all addresses.
+    pub default_host_ip: Option<IpAddr>,
+}
+
+impl BridgeNetwork {
+    /// The addresses of the bridge itself.
+    pub fn gateways(&self) -> impl Iterator<Item = IpNetwork> + use<> {
+        self.v4.map(IpNetwork::V4).into_iter().chain(self.v6.map(IpNetwork::V6))
+    }
+}
+
+/// Where a container sends what is for none of its networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DefaultRoute {
+    /// Not through this endpoint.
+    #[default]
+    None,
+    /// Through these gateways.
+    Via {
+        /// IPv4 gateway.
+        v4: Option<Ipv4Addr>,
+        /// IPv6 gateway.
+        v6: Option<Ipv6Addr>,
+    },
+}
+
+/// A container's end in a network, as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointSpec {
+    /// Its id; the host end of the veth pair is named after it.
+    pub id: EndpointId,
+    /// The network, which must exist on this host.
+    pub network: NetworkId,
+    /// Who this is, for whoever reads `ip link`: `<network> <container>`.
+    pub label: String,
+    /// Name of the interface inside.
+    pub ifname: IfName,
+    /// Address of the interface inside.
+    pub mac: MacAddr,
+    /// Address with the prefix length of the subnet.
+    pub v4: Option<Ipv4Network>,
+    /// Address with the prefix length of the subnet.
+    pub v6: Option<Ipv6Network>,
+    /// MTU of both ends.
+    pub mtu: Mtu,
+    /// Whether the container's default route leads through here.
+    pub default_route: DefaultRoute,
+    /// Ports to publish.
+    pub ports: Vec<PortRequest>,
+}
+
+impl EndpointSpec {
+    /// The addresses, each with the prefix length of its subnet.
+    pub fn addresses(&self) -> impl Iterator<Item = IpNetwork> + use<> {
+        self.v4.map(IpNetwork::V4).into_iter().chain(self.v6.map(IpNetwork::V6))
+    }
+}
+
+/// An endpoint as it became.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedEndpoint {
+    /// The host's end of the veth pair.
+    pub host_link: IfName,
+    /// The ports published, with the host ports that were chosen.
+    pub ports: Vec<PublishedPort>,
+}
+
+/// A sandbox that is to be there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredSandbox {
+    /// Name of its namespace, `pontoon-<12 of the container id>`.
+    pub name: String,
+    /// Its endpoints.
+    pub endpoints: Vec<DeclaredEndpoint>,
+}
+
+/// An endpoint that is to be there, with the ports it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredEndpoint {
+    /// What it is.
+    pub spec: EndpointSpec,
+    /// What [`Host::attach`](super::Host::attach) or [`Host::publish`](super::Host::publish) returned for it.
+    pub ports: Vec<PublishedPort>,
+}
+
+/// Everything of ours that is to be on this host; what is ours and not in here is removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declared {
+    /// The networks.
+    pub networks: Vec<BridgeNetwork>,
+    /// The sandboxes of running containers.
+    pub sandboxes: Vec<DeclaredSandbox>,
+}
+
+/// What [`Host::reconcile`](super::Host::reconcile) found and did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Made anew or put right.
+    pub repaired: Vec<String>,
+    /// Ours, but not declared: removed.
+    pub removed: Vec<String>,
+    /// Declared, but gone beyond repair: a sandbox whose namespace no longer exists, an endpoint without its link.
+    pub lost: Vec<String>,
+    /// What failed on the way; the rest was done all the same.
+    pub errors: Vec<super::HostError>,
+}

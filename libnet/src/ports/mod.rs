@@ -1,0 +1,44 @@
+//! Ports of a host that lead into containers.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Port, PortRange, Proto};
+
+/// A port to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PortRequest {
+    /// The address of the host; `None`: all of them.
+    pub host_ip: Option<IpAddr>,
+    /// The port of the host.
+    pub host: HostPort,
+    /// The port of the container.
+    pub container: Port,
+    /// The protocol.
+    pub proto: Proto,
+}
+
+/// Which port of the host is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HostPort {
+    /// Any free one.
+    Ephemeral,
+    /// This one.
+    Exactly(Port),
+    /// The first free one of these.
+    OneOf(PortRange),
+}
+
+/// A port that is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// The address of the host.
+    pub host_ip: IpAddr,
+    /// The port of the host.
+    pub host_port: Port,
+    /// The port of the container.
+    pub container: Port,
+    /// The protocol.
+    pub proto: Proto,
+}
