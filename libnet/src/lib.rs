@@ -3,9 +3,14 @@
 //!
 //! Read top-down: [`types`] are values, plans are pure decisions over them, effects apply plans, `sys` makes syscalls.
 
+mod bridge;
 pub mod host;
 pub mod ipam;
+mod link;
 pub mod netns;
+pub mod observe;
+mod plan;
 pub mod ports;
 pub mod store;
+mod sys;
 pub mod types;

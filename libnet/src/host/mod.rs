@@ -74,7 +74,11 @@ impl Host {
     }
 
     /// Joins a sandbox to a network.
-    pub fn attach(&self, _sandbox: &Sandbox, _endpoint: &EndpointSpec) -> Result<AttachedEndpoint, HostError> {
+    pub fn attach(
+        &self,
+        _sandbox: &Sandbox,
+        _endpoint: &EndpointSpec,
+    ) -> Result<AttachedEndpoint, HostError> {
         Err(HostError::Unsupported("attach"))
     }
 
@@ -89,7 +93,11 @@ impl Host {
     }
 
     /// Publishes more ports of an endpoint.
-    pub fn publish(&self, endpoint: EndpointId, _ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
+    pub fn publish(
+        &self,
+        endpoint: EndpointId,
+        _ports: &[PortRequest],
+    ) -> Result<Vec<PublishedPort>, HostError> {
         Err(HostError::UnknownEndpoint(endpoint))
     }
 

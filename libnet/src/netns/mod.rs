@@ -1,25 +1,95 @@
-//! Network namespaces.
+//! Network namespaces: handles to enter them with, and a pool of ready ones for sandboxes.
+//!
+//! A handle never changes the namespace of the thread that uses it; work inside runs on a thread that is thrown away.
+
+mod pool;
+mod ready;
+
+pub(crate) use pool::Pool;
+pub use ready::DnsSockets;
+pub(crate) use ready::Ready;
 
 use std::{
+    fs::File,
     io,
-    net::{TcpListener, UdpSocket},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    path::Path,
 };
 
-/// The sockets of a container's DNS server, bound in its namespace.
-#[derive(Debug)]
-pub struct DnsSockets {
-    /// Bound, not connected.
-    pub udp: UdpSocket,
-    /// Listening.
-    pub tcp: TcpListener,
-}
+use crate::sys::netns as sys;
 
-impl DnsSockets {
-    /// The same sockets once more.
+/// An open network namespace; it lives at least as long as this.
+#[derive(Debug)]
+pub struct NetNs(File);
+
+impl NetNs {
+    /// The namespace of the calling thread.
     ///
     /// # Errors
-    /// If the process has no descriptor left.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { udp: self.udp.try_clone()?, tcp: self.tcp.try_clone()? })
+    /// If `/proc` can't be read.
+    pub fn current() -> io::Result<Self> {
+        sys::own().map(Self)
+    }
+
+    /// The namespace that is bind-mounted at `path`, as `ip netns add` leaves them.
+    ///
+    /// # Errors
+    /// If there is no file, or one that is no namespace.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        if !sys::is_namespace(&file)? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a namespace"));
+        }
+        Ok(Self(file))
+    }
+
+    /// A new, empty namespace.
+    ///
+    /// # Errors
+    /// If the kernel makes none.
+    pub fn create() -> io::Result<Self> {
+        sys::run_in_new(Self::current)?
+    }
+
+    /// Runs `work` inside, on a thread of its own. What `work` opens stays in the namespace.
+    ///
+    /// # Errors
+    /// If the namespace can't be entered.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        sys::run_in(self.0.as_fd(), work)
+    }
+
+    /// Names the namespace, in the manner of `ip netns`.
+    ///
+    /// # Errors
+    /// If `path` exists or can't be mounted on.
+    pub fn bind(&self, path: &Path) -> io::Result<()> {
+        sys::bind(self.0.as_fd(), path)
+    }
+
+    /// Takes the name `path` away; the namespace ends with its last user.
+    ///
+    /// # Errors
+    /// If it can't be unmounted.
+    pub fn unbind(path: &Path) -> io::Result<()> {
+        sys::unbind(path)
+    }
+
+    /// Whether both are the same namespace.
+    ///
+    /// # Errors
+    /// If they can't be asked.
+    pub fn is(&self, other: &Self) -> io::Result<bool> {
+        Ok(sys::identity(self.0.as_fd())? == sys::identity(other.0.as_fd())?)
+    }
+
+    pub(crate) fn raw(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl AsFd for NetNs {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

@@ -1,0 +1,98 @@
+//! Names and marks of what is made on a host. A restarted daemon knows its own links by their alias, and which network
+//! or endpoint each belongs to.
+
+use crate::types::{EndpointId, IfName, MacAddr, NetworkId};
+
+/// `IFALIASZ - 1` of linux/if.h.
+const ALIAS_MAX: usize = 255;
+const NETWORK: &str = "pontoon network ";
+const ENDPOINT: &str = "pontoon endpoint ";
+
+/// The group (`ip link show group`) of host ends in use: "pont" in ASCII, so that nobody else is likely to use it.
+pub(crate) const GROUP: u32 = 0x706f_6e74;
+/// The group of host ends that are to go. One request deletes all of a group, and waits for the kernel only once.
+pub(crate) const CONDEMNED: u32 = 0x706f_6e78;
+
+/// Whose link this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    /// The bridge of a network.
+    Network(NetworkId),
+    /// The host end of an endpoint.
+    Endpoint(EndpointId),
+}
+
+impl Owner {
+    /// The alias that says so, with `label` for who reads it.
+    pub(crate) fn alias(self, label: &str) -> String {
+        let mut alias = match self {
+            Self::Network(id) => format!("{NETWORK}{id} {label}"),
+            Self::Endpoint(id) => format!("{ENDPOINT}{id} {label}"),
+        };
+        while alias.len() > ALIAS_MAX {
+            alias.pop();
+        }
+        alias
+    }
+
+    /// Reads an alias; `None`: not ours.
+    pub(crate) fn of_alias(alias: &str) -> Option<Self> {
+        let id = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
+        if let Some(rest) = alias.strip_prefix(NETWORK) {
+            return id(rest).parse().ok().map(Self::Network);
+        }
+        let rest = alias.strip_prefix(ENDPOINT)?;
+        id(rest).parse().ok().map(Self::Endpoint)
+    }
+}
+
+/// The host's end of an endpoint's veth pair: `veth` and seven digits of its id.
+pub(crate) fn host_link(id: &EndpointId) -> IfName {
+    // Eleven characters of hex digits are always a name; the other branch can't be reached.
+    format!("veth{}", id.short(7)).parse().unwrap_or_else(|_| unreachable!("hex digits make a link name"))
+}
+
+/// The address of a network's bridge, fixed by its id: without one of its own, a bridge takes the lowest of its ports',
+/// and all neighbour entries of its containers go stale when that port goes.
+pub(crate) fn bridge_mac(id: &NetworkId) -> MacAddr {
+    let [a, b, c, d, e, f, ..] = *id.bytes();
+    MacAddr::local([a, b, c, d, e, f])
+}
+
+/// The address of an endpoint's host end. A set address is left alone by udev's MACAddressPolicy.
+pub(crate) fn host_mac(id: &EndpointId) -> MacAddr {
+    let [a, b, c, d, e, f, ..] = *id.bytes();
+    MacAddr::local([a, b, c, d, e, f])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_alias_tells_its_owner(bytes: [u8; 32], label in "\\PC{0,300}") {
+            for owner in [
+                Owner::Network(NetworkId::from_bytes(bytes)),
+                Owner::Endpoint(EndpointId::from_bytes(bytes)),
+            ] {
+                let alias = owner.alias(&label);
+                prop_assert!(alias.len() <= ALIAS_MAX);
+                prop_assert_eq!(Owner::of_alias(&alias), Some(owner));
+            }
+        }
+
+        #[test]
+        fn every_id_has_a_link_name(bytes: [u8; 32]) {
+            prop_assert_eq!(host_link(&EndpointId::from_bytes(bytes)).as_str().len(), 11);
+        }
+    }
+
+    #[test]
+    fn foreign_aliases_are_nobodys() {
+        for alias in ["", "uplink", "pontoon", "pontoon network 12", "pontoon endpoint x y"] {
+            assert_eq!(Owner::of_alias(alias), None, "{alias}");
+        }
+    }
+}

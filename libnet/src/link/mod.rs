@@ -1,0 +1,96 @@
+//! Requests to the kernel about links, addresses, routes and neighbours: one function per request, each with the `ip`
+//! command that it equals. Values only; `sys::rtnl` sends them.
+
+pub(crate) mod address;
+pub(crate) mod bridge;
+pub(crate) mod neighbour;
+pub(crate) mod route;
+pub(crate) mod veth;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
+};
+
+use crate::{
+    sys::rtnl::Request,
+    types::{IfName, MacAddr},
+};
+
+/// Make it, and fail if it is there.
+const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
+
+/// Which link a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which<'a> {
+    /// The one with this index.
+    Index(u32),
+    /// The one with this name.
+    Name(&'a IfName),
+}
+
+impl Which<'_> {
+    fn message(self) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        match self {
+            Self::Index(index) => message.header.index = index,
+            Self::Name(name) => message.attributes.push(LinkAttribute::IfName(name.to_string())),
+        }
+        message
+    }
+}
+
+/// `ip link set LINK up`
+pub(crate) fn up(link: Which<'_>) -> Request {
+    let mut message = link.message();
+    raise(&mut message);
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
+/// `ip link set LINK down group GROUP`: packets stop at once, and the link can be deleted with the rest of the group.
+pub(crate) fn condemn(link: &IfName, group: u32) -> Request {
+    let mut message = Which::Name(link).message();
+    message.header.change_mask = LinkFlags::Up;
+    message.attributes.push(LinkAttribute::Group(group));
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
+/// `ip link delete LINK`; returns only when the kernel has waited out all readers, some 28 ms later.
+pub(crate) fn delete(link: &IfName) -> Request {
+    Request { message: RouteNetlinkMessage::DelLink(Which::Name(link).message()), flags: 0 }
+}
+
+/// `ip link delete group GROUP`
+pub(crate) fn delete_group(group: u32) -> Request {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::Group(group));
+    Request { message: RouteNetlinkMessage::DelLink(message), flags: 0 }
+}
+
+/// `ip link show LINK`, without statistics.
+pub(crate) fn show(link: Which<'_>) -> RouteNetlinkMessage {
+    let mut message = link.message();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+/// `ip link show`, without statistics.
+pub(crate) fn show_all() -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+fn raise(message: &mut LinkMessage) {
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+}
+
+fn mac_attribute(mac: MacAddr) -> LinkAttribute {
+    LinkAttribute::Address(mac.octets().to_vec())
+}
+
+fn info(parts: Vec<LinkInfo>) -> LinkAttribute {
+    LinkAttribute::LinkInfo(parts)
+}

@@ -1,0 +1,30 @@
+//! Neighbour entries: which Ethernet address belongs to an IP address.
+
+use std::net::IpAddr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+};
+
+use super::address::family;
+use crate::{sys::rtnl::Request, types::MacAddr};
+
+/// `ip neighbour replace ADDRESS lladdr MAC dev LINK nud reachable`. The host knows a new container before its first
+/// packet, and does not go on sending to the one that had the address before.
+pub(crate) fn learn(link: u32, address: IpAddr, mac: MacAddr) -> Request {
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(address);
+    message.header.ifindex = link;
+    message.header.state = NeighbourState::Reachable;
+    let destination = match address {
+        IpAddr::V4(v4) => NeighbourAddress::Inet(v4),
+        IpAddr::V6(v6) => NeighbourAddress::Inet6(v6),
+    };
+    message.attributes = vec![
+        NeighbourAttribute::Destination(destination),
+        NeighbourAttribute::LinkLayerAddress(mac.octets().to_vec()),
+    ];
+    Request { message: RouteNetlinkMessage::NewNeighbour(message), flags: NLM_F_CREATE | NLM_F_REPLACE }
+}

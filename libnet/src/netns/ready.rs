@@ -1,0 +1,103 @@
+//! A namespace made ready for a container: loopback up, settings as Docker's users expect them, DNS sockets bound, port
+//! 53 redirected to them.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+};
+
+use super::NetNs;
+use crate::{
+    link::{self, Which},
+    sys::{netns as sys, rtnl::RtSocket, sysctl},
+    types::Port,
+};
+
+/// Where containers find their DNS server; the address is Docker's, and scripts know it.
+const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+/// Loopback is made first in every namespace.
+const LOOPBACK_INDEX: u32 = 1;
+
+/// What every sandbox is set to before its first interface exists. Interfaces inherit `default`.
+const SETTINGS: [(&str, &str); 8] = [
+    // Docker's: anybody in a container may ping and bind low ports.
+    ("ipv4/ping_group_range", "0 2147483647"),
+    ("ipv4/ip_unprivileged_port_start", "0"),
+    // Tell the neighbours when an address appears: it may have been another container's.
+    ("ipv4/conf/default/arp_notify", "1"),
+    ("ipv6/conf/default/ndisc_notify", "1"),
+    // Our leases are unique; an address that is being checked can't be used for a second.
+    ("ipv6/conf/default/accept_dad", "0"),
+    // Routers announce nothing on our bridges; a container must not believe another one that does.
+    ("ipv6/conf/default/accept_ra", "0"),
+    ("ipv6/conf/default/autoconf", "0"),
+    // An interface has IPv6 if its endpoint has: attach turns it on there.
+    ("ipv6/conf/default/disable_ipv6", "1"),
+];
+
+/// The sockets of a container's DNS server, bound in its namespace.
+#[derive(Debug)]
+pub struct DnsSockets {
+    /// Bound, not connected.
+    pub udp: UdpSocket,
+    /// Listening.
+    pub tcp: TcpListener,
+}
+
+impl DnsSockets {
+    /// The same sockets once more.
+    ///
+    /// # Errors
+    /// If the process has no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { udp: self.udp.try_clone()?, tcp: self.tcp.try_clone()? })
+    }
+
+    fn bind() -> io::Result<Self> {
+        let any = SocketAddr::from((DNS_ADDRESS, 0));
+        Ok(Self { udp: UdpSocket::bind(any)?, tcp: TcpListener::bind(any)? })
+    }
+
+    fn ports(&self) -> io::Result<(Port, Port)> {
+        let port = |address: SocketAddr| {
+            Port::new(address.port()).ok_or_else(|| io::Error::other("a bound socket has no port"))
+        };
+        Ok((port(self.udp.local_addr()?)?, port(self.tcp.local_addr()?)?))
+    }
+}
+
+/// A namespace that nobody uses yet.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) netns: NetNs,
+    pub(crate) links: RtSocket,
+    pub(crate) dns: DnsSockets,
+}
+
+impl Ready {
+    /// Makes one, on a thread that is thrown away.
+    pub(crate) fn make() -> io::Result<Self> {
+        sys::run_in_new(Self::prepare)?
+    }
+
+    fn prepare() -> io::Result<Self> {
+        let netns = NetNs::current()?;
+        let mut links = RtSocket::open()?;
+        links.send(vec![link::up(Which::Index(LOOPBACK_INDEX))]).map_err(io::Error::other)?;
+        for (key, value) in SETTINGS {
+            set(key, value)?;
+        }
+        let dns = DnsSockets::bind()?;
+        let (udp, tcp) = dns.ports()?;
+        let _ = (udp, tcp); // FIREWALL
+        Ok(Self { netns, links, dns })
+    }
+}
+
+/// A kernel built or booted without IPv6 has no settings for it, and needs none.
+fn set(key: &str, value: &str) -> io::Result<()> {
+    match sysctl::write(key, value) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && key.starts_with("ipv6/") => Ok(()),
+        other => other.map_err(|error| io::Error::new(error.kind(), format!("set {key}: {error}"))),
+    }
+}

@@ -1,0 +1,226 @@
+//! What is there: links, addresses and routes of one namespace, read from the kernel. Nothing here changes anything.
+
+mod text;
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::{AddressAttribute, AddressMessage},
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType},
+};
+
+use crate::{
+    link::{self, Which},
+    sys::rtnl::{NetlinkError, RtSocket},
+    types::{IfName, Mtu},
+};
+
+/// The kernel can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("read the {what} of this namespace")]
+pub struct ObserveError {
+    what: &'static str,
+    #[source]
+    source: NetlinkError,
+}
+
+/// A link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its index, unique in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: IfName,
+    /// `bridge`, `veth`; empty for what has no driver of its own, such as loopback.
+    pub kind: String,
+    /// Administratively up.
+    pub up: bool,
+    /// Its MTU.
+    pub mtu: Option<Mtu>,
+    /// Its Ethernet address.
+    pub mac: Vec<u8>,
+    /// Index of the bridge that it is a port of.
+    pub bridge: Option<u32>,
+    /// Its group.
+    pub group: u32,
+    /// What was written on it.
+    pub alias: Option<String>,
+}
+
+/// An address of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Index of the link.
+    pub link: u32,
+    /// The address with its prefix length.
+    pub address: IpNetwork,
+}
+
+/// A route of the main table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where to; a prefix length of zero is a default route.
+    pub to: IpNetwork,
+    /// The next hop.
+    pub gateway: Option<IpAddr>,
+    /// Index of the link that it leads out of.
+    pub link: Option<u32>,
+}
+
+/// Links, addresses and routes of a namespace at one moment. Prints as lines that are compared in tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// By index.
+    pub links: Vec<Link>,
+    /// In the kernel's order.
+    pub addresses: Vec<Address>,
+    /// In the kernel's order, of both families.
+    pub routes: Vec<Route>,
+}
+
+impl Snapshot {
+    /// What is in the calling thread's namespace.
+    ///
+    /// # Errors
+    /// If the kernel can't be read.
+    pub fn take() -> Result<Self, ObserveError> {
+        let open = |error| ObserveError { what: "links", source: NetlinkError::Socket(error) };
+        Self::read(&mut RtSocket::open().map_err(open)?)
+    }
+
+    pub(crate) fn read(socket: &mut RtSocket) -> Result<Self, ObserveError> {
+        let mut routes = routes(socket, AddressFamily::Inet)?;
+        routes.extend(self::routes(socket, AddressFamily::Inet6)?);
+        Ok(Self { links: links(socket)?, addresses: addresses(socket)?, routes })
+    }
+
+    /// The link of that index.
+    pub fn link(&self, index: u32) -> Option<&Link> {
+        self.links.iter().find(|link| link.index == index)
+    }
+}
+
+/// All links.
+pub(crate) fn links(socket: &mut RtSocket) -> Result<Vec<Link>, ObserveError> {
+    let answers = socket.dump(&link::show_all()).map_err(|source| ObserveError { what: "links", source })?;
+    Ok(answers.iter().filter_map(as_link).collect())
+}
+
+/// One link; `None`: there is none.
+pub(crate) fn one_link(socket: &mut RtSocket, which: Which<'_>) -> Result<Option<Link>, ObserveError> {
+    match socket.get(link::show(which)) {
+        Ok(answer) => Ok(as_link(&answer)),
+        Err(error) if error.is(nix::errno::Errno::ENODEV) => Ok(None),
+        Err(source) => Err(ObserveError { what: "links", source }),
+    }
+}
+
+/// All addresses.
+pub(crate) fn addresses(socket: &mut RtSocket) -> Result<Vec<Address>, ObserveError> {
+    let answers = socket
+        .dump(&link::address::show_all())
+        .map_err(|source| ObserveError { what: "addresses", source })?;
+    Ok(answers.iter().filter_map(as_address).collect())
+}
+
+/// The routes of one family.
+pub(crate) fn routes(socket: &mut RtSocket, family: AddressFamily) -> Result<Vec<Route>, ObserveError> {
+    let answers = match socket.dump(&link::route::show_all(family)) {
+        // A kernel without IPv6.
+        Err(error) if error.is(nix::errno::Errno::EOPNOTSUPP) => Vec::new(),
+        other => other.map_err(|source| ObserveError { what: "routes", source })?,
+    };
+    Ok(answers.iter().filter_map(as_route).collect())
+}
+
+fn as_link(answer: &RouteNetlinkMessage) -> Option<Link> {
+    let RouteNetlinkMessage::NewLink(LinkMessage { header, attributes, .. }) = answer else { return None };
+    let mut link = Link {
+        index: header.index,
+        name: named(attributes)?,
+        kind: String::new(),
+        up: header.flags.contains(LinkFlags::Up),
+        mtu: None,
+        mac: Vec::new(),
+        bridge: None,
+        group: 0,
+        alias: None,
+    };
+    for attribute in attributes {
+        match attribute {
+            LinkAttribute::Mtu(mtu) => link.mtu = Mtu::try_from(*mtu).ok(),
+            LinkAttribute::Address(mac) => link.mac.clone_from(mac),
+            LinkAttribute::Controller(bridge) => link.bridge = Some(*bridge),
+            LinkAttribute::Group(group) => link.group = *group,
+            LinkAttribute::IfAlias(alias) => link.alias = Some(alias.clone()),
+            LinkAttribute::LinkInfo(info) => link.kind = kind(info),
+            _ => {}
+        }
+    }
+    Some(link)
+}
+
+fn named(attributes: &[LinkAttribute]) -> Option<IfName> {
+    attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => name.parse().ok(),
+        _ => None,
+    })
+}
+
+fn kind(info: &[LinkInfo]) -> String {
+    let kind = info.iter().find_map(|part| match part {
+        LinkInfo::Kind(kind) => Some(InfoKind::to_string(kind)),
+        _ => None,
+    });
+    kind.unwrap_or_default()
+}
+
+fn as_address(answer: &RouteNetlinkMessage) -> Option<Address> {
+    let RouteNetlinkMessage::NewAddress(AddressMessage { header, attributes, .. }) = answer else {
+        return None;
+    };
+    let mut found = None;
+    for attribute in attributes {
+        match attribute {
+            // With a peer, `Address` is the other end's.
+            AddressAttribute::Local(ip) => found = Some(*ip),
+            AddressAttribute::Address(ip) => found = found.or(Some(*ip)),
+            _ => {}
+        }
+    }
+    let address = IpNetwork::new(found?, header.prefix_len).ok()?;
+    Some(Address { link: header.index, address })
+}
+
+fn as_route(answer: &RouteNetlinkMessage) -> Option<Route> {
+    let RouteNetlinkMessage::NewRoute(RouteMessage { header, attributes, .. }) = answer else { return None };
+    if header.table != RouteHeader::RT_TABLE_MAIN || header.kind != RouteType::Unicast {
+        return None;
+    }
+    let everywhere: IpAddr = match header.address_family {
+        AddressFamily::Inet => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        _ => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let (mut to, mut gateway, mut link) = (everywhere, None, None);
+    for attribute in attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => to = ip(address)?,
+            RouteAttribute::Gateway(address) => gateway = ip(address),
+            RouteAttribute::Oif(index) => link = Some(*index),
+            _ => {}
+        }
+    }
+    let to = IpNetwork::new(to, header.destination_prefix_length).ok()?;
+    Some(Route { to, gateway, link })
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(v4) => Some((*v4).into()),
+        RouteAddress::Inet6(v6) => Some((*v6).into()),
+        _ => None,
+    }
+}
