@@ -1,6 +1,8 @@
 //! The stores, on real files: what is committed is there again, what an older version wrote is read, and a full, read-only
 //! or damaged file is an error that says so.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
+
 use std::{fs, path::Path, thread};
 
 use libnet::store::{self, Change, MemoryStore, RedbStore, Store, StoreError};
@@ -127,7 +129,7 @@ proptest! {
         for commit in commits {
             let change = |(table, key, value): (u8, u8, Option<u16>)| match value {
                 Some(value) => put(&table.to_string(), &key.to_string(), &json!(value)),
-                None => Change::delete(&table.to_string(), key),
+                None => Change::delete(&table.to_string(), key.to_string()),
             };
             let changes: Vec<_> = commit.into_iter().map(change).collect();
             file.commit(&changes).unwrap();

@@ -4,6 +4,8 @@
 pub mod config;
 pub mod error;
 pub mod events;
+pub mod names;
+pub mod network;
 
 pub use config::Config;
 pub use error::{EngineError, Kind};

@@ -121,8 +121,8 @@ pub enum Change {
 
 impl Change {
     /// Writes `value` under `key`.
-    pub fn put<T: Serialize>(table: &str, key: impl ToString, value: &T) -> Result<Self, StoreError> {
-        let (table, key) = (table.to_owned(), key.to_string());
+    pub fn put<T: Serialize>(table: &str, key: impl Into<String>, value: &T) -> Result<Self, StoreError> {
+        let (table, key) = (table.to_owned(), key.into());
         match serde_json::to_vec(value) {
             Ok(value) => Ok(Self::Put { table, key, value }),
             Err(source) => Err(StoreError::Value { table, key, source }),
@@ -130,8 +130,8 @@ impl Change {
     }
 
     /// Removes what is under `key`.
-    pub fn delete(table: &str, key: impl ToString) -> Self {
-        Self::Delete { table: table.to_owned(), key: key.to_string() }
+    pub fn delete(table: &str, key: impl Into<String>) -> Self {
+        Self::Delete { table: table.to_owned(), key: key.into() }
     }
 }
 

@@ -16,8 +16,10 @@ pub(super) const VERSION: u32 = 2;
 const SCHEMA: TableDefinition<'_, &str, u32> = TableDefinition::new("schema");
 const VERSION_KEY: &str = "version";
 
+type Step = fn(&WriteTransaction) -> Result<(), Error>;
+
 /// The step from version `n + 1` to `n + 2` is at index `n`.
-const STEPS: [fn(&WriteTransaction) -> Result<(), Error>; VERSION as usize - 1] = [split_records];
+const STEPS: [Step; VERSION as usize - 1] = [split_records];
 
 /// Brings the file to [`VERSION`]; a version that is newer than that is left alone and returned.
 pub(super) fn upgrade(database: &Database) -> Result<Option<u32>, Error> {

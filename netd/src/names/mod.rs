@@ -1,0 +1,9 @@
+//! Names of containers: what the `dns` crate serves is built here from networks and endpoints, and each sandbox on a user
+//! network gets its own server, on sockets that were bound inside. Also the files that tell a container about names:
+//! resolv.conf and hosts.
+
+mod hosts;
+mod settings;
+
+pub use hosts::{HostEntry, hosts};
+pub use settings::DnsSettings;

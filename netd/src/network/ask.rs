@@ -1,0 +1,195 @@
+//! What callers ask of networks and what they get to see: values only.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+    os::fd::OwnedFd,
+    path::PathBuf,
+};
+
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+use libnet::{
+    ports::{PortRequest, PublishedPort},
+    types::{ContainerId, EndpointId, IfName, Internal, MacAddr, NetworkId},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::names::DnsSettings;
+
+/// How a network reaches its containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// A bridge of this host.
+    Bridge,
+    /// Containers live in the host's own namespace.
+    Host,
+    /// Containers have a loopback interface alone.
+    Null,
+}
+
+impl Driver {
+    /// Docker's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Host => "host",
+            Self::Null => "null",
+        }
+    }
+}
+
+impl std::fmt::Display for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A network, as far as whoever puts a container into it needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkSummary {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// Its driver.
+    pub driver: Driver,
+    /// Whether it is one of `bridge`, `host`, `none`.
+    pub default: bool,
+    /// Whether its packets stay on this host.
+    pub internal: Internal,
+    /// Its subnets, v4 first.
+    pub subnets: Vec<Subnet>,
+}
+
+/// A subnet of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its addresses.
+    pub net: IpNetwork,
+    /// Whether the user named it: only then may containers ask for addresses.
+    pub chosen: Chosen,
+}
+
+/// Who chose a subnet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chosen {
+    /// Whoever made the network.
+    ByUser,
+    /// The default address pools.
+    ByPool,
+}
+
+/// How long a record lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Until the container is removed, over reboots too.
+    Durable,
+    /// As long as the kernel objects: what `--rm` makes.
+    Live,
+}
+
+/// A namespace for a container.
+#[derive(Clone, Debug)]
+pub struct SandboxAsk {
+    /// The container.
+    pub container: ContainerId,
+    /// Its host name: one of its names in its networks.
+    pub hostname: String,
+    /// What it says about DNS itself.
+    pub dns: DnsSettings,
+}
+
+/// A container's namespace.
+#[derive(Debug)]
+pub struct SandboxView {
+    /// Where it is mounted.
+    pub path: PathBuf,
+    /// Copies of its DNS sockets, UDP then TCP, for the shim to keep while no daemon runs.
+    pub dns: Vec<OwnedFd>,
+}
+
+/// An endpoint for a container in a network.
+#[derive(Clone, Debug)]
+pub struct EndpointAsk {
+    /// The network.
+    pub network: NetworkId,
+    /// The endpoint's id.
+    pub endpoint: EndpointId,
+    /// The container's name, without a slash.
+    pub name: String,
+    /// Further names of the container in this network.
+    pub aliases: Vec<String>,
+    /// `--link name:alias`, as (alias, name): names that this container alone sees.
+    pub links: Vec<(String, String)>,
+    /// This IPv4 address and no other.
+    pub v4: Option<Ipv4Addr>,
+    /// This IPv6 address and no other.
+    pub v6: Option<Ipv6Addr>,
+    /// This Ethernet address and no other.
+    pub mac: Option<MacAddr>,
+    /// The container's published ports. They go with whichever of its endpoints is its gateway; what the last ask with any
+    /// says holds for the container.
+    pub ports: Vec<PortRequest>,
+    /// The endpoint of the highest priority is the gateway, among equals the one whose network's name sorts first.
+    pub gw_priority: i64,
+    /// `com.docker.network.endpoint.*`.
+    pub driver_opts: BTreeMap<String, String>,
+    /// How long the address stays with the container.
+    pub durability: Durability,
+}
+
+/// A container's end in a network, as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointView {
+    /// The network.
+    pub network: NetworkId,
+    /// The network's name.
+    pub network_name: String,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Its Ethernet address; none in `host` and `none`.
+    pub mac: Option<MacAddr>,
+    /// Address with the prefix length of its subnet.
+    pub v4: Option<Ipv4Network>,
+    /// Where it sends what is for none of its networks.
+    pub gateway_v4: Option<Ipv4Addr>,
+    /// Address with the prefix length of its subnet.
+    pub v6: Option<Ipv6Network>,
+    /// Where it sends what is for none of its networks.
+    pub gateway_v6: Option<Ipv6Addr>,
+    /// Its published ports; none unless this is the container's gateway.
+    pub ports: Vec<PublishedPort>,
+    /// All its names in the network, the one that reverse look-ups get first.
+    pub dns_names: Vec<String>,
+    /// The interface inside.
+    pub ifname: Option<IfName>,
+    /// Whether the container's default route leads through here.
+    pub is_gateway: bool,
+}
+
+/// What the files of a container say beyond its networks.
+#[derive(Clone, Debug)]
+pub struct FilesAsk {
+    /// The container.
+    pub container: ContainerId,
+    /// Its host name.
+    pub hostname: String,
+    /// Its domain name, often empty.
+    pub domain: String,
+    /// What it says about DNS itself.
+    pub dns: DnsSettings,
+    /// `--add-host`: name and address, or `host-gateway` in place of the address.
+    pub extra_hosts: Vec<(String, String)>,
+}
+
+/// Texts of files that are mounted into a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesView {
+    /// `/etc/resolv.conf`.
+    pub resolv_conf: String,
+    /// `/etc/hosts`.
+    pub hosts: String,
+}

@@ -1,0 +1,252 @@
+//! What a request about networks can fail with. Texts that Docker's users know are Docker's to the letter.
+
+use libnet::{
+    ipam::IpamError,
+    store::StoreError,
+    types::{ContainerId, NetworkId},
+};
+
+use super::{Driver, KernelError};
+use crate::error::Kind;
+
+/// A request about networks failed.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// No network of that name or id.
+    #[error("network {0} not found")]
+    NotFound(String),
+    /// Several ids begin so.
+    #[error("network {reference} is ambiguous ({matches} matches found based on ID prefix)")]
+    Ambiguous {
+        /// What was asked for.
+        reference: String,
+        /// How many networks it could be.
+        matches: usize,
+    },
+    /// The name is taken.
+    #[error("network with name {0} already exists")]
+    NameTaken(String),
+    /// The name is empty or has control characters.
+    #[error("invalid name: {0}")]
+    InvalidName(&'static str),
+    /// `bridge`, `host`, `none` and `default` can't be made.
+    #[error("operation is not permitted on predefined {0} network ")]
+    Predefined(String),
+    /// The default networks stay.
+    #[error("{0} is a pre-defined network and cannot be removed")]
+    PredefinedRemoval(String),
+    /// There is one network of these drivers.
+    #[error("only one instance of \"{0}\" network is allowed")]
+    SingleInstance(Driver),
+    /// A driver or IPAM driver that is not here.
+    #[error("plugin \"{0}\" not found")]
+    UnknownDriver(String),
+    /// Swarm's networks.
+    #[error(
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
+    )]
+    NoSwarm,
+    /// Subnets, ranges, gateways that don't fit; one per line.
+    #[error("invalid network config:\n{0}")]
+    InvalidConfig(Problems),
+    /// An option's value.
+    #[error("failed to parse {key} value: {value} ({reason})")]
+    InvalidOption {
+        /// The option.
+        key: String,
+        /// What it can't be.
+        value: String,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody would read it.
+    #[error(
+        "unknown option \"{0}\" for a bridge network: see com.docker.network.bridge.* and com.docker.network.driver.mtu"
+    )]
+    UnknownOption(String),
+    /// Anything else that makes no sense; the text says what.
+    #[error("{0}")]
+    Invalid(String),
+    /// Docker does it, we don't.
+    #[error("{0}")]
+    NotImplemented(String),
+    /// Docker's bridge driver takes one subnet per family.
+    #[error("bridge driver doesn't support multiple subnets")]
+    MultipleSubnets,
+    /// Two networks would share a link.
+    #[error(
+        "cannot create network {id} ({link}): conflicts with network {other} ({link}): networks have same bridge name"
+    )]
+    SameLink {
+        /// The new one.
+        id: NetworkId,
+        /// The link.
+        link: String,
+        /// The one that has it.
+        other: NetworkId,
+    },
+    /// No subnet, or no such address.
+    #[error(transparent)]
+    Ipam(#[from] IpamError),
+    /// All addresses are taken.
+    #[error("no available {family} addresses on this network's address pools: {name} ({id})")]
+    NoAddresses {
+        /// IPv4 or IPv6.
+        family: &'static str,
+        /// The network's name.
+        name: String,
+        /// Its id.
+        id: NetworkId,
+    },
+    /// Running containers use it.
+    #[error("error while removing network: network {name} has active endpoints ({users})")]
+    InUse {
+        /// The network.
+        name: String,
+        /// `name:"c1" id:"0123456789ab"`, joined by commas.
+        users: String,
+    },
+    /// What an endpoint asks for doesn't fit its network.
+    #[error("invalid endpoint settings:\n{0}")]
+    InvalidEndpoint(Problems),
+    /// The container is there already.
+    #[error("endpoint with name {name} already exists in network {network}")]
+    AlreadyConnected {
+        /// The container.
+        name: String,
+        /// The network.
+        network: String,
+    },
+    /// The container is not there.
+    #[error("container {container} is not connected to the network {network}")]
+    NotConnected {
+        /// The container.
+        container: ContainerId,
+        /// The network.
+        network: String,
+    },
+    /// The container has no namespace (yet, or any more).
+    #[error("container {0} has no sandbox")]
+    NoSandbox(ContainerId),
+    /// The endpoint couldn't be made.
+    #[error("failed to set up container networking{}", driver_failed(.endpoint))]
+    Attach {
+        /// Container name and endpoint id, if published ports are what failed.
+        endpoint: Option<(String, String)>,
+        /// Why.
+        #[source]
+        source: KernelError,
+    },
+    /// The kernel said no.
+    #[error("failed to {action} {object}")]
+    Host {
+        /// What was to be done.
+        action: &'static str,
+        /// To what.
+        object: String,
+        /// Why.
+        #[source]
+        source: KernelError,
+    },
+    /// The state can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The names of a sandbox can't be served.
+    #[error("failed to start the name service of container {container}")]
+    Names {
+        /// The container.
+        container: ContainerId,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A worker thread died.
+    #[error("the worker that was to {0} ended without an answer")]
+    Worker(&'static str),
+    /// Filters that make no sense.
+    #[error(transparent)]
+    Filter(#[from] netd_api::FilterError),
+    /// A time in a filter that is none.
+    #[error(transparent)]
+    Time(#[from] netd_api::time::TimeError),
+}
+
+fn driver_failed(endpoint: &Option<(String, String)>) -> String {
+    let text =
+        |(name, id)| format!(": driver failed programming external connectivity on endpoint {name} ({id})");
+    endpoint.clone().map(text).unwrap_or_default()
+}
+
+impl NetworkError {
+    /// Of which kind the failure is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound(_) | Self::UnknownDriver(_) => Kind::NotFound,
+            Self::NameTaken(_) => Kind::Conflict,
+            Self::Predefined(_)
+            | Self::PredefinedRemoval(_)
+            | Self::SingleInstance(_)
+            | Self::NoSwarm
+            | Self::MultipleSubnets
+            | Self::SameLink { .. }
+            | Self::InUse { .. }
+            | Self::AlreadyConnected { .. } => Kind::Forbidden,
+            Self::Ambiguous { .. }
+            | Self::InvalidName(_)
+            | Self::InvalidConfig(_)
+            | Self::InvalidOption { .. }
+            | Self::UnknownOption(_)
+            | Self::Invalid(_)
+            | Self::InvalidEndpoint(_)
+            | Self::Filter(_)
+            | Self::Time(_) => Kind::InvalidParameter,
+            Self::NotImplemented(_) => Kind::NotImplemented,
+            Self::NoAddresses { .. } => Kind::Unavailable,
+            Self::Ipam(error) => ipam_kind(error),
+            Self::NotConnected { .. }
+            | Self::NoSandbox(_)
+            | Self::Attach { .. }
+            | Self::Host { .. }
+            | Self::Store(_)
+            | Self::Names { .. }
+            | Self::Worker(_) => Kind::System,
+        }
+    }
+}
+
+const fn ipam_kind(error: &IpamError) -> Kind {
+    match error {
+        IpamError::Overlap { .. } | IpamError::AddressInUse => Kind::Forbidden,
+        IpamError::NoAddresses => Kind::Unavailable,
+        IpamError::PoolsUsedUp
+        | IpamError::OutOfRange
+        | IpamError::InvalidPool
+        | IpamError::InvalidRange
+        | IpamError::UnknownPool
+        | IpamError::InvalidBase { .. } => Kind::InvalidParameter,
+    }
+}
+
+/// What is wrong with a request, all of it at once: a single problem as it is, several as a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(pub(super) Vec<String>);
+
+impl Problems {
+    pub(super) fn push(&mut self, problem: impl Into<String>) {
+        self.0.push(problem.into());
+    }
+
+    /// An error of these problems, if there are any.
+    pub(super) fn into_result(self, error: fn(Self) -> NetworkError) -> Result<(), NetworkError> {
+        if self.0.is_empty() { Ok(()) } else { Err(error(self)) }
+    }
+}
+
+impl std::fmt::Display for Problems {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_slice() {
+            [one] => f.write_str(one),
+            several => write!(f, "* {}", several.join("\n* ")),
+        }
+    }
+}

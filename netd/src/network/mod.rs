@@ -1,0 +1,24 @@
+//! Networks, and the ends that containers have in them: the service behind `docker network …` and behind the network
+//! part of a container's life. It decides (pure: `draft`, `options`, `subnet`, `state`), writes its intent down
+//! (`record`), changes the kernel through `libnet` (`kernel`), and tells names and events of it.
+//!
+//! Containers as processes, HTTP and the texts of files in a container are elsewhere.
+
+mod ask;
+mod config;
+mod draft;
+mod error;
+mod kernel;
+mod options;
+mod record;
+mod service;
+mod subnet;
+
+pub use ask::{
+    Chosen, Driver, Durability, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkSummary, SandboxAsk,
+    SandboxView, Subnet,
+};
+pub use config::NetworkConfig;
+pub use error::{NetworkError, Problems};
+pub use kernel::KernelError;
+pub use service::{NetworkParts, Networks};

@@ -1,0 +1,203 @@
+//! What is written down about networks. Tables `networks` and `leases` of the declared store hold what lasts; leases of
+//! `--rm` containers and everything that describes kernel objects (`sandboxes`, `endpoints`) are in the live store.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+use libnet::{
+    host::{BridgeNetwork, EndpointSpec},
+    ports::{PortRequest, PublishedPort},
+    types::{ContainerId, EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Chosen, Driver, Durability, NetworkSummary, Subnet};
+use crate::names::DnsSettings;
+
+pub(super) const NETWORKS: &str = "networks";
+pub(super) const LEASES: &str = "leases";
+pub(super) const SANDBOXES: &str = "sandboxes";
+pub(super) const ENDPOINTS: &str = "endpoints";
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NetworkRecord {
+    pub(super) id: NetworkId,
+    pub(super) name: String,
+    pub(super) driver: Driver,
+    /// RFC 3339.
+    pub(super) created: String,
+    /// Whether the daemon made it by itself.
+    pub(super) default: bool,
+    pub(super) internal: Internal,
+    pub(super) attachable: bool,
+    pub(super) v4: Option<SubnetRecord>,
+    pub(super) v6: Option<SubnetRecord>,
+    pub(super) bridge: Option<BridgeRecord>,
+    pub(super) options: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) ipam_options: BTreeMap<String, String>,
+}
+
+/// A subnet of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SubnetRecord {
+    pub(super) net: IpNetwork,
+    pub(super) range: Option<IpNetwork>,
+    /// The bridge's own address.
+    pub(super) gateway: IpAddr,
+    /// Where containers send what is for none of their networks, if that is not the bridge.
+    pub(super) router: Option<IpAddr>,
+    pub(super) aux: BTreeMap<String, IpAddr>,
+    pub(super) chosen: Chosen,
+}
+
+/// What a bridge network has beyond others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct BridgeRecord {
+    pub(super) link: IfName,
+    pub(super) mtu: Mtu,
+    pub(super) icc: Icc,
+    pub(super) masquerade: Masquerade,
+    pub(super) host_ip: Option<IpAddr>,
+    pub(super) ifname_prefix: String,
+}
+
+/// A container's addresses in a network; they stay with it until it is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lease {
+    pub(super) container: ContainerId,
+    pub(super) network: NetworkId,
+    pub(super) v4: Option<Ipv4Addr>,
+    pub(super) v6: Option<Ipv6Addr>,
+    pub(super) mac: MacAddr,
+    pub(super) durability: Durability,
+}
+
+/// A container's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SandboxRecord {
+    pub(super) container: ContainerId,
+    /// `pontoon-<12>`.
+    pub(super) name: String,
+    pub(super) hostname: String,
+    pub(super) dns: DnsSettings,
+}
+
+/// A container's end in a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EndpointRecord {
+    pub(super) id: EndpointId,
+    pub(super) container: ContainerId,
+    pub(super) network: NetworkId,
+    /// The container's name.
+    pub(super) name: String,
+    pub(super) aliases: Vec<String>,
+    pub(super) links: Vec<(String, String)>,
+    pub(super) gw_priority: i64,
+    /// What the kernel is to have; nothing in `host` and `none`.
+    pub(super) spec: Option<EndpointSpec>,
+    /// The container's published ports as they were asked for, kept with each of its endpoints: any may become the gateway.
+    pub(super) requests: Vec<PortRequest>,
+    /// The ports that are published here now.
+    pub(super) ports: Vec<PublishedPort>,
+    /// Whether the container's default route leads through here.
+    pub(super) is_gateway: bool,
+}
+
+impl NetworkRecord {
+    pub(super) fn subnets(&self) -> impl Iterator<Item = &SubnetRecord> {
+        self.v4.iter().chain(&self.v6)
+    }
+
+    pub(super) fn summary(&self) -> NetworkSummary {
+        NetworkSummary {
+            id: self.id,
+            name: self.name.clone(),
+            driver: self.driver,
+            default: self.default,
+            internal: self.internal,
+            subnets: self.subnets().map(|subnet| Subnet { net: subnet.net, chosen: subnet.chosen }).collect(),
+        }
+    }
+
+    /// Whether containers find each other by name here: everywhere but in the default networks.
+    pub(super) fn has_names(&self) -> bool {
+        self.driver == Driver::Bridge && !self.default
+    }
+
+    /// Whether a container can leave through here.
+    pub(super) fn leads_out(&self) -> bool {
+        self.driver == Driver::Bridge && self.internal == Internal::No
+    }
+
+    /// What the host is to have.
+    pub(super) fn on_host(&self) -> Option<BridgeNetwork> {
+        let bridge = self.bridge.as_ref()?;
+        Some(BridgeNetwork {
+            id: self.id,
+            name: self.name.clone(),
+            link: bridge.link.clone(),
+            mtu: bridge.mtu,
+            v4: self.v4.as_ref().and_then(|subnet| v4_in(subnet, subnet.gateway)),
+            v6: self.v6.as_ref().and_then(|subnet| v6_in(subnet, subnet.gateway)),
+            internal: self.internal,
+            icc: bridge.icc,
+            masquerade: bridge.masquerade,
+            default_host_ip: bridge.host_ip,
+        })
+    }
+
+    /// Where containers of this network send what is for none of their networks.
+    pub(super) fn router_v4(&self) -> Option<Ipv4Addr> {
+        let subnet = self.v4.as_ref().filter(|_| self.leads_out())?;
+        match subnet.router.unwrap_or(subnet.gateway) {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    /// Where containers of this network send what is for none of their networks.
+    pub(super) fn router_v6(&self) -> Option<Ipv6Addr> {
+        let subnet = self.v6.as_ref().filter(|_| self.leads_out())?;
+        match subnet.router.unwrap_or(subnet.gateway) {
+            IpAddr::V6(ip) => Some(ip),
+            IpAddr::V4(_) => None,
+        }
+    }
+}
+
+/// A v4 address with the prefix length of its subnet.
+pub(super) fn v4_in(subnet: &SubnetRecord, ip: impl Into<IpAddr>) -> Option<Ipv4Network> {
+    match ip.into() {
+        IpAddr::V4(ip) => Ipv4Network::new(ip, subnet.net.prefix()).ok(),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// A v6 address with the prefix length of its subnet.
+pub(super) fn v6_in(subnet: &SubnetRecord, ip: impl Into<IpAddr>) -> Option<Ipv6Network> {
+    match ip.into() {
+        IpAddr::V6(ip) => Ipv6Network::new(ip, subnet.net.prefix()).ok(),
+        IpAddr::V4(_) => None,
+    }
+}
+
+impl Lease {
+    /// The key of the record: a container has one lease per network.
+    pub(super) fn key(&self) -> String {
+        lease_key(self.container, self.network)
+    }
+}
+
+pub(super) fn lease_key(container: ContainerId, network: NetworkId) -> String {
+    format!("{container}/{network}")
+}
+
+/// The name of a container's namespace.
+pub(super) fn sandbox_name(container: ContainerId) -> String {
+    format!("pontoon-{}", container.short(12))
+}

@@ -1,0 +1,207 @@
+//! The subnets that a request names: from text to values, all problems at once and in Docker's words.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnetwork::IpNetwork;
+use libnet::ipam::{encloses, masked};
+use netd_api::models;
+use serde::{Deserialize, Serialize};
+
+use super::{NetworkError, Problems};
+
+/// What a network wants in one family.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SubnetAsk {
+    /// This subnet; else any free one.
+    pub(super) subnet: Option<IpNetwork>,
+    /// Where addresses come from that nobody asks for by name; else the whole subnet.
+    pub(super) range: Option<IpNetwork>,
+    /// This gateway; else the first usable address.
+    pub(super) gateway: Option<IpAddr>,
+    /// Addresses that something else on the link has, by its name.
+    pub(super) aux: BTreeMap<String, IpAddr>,
+}
+
+/// What a network wants in both families.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SubnetAsks {
+    pub(super) v4: SubnetAsk,
+    pub(super) v6: SubnetAsk,
+}
+
+/// Which families a network has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Families {
+    pub(super) v4: bool,
+    pub(super) v6: bool,
+}
+
+/// Reads the `Config` list of a request's IPAM. As in Docker, subnets of a family that the network doesn't have are
+/// passed over.
+pub(super) fn read(config: &[models::IpamConfig], families: Families) -> Result<SubnetAsks, NetworkError> {
+    let mut asks = SubnetAsks::default();
+    let mut problems = Problems::default();
+    for entry in config.iter().filter(|entry| **entry != models::IpamConfig::default()) {
+        let text = entry.subnet.as_deref().unwrap_or_default();
+        let Some(subnet) = cidr(text) else {
+            problems.push(format!("invalid subnet {text}: invalid CIDR block notation"));
+            continue;
+        };
+        let (ask, wanted) = match subnet {
+            IpNetwork::V4(_) => (&mut asks.v4, families.v4),
+            IpNetwork::V6(_) => (&mut asks.v6, families.v6),
+        };
+        if wanted && ask.subnet.is_some() {
+            return Err(NetworkError::MultipleSubnets);
+        }
+        if wanted {
+            *ask = read_one(entry, subnet, &mut problems);
+        }
+    }
+    problems.into_result(NetworkError::InvalidConfig)?;
+    Ok(asks)
+}
+
+fn read_one(entry: &models::IpamConfig, subnet: IpNetwork, problems: &mut Problems) -> SubnetAsk {
+    let mut ask = SubnetAsk { subnet: Some(subnet), ..SubnetAsk::default() };
+    if subnet != masked(&subnet) {
+        problems.push(format!("invalid subnet {subnet}: it should be {}", masked(&subnet)));
+    }
+    match given(&entry.ip_range).map(|text| range(text, subnet)).transpose() {
+        Ok(range) => ask.range = range,
+        Err(problem) => problems.push(problem),
+    }
+    match given(&entry.gateway).map(|text| address(text, subnet).map_err(|why| (text, why))).transpose() {
+        Ok(gateway) => ask.gateway = gateway,
+        Err((text, why)) => problems.push(format!("invalid gateway {text}: {why}")),
+    }
+    let aux: BTreeMap<_, _> = entry.auxiliary_addresses.iter().flatten().collect();
+    for (name, text) in aux {
+        match address(text, subnet) {
+            Ok(ip) => _ = ask.aux.insert(name.clone(), ip),
+            Err(why) => problems.push(format!("invalid auxiliary address {name}: {why}")),
+        }
+    }
+    ask
+}
+
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+fn range(text: &str, subnet: IpNetwork) -> Result<IpNetwork, String> {
+    let wrong = |why: String| format!("invalid ip-range {text}: {why}");
+    let range = cidr(text).ok_or_else(|| wrong("invalid CIDR block notation".to_owned()))?;
+    if range.is_ipv4() != subnet.is_ipv4() {
+        return Err(wrong(other_family(subnet)));
+    }
+    if range.prefix() < subnet.prefix() {
+        return Err(wrong(format!("CIDR block is bigger than its parent subnet {subnet}")));
+    }
+    if range != masked(&range) {
+        return Err(wrong(format!("it should be {}", masked(&range))));
+    }
+    if !encloses(&subnet, &range) {
+        return Err(wrong(format!("parent subnet {subnet} doesn't contain ip-range")));
+    }
+    Ok(range)
+}
+
+fn address(text: &str, subnet: IpNetwork) -> Result<IpAddr, String> {
+    let ip: IpAddr = text.parse().map_err(|_| "invalid address".to_owned())?;
+    if ip.is_ipv4() != subnet.is_ipv4() {
+        return Err(other_family(subnet));
+    }
+    if subnet.contains(ip) {
+        Ok(ip)
+    } else {
+        Err(format!("parent subnet {subnet} doesn't contain this address"))
+    }
+}
+
+fn other_family(subnet: IpNetwork) -> String {
+    format!("parent subnet is an {} block", if subnet.is_ipv4() { "IPv4" } else { "IPv6" })
+}
+
+/// `address/prefix`; an address alone is no block.
+fn cidr(text: &str) -> Option<IpNetwork> {
+    text.contains('/').then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: Families = Families { v4: true, v6: true };
+
+    fn entry(subnet: &str, range: &str, gateway: &str, aux: &[(&str, &str)]) -> models::IpamConfig {
+        let aux = aux.iter().map(|(name, ip)| ((*name).to_owned(), (*ip).to_owned())).collect();
+        models::IpamConfig {
+            subnet: Some(subnet.to_owned()),
+            ip_range: Some(range.to_owned()),
+            gateway: Some(gateway.to_owned()),
+            auxiliary_addresses: Some(aux),
+        }
+    }
+
+    #[test]
+    fn both_families_are_read() {
+        let config = [
+            entry("10.0.0.0/24", "10.0.0.128/25", "10.0.0.254", &[("router", "10.0.0.5")]),
+            entry("fd00::/64", "", "", &[]),
+            models::IpamConfig::default(),
+        ];
+        let asks = read(&config, BOTH).unwrap();
+        assert_eq!(asks.v4.range.unwrap().to_string(), "10.0.0.128/25");
+        assert_eq!(asks.v4.gateway.unwrap().to_string(), "10.0.0.254");
+        assert_eq!(asks.v4.aux["router"].to_string(), "10.0.0.5");
+        assert_eq!(asks.v6.subnet.unwrap().to_string(), "fd00::/64");
+        assert_eq!(read(&config, Families { v4: true, v6: false }).unwrap().v6, SubnetAsk::default());
+    }
+
+    #[test]
+    fn problems_are_named_in_docker_s_words() {
+        let text = |config| read(&[config], BOTH).unwrap_err().to_string();
+        let table = [
+            (entry("10.0.0.1/24", "", "", &[]), "invalid subnet 10.0.0.1/24: it should be 10.0.0.0/24"),
+            (entry("10.0.0.0", "", "", &[]), "invalid subnet 10.0.0.0: invalid CIDR block notation"),
+            (entry("10.0.0.0/33", "", "", &[]), "invalid subnet 10.0.0.0/33: invalid CIDR block notation"),
+            (entry("", "", "10.0.0.1", &[]), "invalid subnet : invalid CIDR block notation"),
+            (
+                entry("10.0.0.0/24", "", "10.0.1.1", &[]),
+                "invalid gateway 10.0.1.1: parent subnet 10.0.0.0/24 doesn't contain this address",
+            ),
+            (entry("10.0.0.0/24", "", "here", &[]), "invalid gateway here: invalid address"),
+            (
+                entry("10.0.0.0/24", "", "fd00::1", &[]),
+                "invalid gateway fd00::1: parent subnet is an IPv4 block",
+            ),
+            (
+                entry("10.0.0.0/24", "10.0.0.0/16", "", &[]),
+                "invalid ip-range 10.0.0.0/16: CIDR block is bigger than its parent subnet 10.0.0.0/24",
+            ),
+            (
+                entry("10.0.0.0/24", "10.0.1.0/28", "", &[]),
+                "invalid ip-range 10.0.1.0/28: parent subnet 10.0.0.0/24 doesn't contain ip-range",
+            ),
+            (
+                entry("10.0.0.0/24", "10.0.0.1/28", "", &[]),
+                "invalid ip-range 10.0.0.1/28: it should be 10.0.0.0/28",
+            ),
+            (
+                entry("10.0.0.0/24", "", "", &[("a", "1.1.1.1")]),
+                "invalid auxiliary address a: parent subnet 10.0.0.0/24 doesn't contain this address",
+            ),
+        ];
+        for (config, expected) in table {
+            assert_eq!(text(config), format!("invalid network config:\n{expected}"));
+        }
+        let two = text(entry("10.0.0.1/24", "", "here", &[]));
+        assert_eq!(two.lines().filter(|line| line.starts_with("* ")).count(), 2, "{two}");
+        let twice = [entry("10.0.0.0/24", "", "", &[]), entry("10.0.1.0/24", "", "", &[])];
+        assert_eq!(
+            read(&twice, BOTH).unwrap_err().to_string(),
+            "bridge driver doesn't support multiple subnets"
+        );
+    }
+}
