@@ -2,10 +2,13 @@
 //! and networks, and `libnet`, `dns` and `netd-runtime` make them real.
 
 pub mod config;
+pub mod container;
+pub mod engine;
 pub mod error;
 pub mod events;
 pub mod names;
 pub mod network;
 
 pub use config::Config;
+pub use engine::Engine;
 pub use error::{EngineError, Kind};

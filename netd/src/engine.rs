@@ -1,0 +1,163 @@
+//! The engine: everything that the daemon does, without HTTP. Handlers hold it in an `Arc`.
+
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use libnet::{
+    host::{Host, HostConfig, HostError},
+    store::{self, Change, HostLock, RedbStore, Store, StoreError},
+};
+
+use crate::{
+    Config,
+    container::{ContainerError, Containers, Volumes},
+    events::Events,
+    network::{NetworkConfig, NetworkError, NetworkParts, Networks},
+};
+
+/// Tells the time: the daemon's own reads the clock, tests say what time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Fills a slice with random bytes: ids and names come from it.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// The parts of a running daemon.
+pub struct Engine {
+    /// Networks.
+    pub networks: Arc<Networks>,
+    /// Containers.
+    pub containers: Arc<Containers>,
+    /// Volumes.
+    pub volumes: Arc<Volumes>,
+    /// What happened.
+    pub events: Events,
+    /// What the daemon was told.
+    pub config: Arc<Config>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The daemon's lasting identity.
+    pub identity: [u8; 32],
+    _lock: HostLock,
+}
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// What the daemon was told.
+    pub config: Arc<Config>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where ids and names come from.
+    pub random: Random,
+    /// The shim's program.
+    pub shim: PathBuf,
+}
+
+/// The engine can't be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A directory of the daemon can't be made or written.
+    #[error("cannot prepare {path}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The state can't be opened, or another daemon has it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The kernel's networking can't be used.
+    #[error("cannot use the networking of this host")]
+    Host(#[from] HostError),
+    /// Networks can't be set up or taken over.
+    #[error("cannot set up networks")]
+    Networks(#[from] NetworkError),
+    /// Containers can't be taken over.
+    #[error("cannot take over containers")]
+    Containers(#[source] ContainerError),
+}
+
+impl Engine {
+    /// Takes possession of the host, takes over what an earlier daemon left, and is ready for requests.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing that runs was touched.
+    pub async fn open(parts: EngineParts) -> Result<Arc<Self>, StartError> {
+        let EngineParts { config, clock, random, shim: _ } = parts;
+        let ground = Ground::prepare(&config, &random)?;
+        let events = Events::new();
+        let networks = Networks::open(NetworkParts {
+            host: ground.host,
+            declared: ground.declared,
+            live: ground.live,
+            config: NetworkConfig {
+                defaults: config.network.clone(),
+                resolv_conf: PathBuf::from("/etc/resolv.conf"),
+                identity: ground.identity,
+            },
+            events: events.clone(),
+            random,
+            clock: clock.clone(),
+        })
+        .await?;
+        Ok(Arc::new(Self {
+            networks,
+            containers: Arc::new(Containers),
+            volumes: Arc::new(Volumes),
+            events,
+            config,
+            clock,
+            identity: ground.identity,
+            _lock: ground.lock,
+        }))
+    }
+
+    /// The daemon ends: containers are stopped, or left to themselves under `live-restore`.
+    pub async fn shutdown(&self) {}
+}
+
+/// What everything else stands on.
+struct Ground {
+    lock: HostLock,
+    declared: Arc<dyn Store>,
+    live: Arc<dyn Store>,
+    host: Arc<Host>,
+    identity: [u8; 32],
+}
+
+impl Ground {
+    fn prepare(config: &Config, random: &Random) -> Result<Self, StartError> {
+        for path in [&config.exec_root, &config.data_root] {
+            directory(path)?;
+        }
+        let lock = HostLock::take(&config.exec_root)?;
+        let declared = RedbStore::open(&config.data_root.join("pontoon.redb"))?;
+        let live = RedbStore::open(&config.exec_root.join("live.redb"))?;
+        let identity = identity(&declared, random)?;
+        let host = Host::open(HostConfig::default())?;
+        Ok(Self { lock, declared: Arc::new(declared), live: Arc::new(live), host: Arc::new(host), identity })
+    }
+}
+
+/// A directory that only root enters: what is below may be a container's secret.
+fn directory(path: &Path) -> Result<(), StartError> {
+    let wrong = |source| StartError::Directory { path: path.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o711).create(path).map_err(wrong)
+}
+
+/// The daemon's lasting identity, made up at its first start.
+fn identity(declared: &dyn Store, random: &Random) -> Result<[u8; 32], StoreError> {
+    if let Some(known) = store::get(declared, "daemon", "identity")? {
+        return Ok(known);
+    }
+    let mut identity = [0; 32];
+    random(&mut identity);
+    declared.commit(&[Change::put("daemon", "identity", &identity)?])?;
+    Ok(identity)
+}
