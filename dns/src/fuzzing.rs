@@ -1,1 +1,166 @@
-//! The entry of the fuzz target (dns/fuzz), also run over its corpus by a normal test.
+//! The entry of the fuzz target (dns/fuzz), also run over its corpus by a normal test: bytes from anywhere go
+//! through everything that a server does with them short of its sockets, and what must always hold is checked.
+
+use std::net::Ipv4Addr;
+use std::sync::LazyLock;
+
+use hickory_proto::op::{Edns, Message, MessageType, ResponseCode};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use crate::answer::{Verdict, answer, reply};
+use crate::forward::{Judgement, Question, Transport};
+use crate::resolv_conf::{self, Overrides, ResolvConf};
+use crate::snapshot::Directory;
+use crate::types::{Host, View};
+use crate::wire::{self, Unreadable, Written};
+
+static WORLD: LazyLock<Directory> = LazyLock::new(world);
+
+/// Panics if something that must hold does not.
+pub fn one(data: &[u8]) {
+    query(data);
+    upstream_reply(data);
+    if let Ok(text) = std::str::from_utf8(data) {
+        host_file(text);
+    }
+}
+
+fn query(data: &[u8]) {
+    let query = match wire::read_query(data) {
+        Ok(query) => query,
+        Err(Unreadable::Reply(complaint)) => return written(&complaint, data),
+        Err(Unreadable::Ignore) => return,
+    };
+    let mut shuffle = SmallRng::seed_from_u64(data.len() as u64);
+    match answer(&WORLD.load(), &"asker".into(), &query, &mut shuffle) {
+        Verdict::Reply(reply) => written(&reply, data),
+        Verdict::Ignore => {}
+        Verdict::Forward(_) => {
+            written(&reply(&query, ResponseCode::ServFail), data);
+            if let Some(question) = Question::new(data, Transport::Udp, 512) {
+                let sent = question.under(7);
+                assert_eq!(sent[2..], data[2..], "only the id changes on the way out");
+            }
+        }
+    }
+}
+
+fn written(reply: &Message, query: &[u8]) {
+    for limit in [512, 4096, 65_535] {
+        let mut out = Vec::new();
+        let written = wire::write_reply(reply, limit, &mut out);
+        assert!(out.len() <= limit, "{} bytes where {limit} are allowed", out.len());
+        let read = Message::from_vec(&out).unwrap_or_else(|error| panic!("unreadable reply: {error}"));
+        assert_eq!(read.metadata.message_type, MessageType::Response);
+        assert_eq!(out[..2], query[..2], "the id is the query's");
+        // Another's decoder reads what was meant.
+        assert_eq!(read.metadata.response_code.low(), reply.metadata.response_code.low());
+        assert_eq!(read.queries, reply.queries);
+        assert_eq!(read.edns.as_ref().map(Edns::flags), reply.edns.as_ref().map(Edns::flags));
+        assert_eq!(read.answers[..], reply.answers[..read.answers.len()]);
+        match written {
+            Ok(Written::Whole) => assert_eq!(read.answers.len(), reply.answers.len()),
+            Ok(Written::Cut) => assert!(read.metadata.truncation),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// The first byte says how much of the data is the question; the rest is what an upstream says.
+fn upstream_reply(data: &[u8]) {
+    let Some((&len, data)) = data.split_first() else { return };
+    let Some((asked, said)) = data.split_at_checked(usize::from(len)) else { return };
+    let Some(question) = Question::new(asked, Transport::Udp, 512) else { return };
+    let id = u16::from_be_bytes([asked[0], asked[1]]);
+    if question.judge(id, said) != Judgement::Foreign {
+        let restored = question.restore(said.to_vec());
+        assert_eq!(restored.len(), said.len());
+        assert_ne!(question.judge(id, &restored), Judgement::Foreign);
+    }
+}
+
+fn host_file(text: &str) {
+    let host = ResolvConf::parse(text);
+    let made = resolv_conf::internal(&host, "/etc/resolv.conf", &Overrides::default(), |_| Some(1));
+    let read = ResolvConf::parse(&made.text);
+    assert_eq!(read.nameservers, [resolv_conf::INTERNAL.into()], "one server, ours");
+    assert!(read.invalid.is_empty());
+}
+
+fn world() -> Directory {
+    let directory = Directory::new();
+    directory.update(|editor| {
+        editor.set_zone("n", "net");
+        for i in 0..200 {
+            let names = vec![format!("c{i}"), "all".to_owned(), "x.y".to_owned()];
+            let v6 = Some(Ipv4Addr::new(10, 0, 0, i).to_ipv6_mapped());
+            let host = Host { names, v4: Some([10, 0, 0, i].into()), v6 };
+            editor.set_host(&"n".into(), format!("e{i}"), host);
+        }
+        let links = vec![("l".to_owned(), "c1".to_owned())];
+        editor.set_view("asker", View { zones: vec!["n".into()], links, ..View::default() });
+    });
+    directory
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_corpus_holds() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/message");
+        let mut seeds = 0;
+        for entry in fs::read_dir(corpus).expect("the seed corpus is in the repository") {
+            one(&fs::read(entry.unwrap().path()).unwrap());
+            seeds += 1;
+        }
+        assert!(seeds >= 20, "{seeds} seeds");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+            one(&data);
+        }
+
+        /// Plausible headers get further than noise.
+        #[test]
+        fn nearly_queries(
+            counts in proptest::array::uniform4(0..3u8),
+            tail in proptest::collection::vec(prop_oneof![3 => 0..4u8, 1 => any::<u8>()], 0..80),
+        ) {
+            let [qd, an, ns, ar] = counts;
+            let mut data = vec![1, 2, 1, 0, 0, qd, 0, an, 0, ns, 0, ar];
+            data.extend(tail);
+            one(&data);
+        }
+
+        /// Every damage to a good query.
+        #[test]
+        fn damaged_queries(seed in 0..4usize, at in 0..60usize, with in any::<u8>(), cut in 0..80usize) {
+            let mut data = seeds()[seed].clone();
+            let at = at % data.len();
+            data[at] = with;
+            data.truncate(cut.max(1));
+            one(&data);
+        }
+    }
+
+    fn seeds() -> [Vec<u8>; 4] {
+        let head = |ar| vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, ar];
+        let opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
+        [
+            [&head(0)[..], b"\x02c1\0\0\x01\0\x01"].concat(),
+            [&head(1)[..], b"\x03all\x03net\0\0\xff\0\x01", &opt].concat(),
+            [&head(1)[..], b"\x01x\x01y\0\0\x1c\0\x01", &opt].concat(),
+            [&head(0)[..], b"\x011\x010\x010\x0210\x07in-addr\x04arpa\0\0\x0c\0\x01"].concat(),
+        ]
+    }
+}

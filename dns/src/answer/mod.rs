@@ -133,3 +133,6 @@ fn reverse_records(question: &Query, name: hickory_proto::rr::Name) -> Vec<Recor
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{sleep, timeout};
 
-pub(crate) use self::question::{Question, Transport};
+pub(crate) use self::question::{Judgement, Question, Transport};
 use crate::dial::Dial;
 use crate::metrics::Counters;
 use crate::server::Limits;

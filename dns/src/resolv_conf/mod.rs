@@ -203,3 +203,6 @@ fn is_ndots(option: &str) -> bool {
 fn ndots(options: &[String]) -> Option<u32> {
     options.iter().rev().find_map(|option| option.strip_prefix("ndots:")?.parse().ok())
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ impl Handler {
             Ok(query) => query,
             Err(Unreadable::Reply(complaint)) => {
                 self.counters.refused.one();
-                self.write(*complaint, usize::from(u16::MAX), out);
+                self.write(&complaint, usize::from(u16::MAX), out);
                 return None;
             }
             Err(Unreadable::Ignore) => {
@@ -53,7 +53,7 @@ impl Handler {
         match answer(&self.directory.peek(), &self.asker, &query, &mut rand::rng()) {
             Verdict::Reply(reply) => {
                 self.count(&reply);
-                self.write(reply, limit, out);
+                self.write(&reply, limit, out);
                 None
             }
             Verdict::Ignore => {
@@ -63,12 +63,12 @@ impl Handler {
             Verdict::Forward(to) => {
                 let Ok(place) = self.forwards.clone().try_acquire_owned() else {
                     self.counters.overloaded.one();
-                    self.write(reply(&query, ResponseCode::Refused), limit, out);
+                    self.write(&reply(&query, ResponseCode::Refused), limit, out);
                     return None;
                 };
                 let Some(question) = Question::new(bytes, transport, limit) else {
                     self.counters.refused.one();
-                    self.write(reply(&query, ResponseCode::FormErr), limit, out);
+                    self.write(&reply(&query, ResponseCode::FormErr), limit, out);
                     return None;
                 };
                 Some(Forwarding { query, question, to, _place: place })
@@ -93,7 +93,7 @@ impl Handler {
             }
             None => {
                 self.counters.failed.one();
-                self.write(reply(&query, ResponseCode::ServFail), limit, &mut out);
+                self.write(&reply(&query, ResponseCode::ServFail), limit, &mut out);
             }
         }
         out
@@ -107,16 +107,13 @@ impl Handler {
 
     /// An upstream's reply that is more than the client takes: it gets TC, and comes back over TCP.
     fn cut(&self, query: &Message, bytes: &[u8], limit: usize, out: &mut Vec<u8>) {
-        let mut short = match Message::from_vec(bytes) {
-            Ok(long) => long.truncate(),
-            Err(_) => reply(query, ResponseCode::NoError),
-        };
-        short.metadata.truncation = true;
         self.counters.truncated.one();
-        self.write(short, limit, out);
+        let mut short = reply(query, wire::code(bytes));
+        short.metadata.truncation = true;
+        self.write(&short, limit, out);
     }
 
-    fn write(&self, reply: Message, limit: usize, out: &mut Vec<u8>) {
+    fn write(&self, reply: &Message, limit: usize, out: &mut Vec<u8>) {
         let id = reply.metadata.id;
         match wire::write_reply(reply, limit, out) {
             Ok(Written::Whole) => {}

@@ -1,9 +1,11 @@
 //! Bytes to messages and back, and the few things that are done to bytes alone: what is forwarded passes through
 //! as it came, so that options and record types that we don't know survive.
 
-use hickory_proto::ProtoError;
+mod reply;
+
+pub(crate) use self::reply::{Written, write_reply};
+
 use hickory_proto::op::{Message, OpCode, ResponseCode};
-use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 
 /// The fixed part of every message (RFC 1035, 4.1.1).
 pub(crate) const HEADER: usize = 12;
@@ -43,45 +45,9 @@ fn complain(header: &[u8; HEADER], op_code: OpCode, code: ResponseCode) -> Unrea
     Unreadable::Reply(Box::new(message))
 }
 
-/// Whether all of a reply was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    Whole,
-    /// Some answers did not fit, and TC says so.
-    Cut,
-}
-
-/// Writes a reply into `out`, at most `limit` bytes of it. As many answers as fit are kept, and the OPT record,
-/// which belongs to the conversation and not to the answer, always.
-pub(crate) fn write_reply(
-    mut reply: Message,
-    limit: usize,
-    out: &mut Vec<u8>,
-) -> Result<Written, ProtoError> {
-    encode(&reply, out)?;
-    if out.len() <= limit {
-        return Ok(Written::Whole);
-    }
-    let (whole, count) = (out.len(), reply.answers.len());
-    let answers = std::mem::take(&mut reply.answers);
-    reply.metadata.truncation = true;
-    reply.authorities.clear();
-    reply.additionals.clear();
-    encode(&reply, out)?;
-    let each = (whole - out.len()).div_ceil(count.max(1)).max(1);
-    let room = limit.saturating_sub(out.len()) / each;
-    reply.answers = answers.into_iter().take(room).collect();
-    encode(&reply, out)?;
-    // Records of two sizes (ANY) can still be too long for what their mean says.
-    while out.len() > limit && reply.answers.pop().is_some() {
-        encode(&reply, out)?;
-    }
-    Ok(Written::Cut)
-}
-
-fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), ProtoError> {
-    out.clear();
-    message.emit(&mut BinEncoder::new(out))
+/// What a reply says about itself. The part of the code that EDNS carries is not looked at.
+pub(crate) fn code(message: &[u8]) -> ResponseCode {
+    ResponseCode::from_low(message.get(3).map_or(0, |flags| flags & 0x0f))
 }
 
 /// How many questions a message says it has.
