@@ -6,5 +6,6 @@
 
 pub(crate) mod ethtool;
 pub(crate) mod netns;
+pub(crate) mod nfnl;
 pub(crate) mod rtnl;
 pub(crate) mod sysctl;

@@ -1,0 +1,14 @@
+//! The firewall of a host: one table, `inet pontoon`, computed as one value from what is declared.
+//!
+//! A network or a published port is an element of a set or map, never a rule: what a packet costs and what a change
+//! costs do not grow with their number. [`Ruleset::compute`] is pure; [`Firewall`] sends the difference of two values as
+//! one atomic transaction over one long-lived netlink socket.
+
+mod dns;
+mod error;
+mod nft;
+mod transact;
+
+pub use crate::sys::nfnl::NfSocket;
+pub use dns::dns_redirect;
+pub use error::FirewallError;

@@ -1,0 +1,373 @@
+//! The expressions that rules are made of, as the kernel knows them (linux/netfilter/nf_tables.h), and both ways
+//! between them and netlink.
+
+use crate::sys::nfnl::attr::{Attrs, Malformed, Writer};
+
+/// `NFTA_LIST_ELEM`, `NFTA_EXPR_NAME`, `NFTA_EXPR_DATA`.
+const LIST_ELEM: u16 = 1;
+const NAME: u16 = 1;
+const DATA: u16 = 2;
+/// `NFTA_DATA_VALUE`, `NFTA_DATA_VERDICT`, `NFTA_VERDICT_CODE`, `NFTA_VERDICT_CHAIN`.
+const VALUE: u16 = 1;
+const VERDICT: u16 = 2;
+const CODE: u16 = 1;
+const CHAIN: u16 = 2;
+/// `NFT_REG32_00`: the first of sixteen registers of four bytes.
+const REG32: u32 = 8;
+/// `NFT_REG_1` to `NFT_REG_4`: the same, four at a time; how the kernel names the first of each four.
+const REG128: std::ops::RangeInclusive<u32> = 1..=4;
+
+/// One of sixteen registers of four bytes; a longer value takes several that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Reg(pub(crate) u8);
+
+impl Reg {
+    fn number(self) -> u32 {
+        REG32 + u32::from(self.0)
+    }
+
+    fn read(attrs: &Attrs<'_>, kind: u16) -> Result<Self, Malformed> {
+        let number = attrs.number(kind)?;
+        let slot = if REG128.contains(&number) { (number - 1) * 4 } else { number.wrapping_sub(REG32) };
+        u8::try_from(slot).ok().filter(|slot| *slot < 16).map(Self).ok_or(Malformed)
+    }
+}
+
+/// What happens to a packet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Verdict {
+    Accept,
+    Drop,
+    Return,
+    Jump(String),
+    Goto(String),
+}
+
+impl Verdict {
+    /// `NF_DROP`, `NF_ACCEPT`, `NFT_RETURN`, `NFT_JUMP`, `NFT_GOTO`.
+    fn code(&self) -> i32 {
+        match self {
+            Self::Drop => 0,
+            Self::Accept => 1,
+            Self::Jump(_) => -3,
+            Self::Goto(_) => -4,
+            Self::Return => -5,
+        }
+    }
+
+    /// Writes it as the verdict of an immediate or of a map's element.
+    pub(crate) fn write(&self, attrs: &mut Writer<'_>) {
+        attrs.nested(VERDICT, |attrs| {
+            attrs.bytes(CODE, &self.code().to_be_bytes());
+            if let Self::Jump(chain) | Self::Goto(chain) = self {
+                attrs.text(CHAIN, chain);
+            }
+        });
+    }
+
+    /// Reads what [`Verdict::write`] wrote; `None`: these attributes hold no verdict.
+    pub(crate) fn read(attrs: &Attrs<'_>) -> Result<Option<Self>, Malformed> {
+        if attrs.get(VERDICT).is_none() {
+            return Ok(None);
+        }
+        let attrs = attrs.nested(VERDICT)?;
+        let chain = || attrs.text(CHAIN).map(str::to_owned);
+        let verdict = match attrs.number(CODE)?.cast_signed() {
+            0 => Self::Drop,
+            1 => Self::Accept,
+            -3 => Self::Jump(chain()?),
+            -4 => Self::Goto(chain()?),
+            -5 => Self::Return,
+            _ => return Err(Malformed),
+        };
+        Ok(Some(verdict))
+    }
+}
+
+/// `NFT_META_*`: what is known of a packet beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Meta {
+    Iif = 4,
+    IifName = 6,
+    OifName = 7,
+    NfProto = 15,
+    L4Proto = 16,
+}
+
+/// `NFT_CT_*`: what is known of a packet's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Ct {
+    State = 0,
+    Status = 2,
+}
+
+/// `NFT_PAYLOAD_*_HEADER`: where in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Base {
+    Network = 1,
+    Transport = 2,
+}
+
+/// `NFT_CMP_EQ`, `NFT_CMP_NEQ`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Cmp {
+    Equal = 0,
+    NotEqual = 1,
+}
+
+/// `NFT_NAT_SNAT`, `NFT_NAT_DNAT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Nat {
+    Source = 0,
+    Destination = 1,
+}
+
+/// Whether what is looked up has to be in a set or must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Member {
+    Yes,
+    No,
+}
+
+/// One step of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Expr {
+    Meta {
+        key: Meta,
+        to: Reg,
+    },
+    Ct {
+        key: Ct,
+        to: Reg,
+    },
+    Payload {
+        base: Base,
+        offset: u32,
+        len: u32,
+        to: Reg,
+    },
+    /// The type (`RTN_*`) of the route that leads to the packet's destination.
+    FibDestinationType {
+        to: Reg,
+    },
+    Mask {
+        reg: Reg,
+        mask: Vec<u8>,
+    },
+    Compare {
+        reg: Reg,
+        op: Cmp,
+        with: Vec<u8>,
+    },
+    Lookup {
+        set: String,
+        from: Reg,
+        member: Member,
+    },
+    MapTo {
+        map: String,
+        from: Reg,
+        to: Reg,
+    },
+    VerdictMap {
+        map: String,
+        from: Reg,
+    },
+    Load {
+        to: Reg,
+        value: Vec<u8>,
+    },
+    Verdict(Verdict),
+    Nat {
+        kind: Nat,
+        family: u8,
+        addr: Reg,
+        port: Reg,
+    },
+    Masquerade,
+    Counter,
+    /// Something of somebody else's, by name.
+    Foreign(String),
+}
+
+impl Expr {
+    /// Writes it into a rule's list.
+    pub(crate) fn write(&self, list: &mut Writer<'_>) {
+        list.nested(LIST_ELEM, |elem| {
+            elem.text(NAME, self.name());
+            elem.nested(DATA, |attrs| self.write_data(attrs));
+        });
+    }
+
+    /// Reads a rule's list.
+    pub(crate) fn read_list(list: &Attrs<'_>) -> Result<Vec<Self>, Malformed> {
+        let read = |elem: &[u8]| {
+            let elem = Attrs::parse(elem)?;
+            let name = elem.text(NAME)?;
+            let data = elem.nested(DATA)?;
+            // An attribute that ours never have makes it somebody else's.
+            Ok(Self::read(name, &data).unwrap_or_else(|Malformed| Self::Foreign(name.to_owned())))
+        };
+        list.iter().map(|(_, elem)| read(elem)).collect()
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Meta { .. } => "meta",
+            Self::Ct { .. } => "ct",
+            Self::Payload { .. } => "payload",
+            Self::FibDestinationType { .. } => "fib",
+            Self::Mask { .. } => "bitwise",
+            Self::Compare { .. } => "cmp",
+            Self::Lookup { .. } | Self::MapTo { .. } | Self::VerdictMap { .. } => "lookup",
+            Self::Load { .. } | Self::Verdict(_) => "immediate",
+            Self::Nat { .. } => "nat",
+            Self::Masquerade => "masq",
+            Self::Counter => "counter",
+            Self::Foreign(name) => name,
+        }
+    }
+
+    fn write_data(&self, attrs: &mut Writer<'_>) {
+        match self {
+            Self::Meta { key, to } => write_numbers(attrs, &[to.number(), *key as u32]),
+            Self::Ct { key, to } => write_numbers(attrs, &[to.number(), *key as u32]),
+            Self::Payload { base, offset, len, to } => {
+                write_numbers(attrs, &[to.number(), *base as u32, *offset, *len]);
+            }
+            // NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR
+            Self::FibDestinationType { to } => write_numbers(attrs, &[to.number(), 3, 2]),
+            Self::Mask { reg, mask } => {
+                write_numbers(attrs, &[reg.number(), reg.number(), length(mask)]);
+                attrs.nested(4, |attrs| attrs.bytes(VALUE, mask));
+                attrs.nested(5, |attrs| attrs.bytes(VALUE, &vec![0; mask.len()]));
+            }
+            Self::Compare { reg, op, with } => {
+                write_numbers(attrs, &[reg.number(), *op as u32]);
+                attrs.nested(3, |attrs| attrs.bytes(VALUE, with));
+            }
+            Self::Lookup { set, from, member } => {
+                attrs.text(1, set);
+                attrs.number(2, from.number());
+                if *member == Member::No {
+                    attrs.number(5, 1); // NFT_LOOKUP_F_INV
+                }
+            }
+            Self::MapTo { map, from, to } => write_lookup(attrs, map, *from, to.number()),
+            Self::VerdictMap { map, from } => write_lookup(attrs, map, *from, 0), // NFT_REG_VERDICT
+            Self::Load { to, value } => {
+                attrs.number(1, to.number());
+                attrs.nested(2, |attrs| attrs.bytes(VALUE, value));
+            }
+            Self::Verdict(verdict) => {
+                attrs.number(1, 0); // NFT_REG_VERDICT
+                attrs.nested(2, |attrs| verdict.write(attrs));
+            }
+            Self::Nat { kind, family, addr, port } => {
+                write_numbers(attrs, &[*kind as u32, u32::from(*family), addr.number()]);
+                attrs.number(5, port.number());
+            }
+            Self::Masquerade | Self::Counter | Self::Foreign(_) => {}
+        }
+    }
+
+    fn read(name: &str, attrs: &Attrs<'_>) -> Result<Self, Malformed> {
+        let value = |kind| attrs.nested(kind).and_then(|data| Ok(data.need(VALUE)?.to_vec()));
+        match name {
+            "meta" => Ok(Self::Meta { to: Reg::read(attrs, 1)?, key: meta(attrs.number(2)?)? }),
+            "ct" if attrs.get(3).is_none() => {
+                let key = match attrs.number(2)? {
+                    0 => Ct::State,
+                    2 => Ct::Status,
+                    _ => return Err(Malformed),
+                };
+                Ok(Self::Ct { key, to: Reg::read(attrs, 1)? })
+            }
+            "payload" => {
+                let base = match attrs.number(2)? {
+                    1 => Base::Network,
+                    2 => Base::Transport,
+                    _ => return Err(Malformed),
+                };
+                let (offset, len) = (attrs.number(3)?, attrs.number(4)?);
+                Ok(Self::Payload { base, offset, len, to: Reg::read(attrs, 1)? })
+            }
+            "fib" if (attrs.number(2)?, attrs.number(3)?) == (3, 2) => {
+                Ok(Self::FibDestinationType { to: Reg::read(attrs, 1)? })
+            }
+            "bitwise" if attrs.number(1)? == attrs.number(2)? && attrs.number_or_zero(6)? == 0 => {
+                Ok(Self::Mask { reg: Reg::read(attrs, 1)?, mask: value(4)? })
+            }
+            "cmp" => {
+                let op = match attrs.number(2)? {
+                    0 => Cmp::Equal,
+                    1 => Cmp::NotEqual,
+                    _ => return Err(Malformed),
+                };
+                Ok(Self::Compare { reg: Reg::read(attrs, 1)?, op, with: value(3)? })
+            }
+            "lookup" => read_lookup(attrs),
+            "immediate" => match Verdict::read(&attrs.nested(2)?)? {
+                Some(verdict) => Ok(Self::Verdict(verdict)),
+                None => Ok(Self::Load { to: Reg::read(attrs, 1)?, value: value(2)? }),
+            },
+            "nat" => read_nat(attrs),
+            "masq" if attrs.get(2).is_none() => Ok(Self::Masquerade),
+            "counter" => Ok(Self::Counter),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// Attributes 1, 2, 3 …: most expressions number theirs so.
+fn write_numbers(attrs: &mut Writer<'_>, values: &[u32]) {
+    for (kind, value) in (1..).zip(values) {
+        attrs.number(kind, *value);
+    }
+}
+
+fn write_lookup(attrs: &mut Writer<'_>, map: &str, from: Reg, to: u32) {
+    attrs.text(1, map);
+    attrs.number(2, from.number());
+    attrs.number(3, to);
+}
+
+fn read_lookup(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
+    let (name, from) = (attrs.text(1)?.to_owned(), Reg::read(attrs, 2)?);
+    let inverted = attrs.number_or_zero(5)? & 1 == 1;
+    match attrs.get(3) {
+        Some([0, 0, 0, 0]) => Ok(Expr::VerdictMap { map: name, from }),
+        Some(_) => Ok(Expr::MapTo { map: name, from, to: Reg::read(attrs, 3)? }),
+        None => Ok(Expr::Lookup { set: name, from, member: if inverted { Member::No } else { Member::Yes } }),
+    }
+}
+
+fn read_nat(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
+    let kind = match attrs.number(1)? {
+        0 => Nat::Source,
+        1 => Nat::Destination,
+        _ => return Err(Malformed),
+    };
+    let family = u8::try_from(attrs.number(2)?).map_err(|_| Malformed)?;
+    Ok(Expr::Nat { kind, family, addr: Reg::read(attrs, 3)?, port: Reg::read(attrs, 5)? })
+}
+
+fn meta(key: u32) -> Result<Meta, Malformed> {
+    match key {
+        4 => Ok(Meta::Iif),
+        6 => Ok(Meta::IifName),
+        7 => Ok(Meta::OifName),
+        15 => Ok(Meta::NfProto),
+        16 => Ok(Meta::L4Proto),
+        _ => Err(Malformed),
+    }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,8 @@
+//! nf_tables as typed values: expressions and rules, sets and their elements, the operations of a transaction, and what
+//! the kernel shows of all that. Knows netlink's numbers, and nothing of networks.
+
+pub(crate) mod chain;
+pub(crate) mod expr;
+pub(crate) mod op;
+pub(crate) mod rule;
+pub(crate) mod set;

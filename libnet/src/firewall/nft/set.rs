@@ -1,0 +1,268 @@
+//! Sets and maps, and their elements: tuples of typed values.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+
+use super::{
+    expr::Verdict,
+    rule::{IFNAME_LEN, ifname, protocol},
+};
+use crate::types::{IfName, Port, Proto};
+
+/// The type of one value; the numbers are `enum datatypes` of nft, which the kernel keeps for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    V4 = 7,
+    V6 = 8,
+    Proto = 12,
+    Port = 13,
+    IfName = 41,
+}
+
+impl Kind {
+    /// Length in bytes, before it is padded to a whole register.
+    const fn len(self) -> usize {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 16,
+            Self::Proto => 1,
+            Self::Port => 2,
+            Self::IfName => IFNAME_LEN,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4_addr",
+            Self::V6 => "ipv6_addr",
+            Self::Proto => "inet_proto",
+            Self::Port => "inet_service",
+            Self::IfName => "ifname",
+        }
+    }
+}
+
+/// What a tuple is made of.
+pub(crate) type Kinds = &'static [Kind];
+
+/// The type number of a tuple: six bits for each value (`TYPE_BITS` of nft).
+pub(crate) fn type_number(kinds: Kinds) -> u32 {
+    kinds.iter().fold(0, |number, kind| number << 6 | *kind as u32)
+}
+
+/// The length of a tuple: each value of several begins a register.
+pub(crate) fn type_len(kinds: Kinds) -> usize {
+    match kinds {
+        [only] => only.len(),
+        several => several.iter().map(|kind| kind.len().next_multiple_of(4)).sum(),
+    }
+}
+
+fn type_text(kinds: Kinds) -> String {
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" . ")
+}
+
+/// One value of an element.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Value {
+    IfName(IfName),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+    Proto(Proto),
+    Port(Port),
+    /// All addresses of a subnet; only alone, in a set of ranges.
+    Subnet(IpNetwork),
+}
+
+impl Value {
+    fn append(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::IfName(name) => bytes.extend(ifname(name.as_str())),
+            Self::V4(addr) => bytes.extend(addr.octets()),
+            Self::V6(addr) => bytes.extend(addr.octets()),
+            Self::Proto(proto) => bytes.push(protocol(*proto)),
+            Self::Port(port) => bytes.extend(port.get().to_be_bytes()),
+            Self::Subnet(IpNetwork::V4(net)) => bytes.extend(net.network().octets()),
+            Self::Subnet(IpNetwork::V6(net)) => bytes.extend(net.network().octets()),
+        }
+    }
+
+    fn read(kind: Kind, bytes: &[u8]) -> Option<Self> {
+        match kind {
+            Kind::V4 => Some(Self::V4(<[u8; 4]>::try_from(bytes).ok()?.into())),
+            Kind::V6 => Some(Self::V6(<[u8; 16]>::try_from(bytes).ok()?.into())),
+            Kind::Port => Port::new(u16::from_be_bytes(bytes.try_into().ok()?)).map(Self::Port),
+            Kind::Proto => [Proto::Tcp, Proto::Udp, Proto::Sctp]
+                .into_iter()
+                .find(|proto| [protocol(*proto)] == *bytes)
+                .map(Self::Proto),
+            Kind::IfName => {
+                let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+                std::str::from_utf8(&bytes[..end]).ok()?.parse().ok().map(Self::IfName)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IfName(name) => write!(f, "\"{name}\""),
+            Self::V4(addr) => addr.fmt(f),
+            Self::V6(addr) => addr.fmt(f),
+            Self::Proto(proto) => proto.fmt(f),
+            Self::Port(port) => port.fmt(f),
+            Self::Subnet(net) if net.prefix() == if net.is_ipv4() { 32 } else { 128 } => net.ip().fmt(f),
+            Self::Subnet(net) => net.fmt(f),
+        }
+    }
+}
+
+/// Values that belong together: a key, or what a map says of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Tuple(pub(crate) Vec<Value>);
+
+impl Tuple {
+    /// As the kernel compares it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(40);
+        for value in &self.0 {
+            value.append(&mut bytes);
+            if self.0.len() > 1 {
+                bytes.resize(bytes.len().next_multiple_of(4), 0);
+            }
+        }
+        bytes
+    }
+
+    /// Reads what the kernel shows; `None`: nothing that we would put there.
+    pub(crate) fn read(kinds: Kinds, mut bytes: &[u8]) -> Option<Self> {
+        let mut values = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            values.push(Value::read(*kind, bytes.get(..kind.len())?)?);
+            let step = if kinds.len() > 1 { kind.len().next_multiple_of(4) } else { kind.len() };
+            bytes = bytes.get(step..)?;
+        }
+        bytes.is_empty().then_some(Self(values))
+    }
+}
+
+impl fmt::Display for Tuple {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, value) in self.0.iter().enumerate() {
+            let dot = if index == 0 { "" } else { " . " };
+            write!(f, "{dot}{value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What an element says beyond being there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Data {
+    None,
+    Verdict(Verdict),
+    Tuple(Tuple),
+}
+
+/// An element without its key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Entry {
+    pub(crate) data: Data,
+    /// Whose it is.
+    pub(crate) comment: String,
+}
+
+/// What a set holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Holds {
+    /// Keys.
+    Keys,
+    /// Subnets.
+    Subnets,
+    /// Keys with a tuple each.
+    Tuples(Kinds),
+    /// Keys with a verdict each.
+    Verdicts,
+}
+
+/// The declaration of a set or map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SetSpec {
+    pub(crate) name: &'static str,
+    pub(crate) key: Kinds,
+    pub(crate) holds: Holds,
+}
+
+impl SetSpec {
+    /// The declaration as `nft` prints it: `set` or `map`, and the lines of its body.
+    pub(crate) fn text(&self) -> (&'static str, String) {
+        let key = type_text(self.key);
+        match self.holds {
+            Holds::Keys => ("set", format!("\t\ttype {key}\n")),
+            Holds::Subnets => ("set", format!("\t\ttype {key}\n\t\tflags interval\n")),
+            Holds::Tuples(data) => ("map", format!("\t\ttype {key} : {}\n", type_text(data))),
+            Holds::Verdicts => ("map", format!("\t\ttype {key} : verdict\n")),
+        }
+    }
+}
+
+/// An element as `nft` prints it.
+pub(crate) fn element_text(key: &Tuple, entry: &Entry) -> String {
+    let comment = match entry.comment.as_str() {
+        "" => String::new(),
+        text => format!(" comment \"{text}\""),
+    };
+    match &entry.data {
+        Data::None => format!("{key}{comment}"),
+        Data::Verdict(verdict) => format!("{key}{comment} : {verdict}"),
+        Data::Tuple(data) => format!("{key}{comment} : {data}"),
+    }
+}
+
+/// First address of a subnet, and the first one after it (`None`: it ends with the last address there is).
+pub(crate) fn bounds(net: &IpNetwork) -> (Vec<u8>, Option<Vec<u8>>) {
+    match net {
+        IpNetwork::V4(net) => {
+            let after = u32::from(net.broadcast()).checked_add(1);
+            (net.network().octets().to_vec(), after.map(|after| after.to_be_bytes().to_vec()))
+        }
+        IpNetwork::V6(net) => {
+            let after = u128::from(net.broadcast()).checked_add(1);
+            (net.network().octets().to_vec(), after.map(|after| after.to_be_bytes().to_vec()))
+        }
+    }
+}
+
+/// The subnet between two bounds, if it is one.
+pub(crate) fn subnet_between(kind: Kind, first: &[u8], after: Option<&[u8]>) -> Option<IpNetwork> {
+    match kind {
+        Kind::V4 => {
+            let first = u32::from_be_bytes(first.try_into().ok()?);
+            let after = match after {
+                Some(after) => u64::from(u32::from_be_bytes(after.try_into().ok()?)),
+                None => 1 << 32,
+            };
+            let size = after.checked_sub(u64::from(first)).filter(|size| size.is_power_of_two())?;
+            let prefix = u8::try_from(32 - size.trailing_zeros()).ok()?;
+            let net = Ipv4Network::new(first.into(), prefix).ok()?;
+            (u32::from(net.network()) == first).then_some(net.into())
+        }
+        Kind::V6 => {
+            let first = u128::from_be_bytes(first.try_into().ok()?);
+            let last = match after {
+                Some(after) => u128::from_be_bytes(after.try_into().ok()?).checked_sub(1)?,
+                None => u128::MAX,
+            };
+            let prefix = u8::try_from((first ^ last).leading_zeros()).ok()?;
+            let net = Ipv6Network::new(first.into(), prefix).ok()?;
+            (u128::from(net.network()) == first && u128::from(net.broadcast()) == last).then_some(net.into())
+        }
+        Kind::Proto | Kind::Port | Kind::IfName => None,
+    }
+}
