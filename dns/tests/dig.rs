@@ -47,11 +47,7 @@ async fn dig_gets_what_it_asks_for() {
 #[tokio::test]
 async fn dig_comes_back_over_tcp_for_a_cut_answer() {
     let served = serve(&[], Limits::default());
-    assert_eq!(
-        dig(&served, "+short +noedns many").await.lines().count(),
-        200 + 1,
-        "and says that it retries"
-    );
+    assert_eq!(dig(&served, "+short +noedns many").await.lines().count(), 200);
     assert_eq!(served.server.counts().tcp_queries, 1);
 }
 
