@@ -1,3 +1,12 @@
 //! The bridge driver, pure: names and marks of what it makes, and the plans for networks and endpoints.
 
+mod compare;
+mod endpoint;
 pub(crate) mod names;
+mod network;
+mod step;
+
+pub(crate) use compare::{Difference, InUse, compare};
+pub(crate) use endpoint::{attach, detach, flags};
+pub(crate) use network::{create, remove};
+pub(crate) use step::{Admission, Inside, Join, Setting, Step};

@@ -14,7 +14,7 @@ pub(crate) const GROUP: u32 = 0x706f_6e74;
 pub(crate) const CONDEMNED: u32 = 0x706f_6e78;
 
 /// Whose link this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Owner {
     /// The bridge of a network.
     Network(NetworkId),
@@ -50,6 +50,12 @@ impl Owner {
 pub(crate) fn host_link(id: &EndpointId) -> IfName {
     // Eleven characters of hex digits are always a name; the other branch can't be reached.
     format!("veth{}", id.short(7)).parse().unwrap_or_else(|_| unreachable!("hex digits make a link name"))
+}
+
+/// Whether a namespace of this name is a sandbox: `pontoon-` and twelve digits of a container id.
+pub(crate) fn is_sandbox(name: &str) -> bool {
+    let digits = name.strip_prefix("pontoon-").unwrap_or_default();
+    digits.len() == 12 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// The address of a network's bridge, fixed by its id: without one of its own, a bridge takes the lowest of its ports',

@@ -1,131 +1,124 @@
 //! The networking of one host: networks, sandboxes, endpoints.
+//!
+//! A [`Host`] stands for the network namespace that it was opened in, and may be used from any thread. It blocks: an
+//! attach takes about a millisecond. What it makes is planned by `bridge` as a list of steps; the effects apply them and
+//! undo them on failure. It keeps no record of what should be there: that is the caller's, who hands it to
+//! [`Host::reconcile`].
 
+mod admission;
+mod effects;
+mod endpoint;
+mod error;
+mod gate;
+mod janitor;
+mod network;
+mod read;
+mod reconcile;
 mod sandbox;
+mod settings;
 mod spec;
+mod state;
 
+pub use error::{HostError, StepError};
 pub use sandbox::Sandbox;
 pub use spec::{
     AttachedEndpoint, BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec,
     HostConfig, Report,
 };
 
-use ipnetwork::IpNetwork;
+use std::{fs, io, path::PathBuf};
+
+use admission::Sockets;
+use gate::Gate;
+use janitor::Janitor;
+use state::State;
 
 use crate::{
-    ports::{PortRequest, PublishedPort},
-    types::{EndpointId, Mtu, NetworkId},
+    netns::{NetNs, Pool},
+    sys::sysctl,
 };
-
-/// An operation on the network of a host failed; what it had begun was undone.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HostError {
-    /// No network of this id was created on, or adopted by, this host.
-    #[error("network {0:?} is not on this host")]
-    UnknownNetwork(NetworkId),
-    /// No endpoint of this id is attached.
-    #[error("endpoint {0:?} is not attached")]
-    UnknownEndpoint(EndpointId),
-    /// The endpoint is attached already.
-    #[error("endpoint {0:?} is already attached")]
-    Attached(EndpointId),
-    /// A namespace has that name already.
-    #[error("sandbox {0} already exists")]
-    SandboxExists(String),
-    /// Not made yet.
-    #[error("{0} is not supported")]
-    Unsupported(&'static str),
-}
 
 /// The networking of the namespace that [`Host::open`] was called in.
 #[derive(Debug)]
-pub struct Host(());
+pub struct Host {
+    inner: Inner,
+    pool: Pool,
+}
 
-#[allow(missing_docs, clippy::missing_errors_doc)]
+#[derive(Debug)]
+struct Inner {
+    netns_dir: PathBuf,
+    netns: NetNs,
+    sockets: Sockets,
+    gate: Gate,
+    janitor: Janitor,
+    state: State,
+    /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
+    bridge_filtered: bool,
+}
+
 impl Host {
-    /// Opens the sockets and looks at the kernel; changes nothing.
-    pub fn open(_config: HostConfig) -> Result<Self, HostError> {
-        Ok(Self(()))
+    /// Opens sockets in the calling thread's namespace, and looks at the kernel; changes nothing.
+    ///
+    /// # Errors
+    /// If the process may not, or has no descriptor left.
+    pub fn open(config: HostConfig) -> Result<Self, HostError> {
+        let inner = Inner {
+            netns: NetNs::current().map_err(HostError::Open)?,
+            sockets: Sockets::open(config.concurrency).map_err(HostError::Open)?,
+            gate: Gate::open().map_err(HostError::Open)?,
+            janitor: Janitor::start().map_err(HostError::Open)?,
+            state: State::default(),
+            bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
+            netns_dir: config.netns_dir,
+        };
+        let pool = Pool::start(config.ready_namespaces).map_err(HostError::Open)?;
+        Ok(Self { inner, pool })
     }
 
-    /// Makes the bridge of a network, or adopts the one that is there, and opens the firewall for it.
-    pub fn create_network(&self, _network: &BridgeNetwork) -> Result<(), HostError> {
-        Err(HostError::Unsupported("create_network"))
+    /// A ready namespace, named: loopback up, DNS sockets bound and port 53 redirected to them.
+    ///
+    /// # Errors
+    /// If the name is taken, or the namespace can't be made or mounted.
+    pub fn open_sandbox(&self, name: &str) -> Result<Sandbox, HostError> {
+        let path = self.inner.path_of(name)?;
+        let ready = self.pool.take().map_err(HostError::sandbox(name, "make a namespace"))?;
+        let sandbox = Sandbox::name_ready(ready, name, path)?;
+        self.inner.state.put_sandbox(name);
+        tracing::info!(sandbox.name = name, "sandbox opened");
+        Ok(sandbox)
     }
 
-    /// Removes what `create_network` made.
-    pub fn remove_network(&self, id: NetworkId) -> Result<(), HostError> {
-        Err(HostError::UnknownNetwork(id))
+    /// The sandbox that an earlier daemon opened; its DNS sockets are with the container's shim.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn adopt_sandbox(&self, name: &str) -> Result<Sandbox, HostError> {
+        let sandbox = Sandbox::open(name, self.inner.path_of(name)?)?;
+        self.inner.state.put_sandbox(name);
+        tracing::info!(sandbox.name = name, "sandbox adopted");
+        Ok(sandbox)
     }
 
-    /// A namespace from the pool, named.
-    pub fn open_sandbox(&self, _name: &str) -> Result<Sandbox, HostError> {
-        Err(HostError::Unsupported("open_sandbox"))
-    }
-
-    /// A namespace that an earlier daemon made.
-    pub fn adopt_sandbox(&self, _name: &str) -> Result<Sandbox, HostError> {
-        Err(HostError::Unsupported("adopt_sandbox"))
-    }
-
-    /// Ends a sandbox with all its endpoints.
-    pub fn close_sandbox(&self, _sandbox: Sandbox) -> Result<(), HostError> {
-        Err(HostError::Unsupported("close_sandbox"))
-    }
-
-    /// Joins a sandbox to a network.
-    pub fn attach(
-        &self,
-        _sandbox: &Sandbox,
-        _endpoint: &EndpointSpec,
-    ) -> Result<AttachedEndpoint, HostError> {
-        Err(HostError::Unsupported("attach"))
-    }
-
-    /// Takes a running sandbox out of a network.
-    pub fn detach(&self, _sandbox: &Sandbox, endpoint: EndpointId) -> Result<(), HostError> {
-        Err(HostError::UnknownEndpoint(endpoint))
-    }
-
-    /// Takes over an endpoint that an earlier daemon attached. Its ports are asked for exactly, as they were.
-    pub fn adopt_endpoint(&self, _sandbox: &Sandbox, _endpoint: &EndpointSpec) -> Result<(), HostError> {
-        Err(HostError::Unsupported("adopt_endpoint"))
-    }
-
-    /// Publishes more ports of an endpoint.
-    pub fn publish(
-        &self,
-        endpoint: EndpointId,
-        _ports: &[PortRequest],
-    ) -> Result<Vec<PublishedPort>, HostError> {
-        Err(HostError::UnknownEndpoint(endpoint))
-    }
-
-    /// Takes all published ports of an endpoint back.
-    pub fn unpublish(&self, endpoint: EndpointId) -> Result<(), HostError> {
-        Err(HostError::UnknownEndpoint(endpoint))
-    }
-
-    /// Compares what is there with what is declared, and applies the difference.
-    pub fn reconcile(&self, _declared: &Declared) -> Result<Report, HostError> {
-        Ok(Report::default())
-    }
-
-    /// Every subnet that addresses and routes of the host cover, default routes left out.
-    pub fn routes_and_links(&self) -> Result<Vec<IpNetwork>, HostError> {
-        Ok(Vec::new())
-    }
-
-    /// The MTU of the link that the default route leads through.
-    pub fn egress_mtu(&self) -> Result<Option<Mtu>, HostError> {
-        Ok(None)
-    }
-
-    /// Ends this handle; networks and sandboxes stay.
+    /// Ends this handle. Networks and sandboxes stay; ready namespaces go.
     pub fn shutdown(self) {}
+}
 
-    /// Removes everything of ours from this host.
-    pub fn clear(&self) -> Result<(), HostError> {
-        Ok(())
+impl Inner {
+    fn path_of(&self, name: &str) -> Result<PathBuf, HostError> {
+        if name.is_empty() || name.starts_with('.') || name.contains('/') {
+            return Err(HostError::sandbox(name, "name it")(io::ErrorKind::InvalidInput.into()));
+        }
+        fs::create_dir_all(&self.netns_dir).map_err(HostError::sandbox(name, "make its folder"))?;
+        Ok(self.netns_dir.join(name))
+    }
+}
+
+/// The setting is there only if `br_netfilter` is loaded.
+fn is_bridge_filtered() -> io::Result<bool> {
+    match sysctl::read("bridge/bridge-nf-call-iptables") {
+        Ok(value) => Ok(value == "1"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }

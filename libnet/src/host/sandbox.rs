@@ -1,13 +1,24 @@
 //! A container's namespace, held open.
 
 use std::{
+    collections::HashMap,
     io,
+    net::IpAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{DefaultRoute, HostError};
-use crate::{netns::DnsSockets, types::EndpointId};
+use super::{DefaultRoute, EndpointSpec, HostError, StepError};
+use crate::{
+    link::{Which, route},
+    netns::{DnsSockets, NetNs, Ready},
+    observe,
+    sys::rtnl::RtSocket,
+    types::EndpointId,
+};
+
+/// The first index that a sandbox has free: loopback is 1.
+const FIRST_INDEX: u32 = 2;
 
 /// A container's network namespace with its endpoints. A handle: clones mean the same sandbox.
 #[derive(Clone, Debug)]
@@ -17,9 +28,45 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     name: String,
     path: PathBuf,
+    netns: NetNs,
+    dns: Option<DnsSockets>,
+    links: Mutex<Links>,
+}
+
+/// The socket inside, and what is known of the interfaces there.
+#[derive(Debug)]
+pub(super) struct Links {
+    pub(super) socket: RtSocket,
+    next_index: u32,
+    endpoints: HashMap<EndpointId, u32>,
 }
 
 impl Sandbox {
+    /// Names a ready namespace.
+    pub(super) fn name_ready(ready: Ready, name: &str, path: PathBuf) -> Result<Self, HostError> {
+        match ready.netns.bind(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(HostError::SandboxExists(name.to_owned()));
+            }
+            other => other.map_err(HostError::sandbox(name, "name it"))?,
+        }
+        let links = Links { socket: ready.links, next_index: FIRST_INDEX, endpoints: HashMap::new() };
+        Ok(Self::of(name, path, ready.netns, Some(ready.dns), links))
+    }
+
+    /// Opens a namespace that has a name already.
+    pub(super) fn open(name: &str, path: PathBuf) -> Result<Self, HostError> {
+        let netns = NetNs::open(&path).map_err(HostError::sandbox(name, "open it"))?;
+        let socket = netns.run(RtSocket::open).flatten().map_err(HostError::sandbox(name, "enter it"))?;
+        let mut links = Links { socket, next_index: FIRST_INDEX, endpoints: HashMap::new() };
+        links.look_for_index()?;
+        Ok(Self::of(name, path, netns, None, links))
+    }
+
+    fn of(name: &str, path: PathBuf, netns: NetNs, dns: Option<DnsSockets>, links: Links) -> Self {
+        Self(Arc::new(Inner { name: name.to_owned(), path, netns, dns, links: Mutex::new(links) }))
+    }
+
     /// `pontoon-<12 of the container id>`.
     pub fn name(&self) -> &str {
         &self.0.name
@@ -30,20 +77,76 @@ impl Sandbox {
         &self.0.path
     }
 
+    /// The namespace.
+    pub fn netns(&self) -> &NetNs {
+        &self.0.netns
+    }
+
     /// The sockets of its DNS server once more; of an adopted sandbox its shim has them.
     ///
     /// # Errors
     /// `NotFound` if the sandbox was adopted; else if the process has no descriptor left.
     pub fn dns_sockets(&self) -> io::Result<DnsSockets> {
-        Err(io::ErrorKind::NotFound.into())
+        self.0.dns.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
     }
 
-    /// Leads the default routes through `endpoint`, or away with `DefaultRoute::None`.
+    /// Leads the default routes through `endpoint`; `DefaultRoute::None` leaves them as they are.
     ///
     /// # Errors
-    /// If the kernel refuses the route.
+    /// If the endpoint is not in this sandbox, or the kernel refuses the route.
     pub fn set_default_route(&self, endpoint: EndpointId, route: DefaultRoute) -> Result<(), HostError> {
-        let _ = (endpoint, route);
+        let DefaultRoute::Via { v4, v6 } = route else { return Ok(()) };
+        let mut links = self.links();
+        let link = links.index_of(endpoint).ok_or(HostError::UnknownEndpoint(endpoint))?;
+        let gateways = v4.map(IpAddr::V4).into_iter().chain(v6.map(IpAddr::V6));
+        // Whether the gateway is in a subnet is not known here, and on-link is right in both cases.
+        let requests = gateways
+            .map(|gateway| route::replace_default(route::Default { gateway, link, onlink: true }))
+            .collect();
+        links.socket.send(requests).map_err(|source| HostError::Step {
+            doing: format!("set the default route of sandbox {}", self.name()),
+            source: StepError::Netlink(source),
+        })
+    }
+
+    /// Looks for the interface of an endpoint that an earlier daemon attached.
+    pub(super) fn adopt_interface(&self, ep: &EndpointSpec) -> Result<(), HostError> {
+        let mut links = self.links();
+        let found = observe::one_link(&mut links.socket, Which::Name(&ep.ifname))?;
+        let index = found.ok_or(HostError::UnknownEndpoint(ep.id))?.index;
+        links.enter(ep.id, index);
         Ok(())
+    }
+
+    pub(super) fn links(&self) -> MutexGuard<'_, Links> {
+        self.0.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Links {
+    /// An index for the next interface. Asking for one spares looking for the interface afterwards.
+    pub(super) fn next_index(&mut self) -> u32 {
+        let index = self.next_index;
+        self.next_index += 1;
+        index
+    }
+
+    /// Puts the next index behind all that are in use: a container may make interfaces of its own.
+    pub(super) fn look_for_index(&mut self) -> Result<(), observe::ObserveError> {
+        let highest = observe::links(&mut self.socket)?.iter().map(|link| link.index).max();
+        self.next_index = highest.map_or(FIRST_INDEX, |index| index + 1).max(self.next_index);
+        Ok(())
+    }
+
+    pub(super) fn index_of(&self, endpoint: EndpointId) -> Option<u32> {
+        self.endpoints.get(&endpoint).copied()
+    }
+
+    pub(super) fn enter(&mut self, endpoint: EndpointId, index: u32) {
+        self.endpoints.insert(endpoint, index);
+    }
+
+    pub(super) fn forget(&mut self, endpoint: EndpointId) {
+        self.endpoints.remove(&endpoint);
     }
 }

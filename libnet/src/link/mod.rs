@@ -48,17 +48,20 @@ pub(crate) fn up(link: Which<'_>) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
+/// `ip link set LINK master BRIDGE up`
+pub(crate) fn join_bridge(link: &IfName, bridge: u32) -> Request {
+    let mut message = Which::Name(link).message();
+    raise(&mut message);
+    message.attributes.push(LinkAttribute::Controller(bridge));
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
 /// `ip link set LINK down group GROUP`: packets stop at once, and the link can be deleted with the rest of the group.
 pub(crate) fn condemn(link: &IfName, group: u32) -> Request {
     let mut message = Which::Name(link).message();
     message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::Group(group));
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
-}
-
-/// `ip link delete LINK`; returns only when the kernel has waited out all readers, some 28 ms later.
-pub(crate) fn delete(link: &IfName) -> Request {
-    Request { message: RouteNetlinkMessage::DelLink(Which::Name(link).message()), flags: 0 }
 }
 
 /// `ip link delete group GROUP`

@@ -16,7 +16,10 @@ use std::{
     path::Path,
 };
 
-use crate::sys::netns as sys;
+use crate::{
+    sys::{ethtool, netns as sys},
+    types::IfName,
+};
 
 /// An open network namespace; it lives at least as long as this.
 #[derive(Debug)]
@@ -81,6 +84,16 @@ impl NetNs {
     /// If they can't be asked.
     pub fn is(&self, other: &Self) -> io::Result<bool> {
         Ok(sys::identity(self.0.as_fd())? == sys::identity(other.0.as_fd())?)
+    }
+
+    /// Makes the kernel complete the checksums of what leaves through `link` of this namespace (`ethtool -K LINK tx
+    /// off`). A veth pair leaves that to whoever takes the packet off the machine; a program that reads packets from its
+    /// other end gets them unfinished.
+    ///
+    /// # Errors
+    /// If there is no such link, or it can't be told.
+    pub fn complete_checksums(&self, link: &IfName) -> io::Result<()> {
+        self.run(|| ethtool::disable_tx_checksum(link))?
     }
 
     pub(crate) fn raw(&self) -> RawFd {

@@ -2,6 +2,8 @@
 
 mod text;
 
+pub use crate::sys::rtnl::NetlinkError;
+
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
@@ -14,7 +16,7 @@ use netlink_packet_route::{
 
 use crate::{
     link::{self, Which},
-    sys::rtnl::{NetlinkError, RtSocket},
+    sys::rtnl::RtSocket,
     types::{IfName, Mtu},
 };
 

@@ -71,6 +71,14 @@ impl NetlinkError {
         }
     }
 
+    /// Which request of the batch was refused, from zero.
+    pub(crate) fn request(&self) -> Option<usize> {
+        match self {
+            Self::Refused { request, .. } => Some(*request),
+            Self::Socket(_) | Self::Protocol(_) => None,
+        }
+    }
+
     /// Whether the kernel refused with this error number.
     pub(crate) fn is(&self, errno: nix::errno::Errno) -> bool {
         self.errno() == Some(errno as i32)

@@ -22,3 +22,10 @@ pub(crate) fn write(key: &str, value: &str) -> io::Result<()> {
 fn path(key: &str) -> PathBuf {
     Path::new(ROOT).join(key)
 }
+
+/// The names in a folder of settings.
+pub(crate) fn list(folder: &str) -> io::Result<Vec<String>> {
+    let names =
+        fs::read_dir(path(folder))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    names.collect()
+}

@@ -1,0 +1,96 @@
+//! What is there against what is declared: the difference, as values. Pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::names::{CONDEMNED, Owner, host_link, is_sandbox};
+use crate::{
+    host::{BridgeNetwork, Declared, EndpointSpec},
+    observe::{Link, Snapshot},
+    types::{EndpointId, IfName, NetworkId},
+};
+
+/// What is known to be in use, whatever was declared: a declaration may be older than what was made meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct InUse {
+    pub(crate) networks: BTreeSet<NetworkId>,
+    pub(crate) endpoints: BTreeSet<EndpointId>,
+    pub(crate) sandboxes: BTreeSet<String>,
+}
+
+/// What is to be done.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Difference {
+    /// Links of ours that nobody declared.
+    pub(crate) ghosts: Vec<IfName>,
+    /// Sandboxes that nobody declared.
+    pub(crate) ghost_sandboxes: Vec<String>,
+    /// Networks whose bridge is gone or not as it should be.
+    pub(crate) broken: Vec<NetworkId>,
+    /// Host ends that are out of their bridge or down.
+    pub(crate) loose: Vec<EndpointSpec>,
+    /// What can't be made again from here, in words.
+    pub(crate) lost: Vec<String>,
+}
+
+/// Compares a host with what is declared for it. `sandboxes` are the names in the folder of namespaces.
+pub(crate) fn compare(
+    declared: &Declared,
+    in_use: &InUse,
+    seen: &Snapshot,
+    sandboxes: &[String],
+) -> Difference {
+    let owned: HashMap<Owner, &Link> = owned_links(seen).collect();
+    let networks: HashMap<NetworkId, &BridgeNetwork> =
+        declared.networks.iter().map(|net| (net.id, net)).collect();
+    let endpoints: HashMap<EndpointId, &EndpointSpec> =
+        declared_endpoints(declared).map(|ep| (ep.id, ep)).collect();
+    let mut difference = Difference::default();
+
+    for (owner, link) in &owned {
+        let known = match owner {
+            Owner::Network(id) => networks.contains_key(id) || in_use.networks.contains(id),
+            Owner::Endpoint(id) => endpoints.contains_key(id) || in_use.endpoints.contains(id),
+        };
+        if !known {
+            difference.ghosts.push(link.name.clone());
+        }
+    }
+    let broken = |net: &&BridgeNetwork| {
+        owned.get(&Owner::Network(net.id)).is_none_or(|link| !is_right(net, link, seen))
+    };
+    difference.broken = declared.networks.iter().filter(broken).map(|net| net.id).collect();
+    for ep in declared_endpoints(declared) {
+        match owned.get(&Owner::Endpoint(ep.id)) {
+            None => difference.lost.push(format!("endpoint {:?}: link {} is gone", ep.id, host_link(&ep.id))),
+            Some(link) => {
+                let bridge = owned.get(&Owner::Network(ep.network)).map(|bridge| bridge.index);
+                if !link.up || link.bridge.is_none() || link.bridge != bridge {
+                    difference.loose.push(ep.clone());
+                }
+            }
+        }
+    }
+    let wanted: BTreeSet<&str> = declared.sandboxes.iter().map(|sandbox| sandbox.name.as_str()).collect();
+    let ghost = |name: &&String| {
+        is_sandbox(name) && !wanted.contains(name.as_str()) && !in_use.sandboxes.contains(name.as_str())
+    };
+    difference.ghost_sandboxes = sandboxes.iter().filter(ghost).cloned().collect();
+    let gone = wanted.iter().filter(|name| !sandboxes.iter().any(|there| there == *name));
+    difference.lost.extend(gone.map(|name| format!("sandbox {name}: its namespace is gone")));
+    difference.ghosts.sort();
+    difference
+}
+
+fn owned_links(seen: &Snapshot) -> impl Iterator<Item = (Owner, &Link)> {
+    let alive = seen.links.iter().filter(|link| link.group != CONDEMNED);
+    alive.filter_map(|link| Some((Owner::of_alias(link.alias.as_deref()?)?, link)))
+}
+
+fn declared_endpoints(declared: &Declared) -> impl Iterator<Item = &EndpointSpec> {
+    declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints).map(|endpoint| &endpoint.spec)
+}
+
+fn is_right(net: &BridgeNetwork, link: &Link, seen: &Snapshot) -> bool {
+    let has = |address| seen.addresses.iter().any(|on| on.link == link.index && on.address == address);
+    link.name == net.link && link.up && link.mtu == Some(net.mtu) && net.gateways().all(has)
+}

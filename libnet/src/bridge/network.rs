@@ -1,0 +1,56 @@
+//! Plans for networks.
+
+use super::{Setting, Step};
+use crate::{
+    host::BridgeNetwork,
+    types::{IfName, Internal},
+};
+
+/// The steps that make a network.
+pub(crate) fn create(net: &BridgeNetwork) -> Vec<Step> {
+    let mut steps = vec![Step::CreateBridge(Box::new(net.clone())), Step::Set(bridge_settings(net))];
+    steps.extend(net.gateways().map(|address| Step::AddAddress(net.link.clone(), address)));
+    steps.push(Step::RaiseBridge(Box::new(net.clone())));
+    if net.internal == Internal::No {
+        steps.extend(forwarding(net));
+    }
+    steps.push(Step::AdmitNetwork(Box::new(net.clone())));
+    steps
+}
+
+/// The steps that take a network away.
+pub(crate) fn remove(net: &BridgeNetwork) -> Vec<Step> {
+    vec![Step::Condemn(net.link.clone()), Step::ExpelNetwork(net.id)]
+}
+
+/// Settings of the bridge before it is raised.
+fn bridge_settings(net: &BridgeNetwork) -> Vec<Setting> {
+    let v6 = |key: &str, value: &str| Setting::new(format!("ipv6/conf/{}/{key}", net.link), value);
+    vec![
+        // What is published on 127.0.0.1 leaves through the bridge with that address until it is rewritten. The firewall
+        // drops every other use of 127/8 on the bridge.
+        Setting::new(v4_key(&net.link, "route_localnet"), "1"),
+        v6("disable_ipv6", if net.v6.is_some() { "0" } else { "1" }),
+        v6("accept_ra", "0"),
+        v6("autoconf", "0"),
+        // A bridge without ports has no carrier, and what is checked for duplicates there stays unusable.
+        v6("accept_dad", "0"),
+    ]
+}
+
+/// A bridge that was made while only `all` was set has it off; both are looked at.
+fn forwarding(net: &BridgeNetwork) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if net.v4.is_some() {
+        let own = Setting::new(v4_key(&net.link, "forwarding"), "1");
+        steps.push(Step::Set(vec![Setting::new("ipv4/ip_forward", "1"), own]));
+    }
+    if net.v6.is_some() {
+        steps.push(Step::ForwardV6);
+    }
+    steps
+}
+
+fn v4_key(link: &IfName, key: &str) -> String {
+    format!("ipv4/conf/{link}/{key}")
+}

@@ -1,0 +1,263 @@
+//! Applies the steps of the bridge driver to the kernel.
+
+use ipnetwork::IpNetwork;
+use nix::errno::Errno;
+
+use super::{Inner, Sandbox, StepError, admission::Admitted, gate::Reservation, settings};
+use crate::{
+    bridge::{
+        Inside, Join, Setting, Step,
+        names::{CONDEMNED, GROUP, Owner, bridge_mac},
+    },
+    host::BridgeNetwork,
+    link::{self, Which, address, bridge, neighbour, route, veth},
+    observe,
+    plan::Apply,
+    sys::rtnl::{NetlinkError, Request},
+    types::IfName,
+};
+
+/// How often an index inside a sandbox is tried: the container itself may take one between looking and asking.
+const INDEX_TRIES: usize = 3;
+
+type Inverse = Result<Option<Step>, StepError>;
+
+/// Where steps take effect: a host, and for endpoints a sandbox.
+pub(super) struct Effects<'a> {
+    host: &'a Inner,
+    socket: Admitted<'a>,
+    sandbox: Option<&'a Sandbox>,
+    /// Ports held by the plan.
+    pub(super) ports: Option<Reservation>,
+    /// Index of the end inside, once it exists.
+    index: u32,
+}
+
+impl<'a> Effects<'a> {
+    /// Waits to be admitted.
+    pub(super) fn on(host: &'a Inner) -> Result<Self, StepError> {
+        Ok(Self { host, socket: host.sockets.admit()?, sandbox: None, ports: None, index: 0 })
+    }
+
+    /// The same, with a sandbox.
+    pub(super) fn within(host: &'a Inner, sandbox: &'a Sandbox) -> Result<Self, StepError> {
+        Ok(Self { sandbox: Some(sandbox), ..Self::on(host)? })
+    }
+}
+
+impl Apply for Effects<'_> {
+    type Step = Step;
+    type Error = StepError;
+
+    fn apply(&mut self, step: &Step) -> Inverse {
+        match step {
+            Step::CreateBridge(net) => self.create_bridge(net),
+            Step::RaiseBridge(net) => {
+                let alias = Owner::Network(net.id).alias(&net.name);
+                self.send(vec![bridge::configure(&net.link, alias, net.mtu)])
+            }
+            Step::AddAddress(link, address) => self.add_address(link, *address),
+            Step::DeleteAddress(link, address) => {
+                let index = self.index_of(link)?;
+                self.send(vec![address::delete(index, *address)])
+            }
+            Step::Condemn(link) => self.condemn(link),
+            Step::Set(settings) => Ok(undo_settings(settings::apply(&self.host.netns, settings)?)),
+            Step::ForwardV6 => Ok(undo_settings(settings::forward_v6(&self.host.netns)?)),
+            Step::AdmitNetwork(net) => {
+                self.host.gate.admit_network(net)?;
+                Ok(Some(Step::ExpelNetwork(net.id)))
+            }
+            Step::ExpelNetwork(id) => done(self.host.gate.expel_network(*id)),
+            Step::ReservePorts(requests) => {
+                self.ports = Some(self.host.gate.reserve(requests)?);
+                Ok(Some(Step::ReleasePorts))
+            }
+            Step::ReleasePorts => {
+                self.ports = None;
+                Ok(None)
+            }
+            Step::AdmitEndpoint(who) => {
+                self.host.gate.admit_endpoint(who, self.ports.as_ref())?;
+                Ok(Some(Step::ExpelEndpoint(who.endpoint)))
+            }
+            Step::ExpelEndpoint(id) => done(self.host.gate.expel_endpoint(*id)),
+            Step::Join(join) => self.join(join),
+            Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
+            Step::Configure(inside) => self.configure(inside),
+            Step::Leave(endpoint) => {
+                self.sandbox()?.links().forget(*endpoint);
+                Ok(None)
+            }
+            #[cfg(test)]
+            Step::Refuse => Err(StepError::Refused),
+        }
+    }
+}
+
+/// Bridges.
+impl Effects<'_> {
+    fn create_bridge(&mut self, net: &BridgeNetwork) -> Inverse {
+        let request = || vec![bridge::create(&net.link, bridge_mac(&net.id))];
+        match self.socket.send(request()) {
+            Ok(()) => Ok(Some(Step::Condemn(net.link.clone()))),
+            Err(error) if error.is(Errno::EEXIST) => {
+                if self.is_adopted(net)? {
+                    return Ok(None);
+                }
+                self.send(request())?;
+                Ok(Some(Step::Condemn(net.link.clone())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes over the bridge that has the name of `net` if it is that network's; clears it away if it is one of ours
+    /// that nobody uses any more; false: the name is free now.
+    fn is_adopted(&mut self, net: &BridgeNetwork) -> Result<bool, StepError> {
+        let Some(found) = observe::one_link(&mut self.socket, Which::Name(&net.link))? else {
+            return Ok(false);
+        };
+        let owner = found.alias.as_deref().and_then(Owner::of_alias);
+        match owner {
+            _ if found.group == CONDEMNED => {}
+            Some(Owner::Network(id)) if id == net.id => {
+                self.drop_other_addresses(net, found.index)?;
+                return Ok(true);
+            }
+            Some(Owner::Network(id)) if self.host.state.network(id).is_err() => {
+                self.condemn(&net.link)?;
+            }
+            _ => return Err(StepError::Foreign(net.link.clone())),
+        }
+        self.host.janitor.sweep();
+        Ok(false)
+    }
+
+    /// An adopted bridge may have addresses from before its network was configured differently.
+    fn drop_other_addresses(&mut self, net: &BridgeNetwork, index: u32) -> Result<(), StepError> {
+        let link_local =
+            |address: &IpNetwork| matches!(address, IpNetwork::V6(v6) if v6.ip().is_unicast_link_local());
+        let other = |address: &IpNetwork| !link_local(address) && net.gateways().all(|own| own != *address);
+        let found = observe::addresses(&mut self.socket)?;
+        let on_bridge = found.iter().filter(|found| found.link == index).map(|found| found.address);
+        let requests = on_bridge.filter(other).map(|address| address::delete(index, address)).collect();
+        Ok(self.socket.send(requests)?)
+    }
+
+    fn add_address(&mut self, link: &IfName, address: IpNetwork) -> Inverse {
+        let index = self.index_of(link)?;
+        match self.socket.send(vec![address::add(index, address)]) {
+            Ok(()) => Ok(Some(Step::DeleteAddress(link.clone(), address))),
+            Err(error) if error.is(Errno::EEXIST) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn index_of(&mut self, link: &IfName) -> Result<u32, StepError> {
+        let found = observe::one_link(&mut self.socket, Which::Name(link))?;
+        found.map(|link| link.index).ok_or_else(|| StepError::Io(Errno::ENODEV.into()))
+    }
+}
+
+/// Endpoints.
+impl Effects<'_> {
+    /// The link stops carrying packets at once; what is left of it goes later. One that is gone already is fine.
+    fn condemn(&mut self, link: &IfName) -> Inverse {
+        match self.socket.send(vec![link::condemn(link, CONDEMNED)]) {
+            Err(error) if error.is(Errno::ENODEV) => Ok(None),
+            other => done(other),
+        }
+    }
+
+    fn join(&mut self, join: &Join) -> Inverse {
+        let sandbox = self.sandbox()?;
+        let bridge = self.host.state.bridge_of(join.network).ok_or(Errno::ENODEV)?;
+        let mut swept = false;
+        for _ in 0..INDEX_TRIES {
+            let index = sandbox.links().next_index();
+            match self.try_join(join, sandbox, bridge, index) {
+                Ok(()) => {
+                    self.index = index;
+                    sandbox.links().enter(join.endpoint, index);
+                    return Ok(Some(Step::Condemn(join.host.clone())));
+                }
+                // The container has an interface of this index.
+                Err(error) if error.is(Errno::EBUSY) => sandbox.links().look_for_index()?,
+                // The endpoint was here a moment ago.
+                Err(error) if error.is(Errno::EEXIST) && !swept && self.is_condemned(&join.host)? => {
+                    self.host.janitor.sweep();
+                    swept = true;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Errno::EBUSY.into())
+    }
+
+    /// All that the host does for an endpoint, in one send.
+    fn try_join(
+        &mut self,
+        join: &Join,
+        sandbox: &Sandbox,
+        bridge: u32,
+        index: u32,
+    ) -> Result<(), NetlinkError> {
+        let pair = veth::Pair {
+            host: &join.host,
+            host_mac: join.host_mac,
+            bridge,
+            group: GROUP,
+            mtu: join.mtu,
+            inside: &join.inside,
+            inside_mac: join.mac,
+            inside_index: index,
+            sandbox: sandbox.netns().raw(),
+        };
+        let mut requests = vec![veth::create(&pair), veth::mark(&join.host, join.alias.clone(), join.flags)];
+        requests.extend(join.neighbours.iter().map(|address| neighbour::learn(bridge, *address, join.mac)));
+        self.socket.send(requests).inspect_err(|error| {
+            // A later request failed: the pair exists, and is not to.
+            if error.request() > Some(0) {
+                // If this fails too, the link is found by its name at the next start.
+                let _ = self.condemn(&join.host);
+            }
+        })
+    }
+
+    fn is_condemned(&mut self, link: &IfName) -> Result<bool, StepError> {
+        let found = observe::one_link(&mut self.socket, Which::Name(link))?;
+        Ok(found.is_some_and(|link| link.group == CONDEMNED))
+    }
+
+    /// All that is done inside, in one send. Addresses come first: what is announced when the link goes up is them.
+    fn configure(&mut self, inside: &Inside) -> Inverse {
+        let index = self.index;
+        let mut requests: Vec<Request> =
+            inside.addresses.iter().map(|address| address::add(index, *address)).collect();
+        requests.push(link::up(Which::Index(index)));
+        let default = |(gateway, onlink)| route::add_default(route::Default { gateway, link: index, onlink });
+        requests.extend(inside.gateways().map(default));
+        done(self.sandbox()?.links().socket.send(requests))
+    }
+}
+
+impl<'a> Effects<'a> {
+    fn send(&mut self, requests: Vec<Request>) -> Inverse {
+        done(self.socket.send(requests))
+    }
+
+    /// Plans of endpoints are run with a sandbox.
+    fn sandbox(&self) -> Result<&'a Sandbox, StepError> {
+        self.sandbox.ok_or_else(|| Errno::ENOENT.into())
+    }
+}
+
+/// Done, with nothing to undo.
+fn done<E: Into<StepError>>(result: Result<(), E>) -> Inverse {
+    result.map(|()| None).map_err(Into::into)
+}
+
+fn undo_settings(former: Vec<Setting>) -> Option<Step> {
+    (!former.is_empty()).then_some(Step::Set(former))
+}

@@ -1,0 +1,130 @@
+//! Endpoints come and go.
+
+use super::{
+    AttachedEndpoint, EndpointSpec, Host, HostError, Inner, Sandbox, StepError, effects::Effects, janitor,
+    network::report, state::Endpoint,
+};
+use crate::{
+    bridge::{self, Step, names::host_link},
+    netns::NetNs,
+    plan,
+    ports::{PortRequest, PublishedPort},
+    types::EndpointId,
+};
+
+impl Host {
+    /// Joins a sandbox to a network: the veth pair, its configuration inside, ports and firewall.
+    ///
+    /// # Errors
+    /// Whatever step failed; nothing is left then.
+    pub fn attach(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<AttachedEndpoint, HostError> {
+        let network = self.inner.state.network(ep.network)?;
+        let steps = bridge::attach(&network.spec, ep, self.inner.bridge_filtered);
+        self.inner.make_endpoint(sandbox, ep, &steps)
+    }
+
+    /// Takes a sandbox out of a network. The interface stops at once, and goes a moment later. Goes on after errors.
+    ///
+    /// # Errors
+    /// [`HostError::UnknownEndpoint`], or everything that failed.
+    pub fn detach(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
+        self.inner.state.with_endpoint(id, |_| ())?;
+        let done = self.inner.end_endpoint(sandbox, id);
+        self.inner.janitor.sweep_within(janitor::SOON);
+        done
+    }
+
+    /// Ends a sandbox with all its endpoints. The kernel clears the namespace away by itself. Goes on after errors.
+    ///
+    /// # Errors
+    /// Everything that failed.
+    // Whoever closes a sandbox has no more use for the handle.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn close_sandbox(&self, sandbox: Sandbox) -> Result<(), HostError> {
+        let endpoints = self.inner.state.endpoints_in(sandbox.name());
+        let mut errors: Vec<HostError> =
+            endpoints.iter().filter_map(|id| self.inner.end_endpoint(&sandbox, *id).err()).collect();
+        errors.extend(
+            NetNs::unbind(sandbox.path()).map_err(HostError::sandbox(sandbox.name(), "unmount it")).err(),
+        );
+        self.inner.state.take_sandbox(sandbox.name());
+        // A process that is left may keep the namespace; its links go all the same.
+        self.inner.janitor.sweep_within(janitor::AFTER_NAMESPACE);
+        tracing::info!(sandbox.name = sandbox.name(), "sandbox closed");
+        HostError::gather(errors)
+    }
+
+    /// Publishes more ports of an endpoint.
+    ///
+    /// # Errors
+    /// If the endpoint is not attached, or a port can't be had; none of `ports` is published then.
+    pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
+        let (who, mut all) = self.inner.state.with_endpoint(id, |endpoint| endpoint.admission(id))?;
+        let held = self.inner.gate.reserve(ports).map_err(publishing)?;
+        let new = held.ports().to_vec();
+        all.extend(&new);
+        self.inner.gate.republish(&who, &all).map_err(publishing)?;
+        self.inner.state.with_endpoint(id, |endpoint| endpoint.ports.push(held))?;
+        Ok(new)
+    }
+
+    /// Takes all published ports of an endpoint back.
+    ///
+    /// # Errors
+    /// If the endpoint is not attached, or the firewall refuses.
+    pub fn unpublish(&self, id: EndpointId) -> Result<(), HostError> {
+        let (who, _) = self.inner.state.with_endpoint(id, |endpoint| endpoint.admission(id))?;
+        self.inner.gate.republish(&who, &[]).map_err(publishing)?;
+        self.inner.state.with_endpoint(id, |endpoint| endpoint.ports.clear())
+    }
+}
+
+fn publishing(source: StepError) -> HostError {
+    HostError::of_step("publish ports", source)
+}
+
+impl Inner {
+    pub(super) fn make_endpoint(
+        &self,
+        sandbox: &Sandbox,
+        ep: &EndpointSpec,
+        steps: &[Step],
+    ) -> Result<AttachedEndpoint, HostError> {
+        let host_link = host_link(&ep.id);
+        let record = |ports| Endpoint {
+            network: ep.network,
+            sandbox: sandbox.name().to_owned(),
+            addresses: ep.addresses().map(|address| address.ip()).collect(),
+            ports,
+        };
+        self.state.claim(ep.id, record(Vec::new()))?;
+        let mut effects = self.effects_in(sandbox)?;
+        let made = plan::set_up(steps, &mut effects);
+        let held = effects.ports.take();
+        drop(effects);
+        if let Err(failed) = made {
+            self.state.take_endpoint(ep.id);
+            self.janitor.sweep();
+            return Err(report(failed));
+        }
+        let ports = held.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
+        self.state.with_endpoint(ep.id, |endpoint| endpoint.ports.extend(held))?;
+        tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, if.name = %host_link, "endpoint attached");
+        Ok(AttachedEndpoint { host_link, ports })
+    }
+
+    fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
+        let mut effects = self.effects_in(sandbox)?;
+        let failed = plan::tear_down(&bridge::detach(id), &mut effects);
+        drop(effects);
+        // With the record go the ports that it holds.
+        self.state.take_endpoint(id);
+        tracing::info!(endpoint.id = %id, "endpoint detached");
+        HostError::of_teardown(failed)
+    }
+
+    fn effects_in<'a>(&'a self, sandbox: &'a Sandbox) -> Result<Effects<'a>, HostError> {
+        Effects::within(self, sandbox)
+            .map_err(|source| HostError::of_step("wait for a netlink socket", source))
+    }
+}

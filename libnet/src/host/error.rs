@@ -1,0 +1,139 @@
+//! What can go wrong on a host, with the object that it happened to.
+
+use std::{fmt, io};
+
+use crate::{
+    observe::{NetlinkError, ObserveError},
+    plan::Failed,
+    types::{EndpointId, IfName, NetworkId},
+};
+
+/// An operation on the network of a host failed; what it had begun was undone.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The host's namespace or its netlink sockets can't be opened.
+    #[error("open the network of this host")]
+    Open(#[source] io::Error),
+    /// No network of this id was created on, or adopted by, this host.
+    #[error("network {0:?} is not on this host")]
+    UnknownNetwork(NetworkId),
+    /// No endpoint of this id is attached.
+    #[error("endpoint {0:?} is not attached")]
+    UnknownEndpoint(EndpointId),
+    /// The endpoint is attached already.
+    #[error("endpoint {0:?} is already attached")]
+    Attached(EndpointId),
+    /// A link of that name belongs to somebody else.
+    #[error("link {0} exists and is not ours")]
+    ForeignLink(IfName),
+    /// A namespace has that name already.
+    #[error("sandbox {0} already exists")]
+    SandboxExists(String),
+    /// The namespace can't be made, named or entered.
+    #[error("sandbox {name}: {doing}")]
+    Sandbox {
+        /// Name of the sandbox.
+        name: String,
+        /// What was done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    // PORT1
+    /// The kernel can't be read.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// A step of a plan failed.
+    #[error("{doing}")]
+    Step {
+        /// The step, in words.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: StepError,
+    },
+    /// A teardown went on after errors; these are all of them.
+    #[error("{}", Joined(.0))]
+    Several(Vec<HostError>),
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The kernel refused a change of links, addresses or routes.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// A setting, a namespace, a file.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    // PORT2
+    /// The kernel can't be read.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// A link of that name belongs to somebody else.
+    #[error("link {0} exists and is not ours")]
+    Foreign(IfName),
+    /// Put into a plan by a test.
+    #[cfg(test)]
+    #[error("this step always fails")]
+    Refused,
+}
+
+impl From<nix::errno::Errno> for StepError {
+    fn from(errno: nix::errno::Errno) -> Self {
+        Self::Io(errno.into())
+    }
+}
+
+impl HostError {
+    /// One error for all of `errors`, none if there are none.
+    pub(crate) fn gather(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.swap_remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+
+    pub(crate) fn of_teardown<S: fmt::Display>(failed: Vec<(S, StepError)>) -> Result<(), Self> {
+        Self::gather(
+            failed.into_iter().map(|(step, source)| Self::of_step(&step.to_string(), source)).collect(),
+        )
+    }
+
+    pub(crate) fn of_step(doing: &str, source: StepError) -> Self {
+        match source {
+            // PORT3
+            source => Self::Step { doing: doing.to_owned(), source },
+        }
+    }
+
+    pub(crate) fn sandbox(name: &str, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let name = name.to_owned();
+        move |source| Self::Sandbox { name, doing, source }
+    }
+}
+
+impl<S: fmt::Display> From<Failed<S, StepError>> for HostError {
+    fn from(failed: Failed<S, StepError>) -> Self {
+        Self::of_step(&failed.step.to_string(), failed.source)
+    }
+}
+
+struct Joined<'a>(&'a [HostError]);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { "; " })?;
+            error.fmt(f)?;
+            let mut source = std::error::Error::source(error);
+            while let Some(error) = source {
+                write!(f, ": {error}")?;
+                source = error.source();
+            }
+        }
+        Ok(())
+    }
+}

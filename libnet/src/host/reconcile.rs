@@ -1,0 +1,156 @@
+//! Start-up and healing, which are the same: look, compare with what is declared, apply the difference.
+
+use std::{fs, io};
+
+use super::{Declared, EndpointSpec, Host, HostError, Inner, Report, Sandbox, StepError, state::Endpoint};
+use crate::{
+    bridge::{
+        self, Difference,
+        names::{CONDEMNED, Owner, host_link},
+    },
+    link::{self, Which, veth},
+    netns::NetNs,
+    observe::{self, Snapshot},
+};
+
+impl Host {
+    /// Compares this host with what is declared, and applies the difference. What is ours and neither declared nor in
+    /// use is removed. Goes on after errors: they are in the report.
+    ///
+    /// # Errors
+    /// If the kernel can't be read; nothing was changed then.
+    pub fn reconcile(&self, declared: &Declared) -> Result<Report, HostError> {
+        let inner = &self.inner;
+        let sandboxes = inner.sandbox_names()?;
+        let seen = inner.look()?;
+        let difference = bridge::compare(declared, &inner.state.in_use(), &seen, &sandboxes);
+        let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
+        inner.remove_ghosts(&difference, &mut report);
+        inner.restore_networks(declared, &difference, &mut report);
+        inner.rejoin(&difference.loose, &mut report);
+        let restored = inner.gate.replace(declared);
+        report.errors.extend(restored.err().map(|source| HostError::of_step("restore the firewall", source)));
+        if !difference.ghosts.is_empty() {
+            inner.janitor.sweep();
+        }
+        Ok(report)
+    }
+
+    /// Takes over an endpoint that an earlier daemon attached: its ports are held again, exactly as they were.
+    ///
+    /// # Errors
+    /// If it is gone, attached already, or a port is lost to somebody else.
+    pub fn adopt_endpoint(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
+        let inner = &self.inner;
+        inner.is_alive(ep)?;
+        let held = match ep.ports.is_empty() {
+            true => None,
+            false => Some(inner.gate.reserve(&ep.ports).map_err(adopting)?),
+        };
+        let ports = held.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
+        let endpoint = Endpoint {
+            network: ep.network,
+            sandbox: sandbox.name().to_owned(),
+            addresses: ep.addresses().map(|address| address.ip()).collect(),
+            ports: held.into_iter().collect(),
+        };
+        let (who, _) = endpoint.admission(ep.id);
+        inner.state.claim(ep.id, endpoint)?;
+        sandbox.adopt_interface(ep)?;
+        inner.gate.republish(&who, &ports).map_err(adopting)?;
+        tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, "endpoint adopted");
+        Ok(())
+    }
+
+    /// Removes everything of ours from this host.
+    ///
+    /// # Errors
+    /// Everything that failed.
+    pub fn clear(&self) -> Result<(), HostError> {
+        let mut errors = self.reconcile(&Declared::default())?.errors;
+        errors.extend(
+            self.inner.gate.clear().err().map(|source| HostError::of_step("clear the firewall", source)),
+        );
+        HostError::gather(errors)
+    }
+}
+
+fn adopting(source: StepError) -> HostError {
+    HostError::of_step("adopt an endpoint", source)
+}
+
+impl Inner {
+    fn look(&self) -> Result<Snapshot, HostError> {
+        let mut socket = self.sockets.admit().map_err(HostError::Open)?;
+        Ok(Snapshot::read(&mut socket)?)
+    }
+
+    fn sandbox_names(&self) -> Result<Vec<String>, HostError> {
+        let folder = match fs::read_dir(&self.netns_dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(HostError::Open)?,
+        };
+        folder
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<_>>()
+            .map_err(HostError::Open)
+    }
+
+    fn remove_ghosts(&self, difference: &Difference, report: &mut Report) {
+        for name in &difference.ghost_sandboxes {
+            match NetNs::unbind(&self.netns_dir.join(name)) {
+                Ok(()) => report.removed.push(format!("sandbox {name}")),
+                Err(error) => report.errors.push(HostError::sandbox(name, "unmount it")(error)),
+            }
+        }
+        for name in &difference.ghosts {
+            match self.send(vec![link::condemn(name, CONDEMNED)]) {
+                Ok(()) => report.removed.push(format!("link {name}")),
+                Err(error) => report.errors.push(HostError::of_step(&format!("set link {name} down"), error)),
+            }
+        }
+    }
+
+    /// Making a network is idempotent: what is right stays, settings included.
+    fn restore_networks(&self, declared: &Declared, difference: &Difference, report: &mut Report) {
+        for net in &declared.networks {
+            match self.make_network(net, &bridge::create(net)) {
+                Err(error) => report.errors.push(error),
+                Ok(()) if difference.broken.contains(&net.id) => {
+                    report.repaired.push(format!("network {} ({})", net.name, net.link));
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn rejoin(&self, loose: &[EndpointSpec], report: &mut Report) {
+        for ep in loose {
+            let name = host_link(&ep.id);
+            match self.rejoin_one(ep) {
+                Ok(()) => report.repaired.push(format!("link {name}")),
+                Err(error) => report.errors.push(error),
+            }
+        }
+    }
+
+    fn rejoin_one(&self, ep: &EndpointSpec) -> Result<(), HostError> {
+        let network = self.state.network(ep.network)?;
+        let name = host_link(&ep.id);
+        let alias = Owner::Endpoint(ep.id).alias(&ep.label);
+        let flags = bridge::flags(&network.spec, self.bridge_filtered);
+        self.send(vec![link::join_bridge(&name, network.bridge), veth::mark(&name, alias, flags)])
+            .map_err(|source| HostError::of_step(&format!("put link {name} into its bridge"), source))
+    }
+
+    fn is_alive(&self, ep: &EndpointSpec) -> Result<(), HostError> {
+        let mut socket = self.sockets.admit().map_err(HostError::Open)?;
+        let found = observe::one_link(&mut socket, Which::Name(&host_link(&ep.id)))?;
+        let owner = found.and_then(|link| Owner::of_alias(link.alias.as_deref()?));
+        if owner == Some(Owner::Endpoint(ep.id)) { Ok(()) } else { Err(HostError::UnknownEndpoint(ep.id)) }
+    }
+
+    fn send(&self, requests: Vec<crate::sys::rtnl::Request>) -> Result<(), StepError> {
+        Ok(self.sockets.admit()?.send(requests)?)
+    }
+}

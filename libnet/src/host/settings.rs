@@ -1,0 +1,66 @@
+//! Kernel settings of a namespace: those that differ are written, and what they were comes back.
+
+use std::io;
+
+use crate::{bridge::Setting, netns::NetNs, sys::sysctl};
+
+/// Writes the settings that differ; returns the former values, last changed first.
+pub(super) fn apply(netns: &NetNs, settings: &[Setting]) -> io::Result<Vec<Setting>> {
+    netns.run(|| write(settings))?
+}
+
+/// Turns IPv6 forwarding on. The kernel then takes this host for a router, which believes no other: links that have
+/// their default route from a router's announcements must be told to go on (`accept_ra` 2), or the host loses its way.
+pub(super) fn forward_v6(netns: &NetNs) -> io::Result<Vec<Setting>> {
+    netns.run(|| {
+        let links = match sysctl::list("ipv6/conf") {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let listens = |link: &String| {
+            sysctl::read(&format!("ipv6/conf/{link}/accept_ra")).is_ok_and(|value| value == "1")
+        };
+        let routed = |link: &String| {
+            sysctl::read(&format!("ipv6/conf/{link}/forwarding")).is_ok_and(|value| value == "0")
+        };
+        if sysctl::read("ipv6/conf/all/forwarding")? == "1" {
+            return Ok(Vec::new());
+        }
+        let kept = links.iter().filter(|link| listens(link) && routed(link));
+        let mut settings: Vec<Setting> =
+            kept.map(|link| Setting::new(format!("ipv6/conf/{link}/accept_ra"), "2")).collect();
+        settings.push(Setting::new("ipv6/conf/all/forwarding", "1"));
+        write(&settings)
+    })?
+}
+
+/// What was written before one failed is written back.
+fn write(settings: &[Setting]) -> io::Result<Vec<Setting>> {
+    let mut former = Vec::new();
+    for setting in settings {
+        match write_one(setting) {
+            Ok(before) => former.splice(0..0, before).for_each(drop),
+            Err(error) => {
+                // The first error is the one to tell; a setting that can't be restored now could not be later.
+                former.iter().for_each(|before| drop(write_one(before)));
+                return Err(io::Error::new(error.kind(), format!("{}: {error}", setting.key)));
+            }
+        }
+    }
+    Ok(former)
+}
+
+/// A kernel without IPv6 has no settings for it, and needs none.
+fn write_one(setting: &Setting) -> io::Result<Option<Setting>> {
+    let before = match sysctl::read(&setting.key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && setting.key.starts_with("ipv6/") => {
+            return Ok(None);
+        }
+        other => other?,
+    };
+    if before == setting.value {
+        return Ok(None);
+    }
+    sysctl::write(&setting.key, &setting.value)?;
+    Ok(Some(Setting::new(setting.key.clone(), before)))
+}

@@ -1,0 +1,129 @@
+//! What a host knows of its networks and endpoints: just enough to address the kernel. What is to be there is the
+//! caller's knowledge, not kept here.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{BridgeNetwork, HostError, gate::Reservation};
+use crate::{
+    bridge::{Admission, InUse},
+    ports::PublishedPort,
+    types::{EndpointId, NetworkId},
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct State(Mutex<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    networks: HashMap<NetworkId, Network>,
+    endpoints: HashMap<EndpointId, Endpoint>,
+    sandboxes: BTreeSet<String>,
+}
+
+/// A network of this host.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) spec: BridgeNetwork,
+    /// Index of the bridge.
+    pub(crate) bridge: u32,
+}
+
+/// An endpoint of this host.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) network: NetworkId,
+    /// Name of the sandbox that it is in.
+    pub(crate) sandbox: String,
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Host ports that are held for it.
+    pub(crate) ports: Vec<Reservation>,
+}
+
+impl Endpoint {
+    /// Whom the firewall knows, and the ports published for it.
+    pub(crate) fn admission(&self, endpoint: EndpointId) -> (Admission, Vec<PublishedPort>) {
+        let who = Admission { endpoint, network: self.network, addresses: self.addresses.clone() };
+        (who, self.ports.iter().flat_map(|held| held.ports().iter().copied()).collect())
+    }
+}
+
+impl State {
+    pub(crate) fn network(&self, id: NetworkId) -> Result<Network, HostError> {
+        self.lock().networks.get(&id).cloned().ok_or(HostError::UnknownNetwork(id))
+    }
+
+    /// Index of a network's bridge.
+    pub(crate) fn bridge_of(&self, id: NetworkId) -> Option<u32> {
+        self.lock().networks.get(&id).map(|network| network.bridge)
+    }
+
+    pub(crate) fn put_network(&self, spec: BridgeNetwork, bridge: u32) {
+        self.lock().networks.insert(spec.id, Network { spec, bridge });
+    }
+
+    pub(crate) fn take_network(&self, id: NetworkId) -> Option<Network> {
+        self.lock().networks.remove(&id)
+    }
+
+    /// Enters the endpoint, so that no second caller attaches it meanwhile.
+    pub(crate) fn claim(&self, id: EndpointId, endpoint: Endpoint) -> Result<(), HostError> {
+        match self.lock().endpoints.entry(id) {
+            std::collections::hash_map::Entry::Occupied(_) => Err(HostError::Attached(id)),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(endpoint);
+                Ok(())
+            }
+        }
+    }
+
+    /// Looks at, or changes, an endpoint.
+    pub(crate) fn with_endpoint<T>(
+        &self,
+        id: EndpointId,
+        work: impl FnOnce(&mut Endpoint) -> T,
+    ) -> Result<T, HostError> {
+        self.lock().endpoints.get_mut(&id).map(work).ok_or(HostError::UnknownEndpoint(id))
+    }
+
+    pub(crate) fn take_endpoint(&self, id: EndpointId) -> Option<Endpoint> {
+        self.lock().endpoints.remove(&id)
+    }
+
+    /// The endpoints of a sandbox.
+    pub(crate) fn endpoints_in(&self, sandbox: &str) -> Vec<EndpointId> {
+        let tables = self.lock();
+        tables
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.sandbox == sandbox)
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    pub(crate) fn put_sandbox(&self, name: &str) {
+        self.lock().sandboxes.insert(name.to_owned());
+    }
+
+    pub(crate) fn take_sandbox(&self, name: &str) {
+        self.lock().sandboxes.remove(name);
+    }
+
+    /// Everything that this host works with.
+    pub(crate) fn in_use(&self) -> InUse {
+        let tables = self.lock();
+        InUse {
+            networks: tables.networks.keys().copied().collect(),
+            endpoints: tables.endpoints.keys().copied().collect(),
+            sandboxes: tables.sandboxes.clone(),
+        }
+    }
+
+    /// Whoever panicked while holding the lock left tables that are still tables.
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
