@@ -4,6 +4,8 @@
 
 use std::{error::Error, fmt::Write as _};
 
+use crate::{container::ContainerError, image::ImageError, network::NetworkError};
+
 /// Kinds of failure, as Docker tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -37,6 +39,15 @@ pub enum EngineError {
     /// A time in the request is wrong.
     #[error(transparent)]
     Time(#[from] netd_api::time::TimeError),
+    /// Networks.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// Containers.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// An image is not there.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
@@ -50,6 +61,9 @@ impl EngineError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::BadRequest(_) | Self::Filter(_) | Self::Time(_) => Kind::InvalidParameter,
+            Self::Network(error) => error.kind(),
+            Self::Container(error) => error.kind(),
+            Self::Image(error) => error.kind(),
             Self::NotFound(_) => Kind::NotFound,
             Self::NotImplemented(_) => Kind::NotImplemented,
         }

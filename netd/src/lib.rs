@@ -3,11 +3,15 @@
 
 pub mod config;
 pub mod container;
+pub mod daemon;
 pub mod engine;
 pub mod error;
 pub mod events;
+mod http;
+pub mod image;
 pub mod names;
 pub mod network;
+pub mod system;
 
 pub use config::Config;
 pub use engine::Engine;

@@ -1,0 +1,67 @@
+//! The API: each handler parses what came in, calls the engine, and writes what comes out as Docker does. Nothing is
+//! decided here.
+
+mod absent;
+mod body;
+mod containers;
+mod events;
+mod exec;
+mod hijack;
+mod images;
+mod keys;
+mod networks;
+mod server;
+mod shape;
+mod status;
+mod streams;
+mod system;
+mod version;
+mod volumes;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::Request,
+    middleware,
+    response::{IntoResponse, Response},
+};
+
+pub(crate) use server::Server;
+use status::Failure;
+
+use crate::{engine::Engine, system::Facts};
+
+/// What the handlers work on.
+pub(crate) struct Api {
+    /// Everything that the daemon does.
+    pub(crate) engine: Arc<Engine>,
+    /// What does not change.
+    pub(crate) facts: Facts,
+}
+
+/// All routes, behind what is common to them.
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    let routes = Router::new()
+        .merge(system::routes())
+        .merge(events::routes())
+        .merge(networks::routes())
+        .merge(containers::routes())
+        .merge(streams::routes())
+        .merge(exec::routes())
+        .merge(images::routes())
+        .merge(volumes::routes())
+        .merge(absent::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
+        .layer(DefaultBodyLimit::max(body::LIMIT))
+        .with_state(api);
+    // The version must be off the path before the path is matched, hence the router around the router.
+    Router::new().fallback_service(routes).layer(middleware::from_fn(version::negotiate))
+}
+
+async fn not_found(request: Request<axum::body::Body>) -> Response {
+    tracing::debug!(method = %request.method(), path = request.uri().path(), "no such page");
+    Failure::page_not_found().into_response()
+}
