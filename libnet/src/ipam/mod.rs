@@ -151,6 +151,11 @@ impl Ipam {
         self.used.get(&pool.0).and_then(Addresses::range)
     }
 
+    /// The pool of exactly this subnet, if it is handed out.
+    pub fn pool(&self, subnet: IpNetwork) -> Option<Pool> {
+        self.used.contains_key(&subnet).then_some(Pool(subnet))
+    }
+
     /// The pools that are handed out, in the order of their addresses.
     pub fn pools(&self) -> impl Iterator<Item = Pool> {
         self.used.keys().copied().map(Pool)

@@ -2,8 +2,11 @@
 //! network gets its own server, on sockets that were bound inside. Also the files that tell a container about names:
 //! resolv.conf and hosts.
 
+mod dial;
 mod hosts;
+mod service;
 mod settings;
 
 pub use hosts::{HostEntry, hosts};
+pub(crate) use service::{Names, Scope};
 pub use settings::DnsSettings;

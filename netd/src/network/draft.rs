@@ -27,6 +27,8 @@ pub(super) struct Draft {
     pub(super) options: BTreeMap<String, String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) ipam_options: BTreeMap<String, String>,
+    /// Whether it is the daemon's own.
+    pub(super) default: bool,
 }
 
 impl Draft {
@@ -62,6 +64,7 @@ impl Draft {
             options,
             labels: sorted(ask.labels),
             ipam_options: sorted(ipam.options),
+            default: false,
         })
     }
 }

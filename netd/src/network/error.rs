@@ -160,6 +160,9 @@ pub enum NetworkError {
         #[source]
         source: std::io::Error,
     },
+    /// `host-gateway` in a daemon without a default bridge.
+    #[error("unable to derive the IP value for host-gateway")]
+    HostGateway,
     /// A worker thread died.
     #[error("the worker that was to {0} ended without an answer")]
     Worker(&'static str),
@@ -209,6 +212,7 @@ impl NetworkError {
             | Self::Host { .. }
             | Self::Store(_)
             | Self::Names { .. }
+            | Self::HostGateway
             | Self::Worker(_) => Kind::System,
         }
     }

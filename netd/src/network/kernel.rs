@@ -2,14 +2,15 @@
 //! and fails where it is told to. [`HostKernel`] is the real thing; it keeps the handles of open sandboxes by name.
 
 use std::{
+    collections::HashMap,
     error::Error,
-    net::{Ipv4Addr, Ipv6Addr},
     path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    host::{BridgeNetwork, Declared, EndpointSpec},
+    host::{BridgeNetwork, Declared, DefaultRoute, EndpointSpec, Host, HostError, Sandbox},
     netns::DnsSockets,
     ports::{PortRequest, PublishedPort},
     types::{EndpointId, Mtu, NetworkId},
@@ -58,10 +59,136 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn set_default_route(
         &self,
         sandbox: &str,
-        v4: Option<Ipv4Addr>,
-        v6: Option<Ipv6Addr>,
+        endpoint: EndpointId,
+        route: DefaultRoute,
     ) -> Result<(), KernelError>;
     fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError>;
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
+}
+
+/// A host's kernel through `libnet`.
+pub(super) struct HostKernel {
+    host: Arc<Host>,
+    sandboxes: Mutex<HashMap<String, Sandbox>>,
+}
+
+impl HostKernel {
+    pub(super) fn new(host: Arc<Host>) -> Self {
+        Self { host, sandboxes: Mutex::new(HashMap::new()) }
+    }
+
+    /// Handles are put in and taken out; nothing in between can panic.
+    fn sandboxes(&self) -> MutexGuard<'_, HashMap<String, Sandbox>> {
+        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sandbox(&self, name: &str) -> Result<Sandbox, KernelError> {
+        let unknown = || KernelError::Other(format!("sandbox {name} is not open").into());
+        self.sandboxes().get(name).cloned().ok_or_else(unknown)
+    }
+}
+
+impl From<HostError> for KernelError {
+    fn from(error: HostError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+impl Kernel for HostKernel {
+    fn create_network(&self, network: &BridgeNetwork) -> Result<(), KernelError> {
+        Ok(self.host.create_network(network)?)
+    }
+
+    fn remove_network(&self, id: NetworkId) -> Result<(), KernelError> {
+        match self.host.remove_network(id) {
+            // What is not there needs no removal: an earlier attempt got so far.
+            Ok(()) | Err(HostError::UnknownNetwork(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError> {
+        let sandbox = self.host.open_sandbox(name)?;
+        let dns = sandbox.dns_sockets().map_err(|error| KernelError::Other(Box::new(error)));
+        let path = sandbox.path().to_owned();
+        match dns {
+            Ok(dns) => {
+                self.sandboxes().insert(name.to_owned(), sandbox);
+                Ok(Opened { path, dns })
+            }
+            Err(error) => {
+                self.host.close_sandbox(sandbox)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn adopt_sandbox(&self, name: &str) -> Result<PathBuf, KernelError> {
+        let sandbox = self.host.adopt_sandbox(name)?;
+        let path = sandbox.path().to_owned();
+        self.sandboxes().insert(name.to_owned(), sandbox);
+        Ok(path)
+    }
+
+    fn close_sandbox(&self, name: &str) -> Result<(), KernelError> {
+        let sandbox = self.sandboxes().remove(name);
+        // One that this daemon never opened nor adopted is taken over to be closed.
+        let sandbox = sandbox.map_or_else(|| self.host.adopt_sandbox(name), Ok)?;
+        Ok(self.host.close_sandbox(sandbox)?)
+    }
+
+    fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError> {
+        Ok(self.host.attach(&self.sandbox(sandbox)?, endpoint)?.ports)
+    }
+
+    fn detach(&self, sandbox: &str, endpoint: EndpointId) -> Result<(), KernelError> {
+        match self.host.detach(&self.sandbox(sandbox)?, endpoint) {
+            Ok(()) | Err(HostError::UnknownEndpoint(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn adopt_endpoint(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<(), KernelError> {
+        Ok(self.host.adopt_endpoint(&self.sandbox(sandbox)?, endpoint)?)
+    }
+
+    fn publish(
+        &self,
+        endpoint: EndpointId,
+        ports: &[PortRequest],
+    ) -> Result<Vec<PublishedPort>, KernelError> {
+        Ok(self.host.publish(endpoint, ports)?)
+    }
+
+    fn unpublish(&self, endpoint: EndpointId) -> Result<(), KernelError> {
+        Ok(self.host.unpublish(endpoint)?)
+    }
+
+    fn set_default_route(
+        &self,
+        sandbox: &str,
+        endpoint: EndpointId,
+        route: DefaultRoute,
+    ) -> Result<(), KernelError> {
+        Ok(self.sandbox(sandbox)?.set_default_route(endpoint, route)?)
+    }
+
+    fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {
+        let report = self.host.reconcile(declared)?;
+        Ok(Found {
+            repaired: report.repaired,
+            removed: report.removed,
+            lost: report.lost,
+            errors: report.errors.iter().map(|error| crate::error::chain(error)).collect(),
+        })
+    }
+
+    fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError> {
+        Ok(self.host.routes_and_links()?)
+    }
+
+    fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError> {
+        Ok(self.host.egress_mtu()?)
+    }
 }

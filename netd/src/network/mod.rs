@@ -6,12 +6,22 @@
 
 mod ask;
 mod config;
+mod connect;
+mod create;
+mod defaults;
 mod draft;
+mod endpoint;
 mod error;
+mod files;
+mod gateway;
+mod inner;
+mod inspect;
 mod kernel;
 mod options;
 mod record;
+mod recovery;
 mod service;
+mod state;
 mod subnet;
 
 pub use ask::{

@@ -85,6 +85,8 @@ pub(super) struct SandboxRecord {
     pub(super) name: String,
     pub(super) hostname: String,
     pub(super) dns: DnsSettings,
+    /// The container's published ports as they were asked for; they go with whichever endpoint is the gateway.
+    pub(super) requests: Vec<PortRequest>,
 }
 
 /// A container's end in a network.
@@ -100,8 +102,6 @@ pub(super) struct EndpointRecord {
     pub(super) gw_priority: i64,
     /// What the kernel is to have; nothing in `host` and `none`.
     pub(super) spec: Option<EndpointSpec>,
-    /// The container's published ports as they were asked for, kept with each of its endpoints: any may become the gateway.
-    pub(super) requests: Vec<PortRequest>,
     /// The ports that are published here now.
     pub(super) ports: Vec<PublishedPort>,
     /// Whether the container's default route leads through here.

@@ -13,7 +13,10 @@ use netd_api::{Filters, models};
 
 use super::{
     EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError, NetworkSummary, SandboxAsk,
-    SandboxView,
+    SandboxView, endpoint,
+    inner::{Inner, Parts},
+    inspect::{self, ListFilter},
+    kernel::HostKernel,
 };
 use crate::events::Events;
 
@@ -36,107 +39,137 @@ pub struct NetworkParts {
 }
 
 /// All networks of a host. Requests about one container must come one after the other; its owner sees to that.
-pub struct Networks {}
+pub struct Networks {
+    inner: Arc<Inner>,
+}
 
 type Result<T> = std::result::Result<T, NetworkError>;
 
-fn later<T>() -> Result<T> {
-    Err(NetworkError::NotImplemented("networks are not here yet".to_owned()))
-}
-
-#[allow(clippy::unused_async, clippy::needless_pass_by_value, clippy::missing_errors_doc)]
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "they are those of NetworkError, and each says what it is about"
+)]
 impl Networks {
     /// Reads the stores, makes the default networks, and puts the kernel into the state that is declared. Sandboxes of the
     /// live store stay as they are until each is [adopted](Self::adopt) or [closed](Self::close_sandbox);
     /// [`settle`](Self::settle) ends that time.
-    pub async fn open(_parts: NetworkParts) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self {}))
+    pub async fn open(parts: NetworkParts) -> Result<Arc<Self>> {
+        let inner = Inner::new(Parts {
+            kernel: Box::new(HostKernel::new(parts.host)),
+            declared: parts.declared,
+            live: parts.live,
+            config: parts.config,
+            events: parts.events,
+            random: parts.random,
+            clock: parts.clock,
+        })?;
+        let networks = Self { inner: Arc::new(inner) };
+        networks.work("open the networks", Inner::recover).await?;
+        Ok(Arc::new(networks))
     }
 
     /// Makes a network.
-    pub async fn create(&self, _ask: models::NetworkCreateRequest) -> Result<NetworkId> {
-        later()
+    pub async fn create(&self, ask: models::NetworkCreateRequest) -> Result<NetworkId> {
+        self.work("create a network", move |inner| inner.create(ask)).await
     }
 
     /// The networks that pass the filters (driver, id, label, name, scope, type, dangling), as `GET /networks` shows them.
-    pub fn list(&self, _filters: &Filters) -> Result<Vec<models::NetworkInspect>> {
-        later()
+    pub fn list(&self, filters: &Filters) -> Result<Vec<models::NetworkInspect>> {
+        let filter = ListFilter::new(filters)?;
+        let state = self.inner.state();
+        let passing = state.networks().filter(|record| filter.passes(record, state.in_use(record.id)));
+        Ok(passing.map(|record| inspect::network(record, state.endpoints_in(record.id))).collect())
     }
 
     /// One network, as `GET /networks/{id}` shows it.
-    pub fn inspect(&self, _reference: &str) -> Result<models::NetworkInspect> {
-        later()
+    pub fn inspect(&self, reference: &str) -> Result<models::NetworkInspect> {
+        let state = self.inner.state();
+        let record = state.resolve(reference)?;
+        Ok(inspect::network(record, state.endpoints_in(record.id)))
     }
 
     /// Removes a network that no running container uses.
-    pub async fn remove(&self, _reference: &str) -> Result<()> {
-        later()
+    pub async fn remove(&self, reference: &str) -> Result<()> {
+        let reference = reference.to_owned();
+        self.work("remove a network", move |inner| inner.remove(&reference)).await
     }
 
     /// Removes all networks that no running container uses and that pass the filters (until, label, label!); their names.
-    pub async fn prune(&self, _filters: &Filters) -> Result<Vec<String>> {
-        later()
+    pub async fn prune(&self, filters: &Filters) -> Result<Vec<String>> {
+        let filters = filters.clone();
+        self.work("prune networks", move |inner| inner.prune(&filters)).await
     }
 
     /// The network of this id, name or unique beginning of an id; `default` is `bridge`.
-    pub fn resolve(&self, _reference: &str) -> Result<NetworkSummary> {
-        later()
+    pub fn resolve(&self, reference: &str) -> Result<NetworkSummary> {
+        self.inner.state().resolve(reference).map(super::record::NetworkRecord::summary)
     }
 
     /// Whether the network could take such an endpoint, as far as that can be known before anything is made.
-    pub fn check(&self, _network: &NetworkSummary, _ask: &EndpointAsk) -> Result<()> {
-        later()
+    pub fn check(&self, network: &NetworkSummary, ask: &EndpointAsk) -> Result<()> {
+        endpoint::check(self.inner.state().network(network.id)?, ask)
     }
 
     /// Makes a namespace for a container.
-    pub async fn open_sandbox(&self, _ask: SandboxAsk) -> Result<SandboxView> {
-        later()
+    pub async fn open_sandbox(&self, ask: SandboxAsk) -> Result<SandboxView> {
+        self.work("open a sandbox", move |inner| inner.open_sandbox(ask)).await
     }
 
     /// Puts a container into a network. Its sandbox must be open, unless the network is `host`.
-    pub async fn connect(&self, _container: ContainerId, _ask: EndpointAsk) -> Result<EndpointView> {
-        later()
+    pub async fn connect(&self, container: ContainerId, ask: EndpointAsk) -> Result<EndpointView> {
+        self.work("connect a container", move |inner| inner.connect(container, &ask)).await
     }
 
     /// Takes a container out of a network; its address there is free again. A container that is not running gives up its
     /// address alone. With `force`, a container that is not in the network is no error.
-    pub async fn disconnect(&self, _container: ContainerId, _network: NetworkId, _force: bool) -> Result<()> {
-        later()
+    pub async fn disconnect(&self, container: ContainerId, network: NetworkId, force: bool) -> Result<()> {
+        self.work("disconnect a container", move |inner| inner.disconnect(container, network, force)).await
     }
 
     /// Ends a container's namespace with all its endpoints. Its addresses stay its own.
-    pub async fn close_sandbox(&self, _container: ContainerId) -> Result<()> {
-        later()
+    pub async fn close_sandbox(&self, container: ContainerId) -> Result<()> {
+        self.work("close a sandbox", move |inner| inner.close_sandbox(container)).await
     }
 
     /// Gives all addresses of a container back: it is removed.
-    pub async fn release(&self, _container: ContainerId) -> Result<()> {
-        later()
+    pub async fn release(&self, container: ContainerId) -> Result<()> {
+        self.work("release addresses", move |inner| inner.release(container)).await
     }
 
     /// Gives a container another name in all its networks.
-    pub async fn rename(&self, _container: ContainerId, _name: String) -> Result<()> {
-        later()
+    pub async fn rename(&self, container: ContainerId, name: String) -> Result<()> {
+        self.work("rename a container", move |inner| inner.rename(container, &name)).await
     }
 
     /// The endpoints of a container as they are, the gateway first.
-    pub fn endpoints(&self, _container: ContainerId) -> Vec<EndpointView> {
-        Vec::new()
+    pub fn endpoints(&self, container: ContainerId) -> Vec<EndpointView> {
+        self.inner.state().views(container)
     }
 
     /// Takes over the running container of an earlier daemon: endpoints, ports and names go on from the live store. `dns`
     /// are its DNS sockets, which its shim kept: UDP, then TCP.
-    pub async fn adopt(&self, _container: ContainerId, _path: PathBuf, _dns: Vec<OwnedFd>) -> Result<()> {
-        later()
+    pub async fn adopt(&self, container: ContainerId, path: PathBuf, dns: Vec<OwnedFd>) -> Result<()> {
+        self.work("adopt a container", move |inner| inner.adopt(container, path, dns)).await
     }
 
     /// Ends recovery: what the live store knows and nobody adopted is removed, from the kernel too.
     pub async fn settle(&self) -> Result<()> {
-        later()
+        self.work("settle the networks", Inner::settle).await
     }
 
     /// The texts of resolv.conf and hosts of a container with the endpoints that it has now.
-    pub fn files(&self, _ask: &FilesAsk) -> Result<FilesView> {
-        later()
+    pub fn files(&self, ask: &FilesAsk) -> Result<FilesView> {
+        self.inner.files(ask)
+    }
+
+    /// Runs `work` to its end on a thread that may block, whether or not the caller waits for it.
+    async fn work<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = self.inner.clone();
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.map_err(|_| NetworkError::Worker(what))?
     }
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnetwork::IpNetwork;
-use libnet::ipam::{encloses, masked};
+use libnet::{
+    ipam::{encloses, masked},
+    types::Family,
+};
 use netd_api::models;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,8 @@ pub(super) struct SubnetAsk {
     pub(super) range: Option<IpNetwork>,
     /// This gateway; else the first usable address.
     pub(super) gateway: Option<IpAddr>,
+    /// Where containers send what is for none of their networks, if that is not the gateway.
+    pub(super) router: Option<IpAddr>,
     /// Addresses that something else on the link has, by its name.
     pub(super) aux: BTreeMap<String, IpAddr>,
 }
@@ -126,6 +131,14 @@ fn other_family(subnet: IpNetwork) -> String {
 /// `address/prefix`; an address alone is no block.
 fn cidr(text: &str) -> Option<IpNetwork> {
     text.contains('/').then(|| text.parse().ok()).flatten()
+}
+
+/// The family of a subnet.
+pub(super) const fn family(subnet: &IpNetwork) -> Family {
+    match subnet {
+        IpNetwork::V4(_) => Family::V4,
+        IpNetwork::V6(_) => Family::V6,
+    }
 }
 
 #[cfg(test)]

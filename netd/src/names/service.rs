@@ -1,0 +1,170 @@
+//! The servers of all sandboxes, and the directory that they answer from. A sandbox's sockets are kept from the start; its
+//! server starts with its first user network and ends with the sandbox.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use dns::{
+    AskerId, Directory, Forward, Limits, Server, ServerConfig, SnapshotEditor, Upstreams, View, ZoneId,
+    resolv_conf::{self, Internal, Ipv6, ResolvConf},
+};
+use libnet::{
+    netns::DnsSockets,
+    types::{ContainerId, NetworkId},
+};
+use tokio::sync::watch;
+
+use super::{DnsSettings, dial::SandboxDial};
+
+/// Names of all containers.
+pub(crate) struct Names {
+    directory: Directory,
+    resolv_conf: PathBuf,
+    sandboxes: Mutex<HashMap<ContainerId, Sandbox>>,
+}
+
+/// The name service of one sandbox.
+struct Sandbox {
+    path: PathBuf,
+    settings: DnsSettings,
+    /// Until the server has them.
+    sockets: Option<DnsSockets>,
+    server: Option<Running>,
+}
+
+struct Running {
+    _server: Server,
+    upstreams: watch::Sender<Arc<Upstreams>>,
+}
+
+/// Which names a container sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// Its user networks, in the order in which they are searched.
+    pub(crate) networks: Vec<NetworkId>,
+    /// (alias, name): names of its own.
+    pub(crate) links: Vec<(String, String)>,
+    /// Whether other questions may leave through the host.
+    pub(crate) forward: Forward,
+}
+
+impl Names {
+    /// No names yet; `resolv_conf` is the host's file.
+    pub(crate) fn new(resolv_conf: PathBuf) -> Self {
+        Self { directory: Directory::new(), resolv_conf, sandboxes: Mutex::default() }
+    }
+
+    /// Changes what the servers answer from, at once and without a gap.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut SnapshotEditor)) {
+        self.directory.update(change);
+    }
+
+    /// Keeps the sockets of a sandbox.
+    pub(crate) fn add(
+        &self,
+        container: ContainerId,
+        path: PathBuf,
+        settings: DnsSettings,
+        sockets: Option<DnsSockets>,
+    ) {
+        let sandbox = Sandbox { path, settings, sockets, server: None };
+        self.sandboxes().insert(container, sandbox);
+    }
+
+    /// Says what a container sees, and starts its server if it sees anything. Must run within a tokio runtime.
+    pub(crate) fn set_scope(&self, container: ContainerId, scope: Scope) -> io::Result<()> {
+        let mut sandboxes = self.sandboxes();
+        let Some(sandbox) = sandboxes.get_mut(&container) else { return Ok(()) };
+        if scope.networks.is_empty() && sandbox.server.is_none() {
+            return Ok(());
+        }
+        let internal = self.internal(&sandbox.settings);
+        let view = View {
+            zones: scope.networks.iter().map(|id| ZoneId(id.to_string())).collect(),
+            links: scope.links,
+            forward: scope.forward,
+            bare_names: internal.bare_names,
+        };
+        self.directory.update(|editor| editor.set_view(asker(container), view));
+        if sandbox.server.is_none() {
+            sandbox.start(container, self.directory.clone(), internal)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the name service of a sandbox.
+    pub(crate) fn remove(&self, container: ContainerId) {
+        self.sandboxes().remove(&container);
+        self.directory.update(|editor| editor.remove_view(&asker(container)));
+    }
+
+    /// Reads the host's file again, for the servers that run.
+    pub(crate) fn refresh(&self) {
+        for sandbox in self.sandboxes().values() {
+            if let Some(server) = &sandbox.server {
+                let servers = self.internal(&sandbox.settings).upstreams;
+                server.upstreams.send_replace(Arc::new(Upstreams { servers }));
+            }
+        }
+    }
+
+    /// resolv.conf of a container on a user network, and what its server does with what is not ours.
+    pub(crate) fn internal(&self, settings: &DnsSettings) -> Internal {
+        resolv_conf::internal(&self.host(), &self.source(), &settings.overrides(), scope_index)
+    }
+
+    /// resolv.conf of a container on the default network.
+    pub(crate) fn plain(&self, settings: &DnsSettings, ipv6: Ipv6) -> String {
+        resolv_conf::plain(&self.host(), &self.source(), &settings.overrides(), ipv6)
+    }
+
+    /// The host's resolv.conf; a host without one has no servers.
+    pub(crate) fn host(&self) -> ResolvConf {
+        ResolvConf::parse(&fs::read_to_string(&self.resolv_conf).unwrap_or_default())
+    }
+
+    /// Where the host's resolv.conf is.
+    pub(crate) fn host_file(&self) -> &Path {
+        &self.resolv_conf
+    }
+
+    fn source(&self) -> String {
+        self.resolv_conf.display().to_string()
+    }
+
+    /// Servers are started and dropped under the lock; neither panics.
+    fn sandboxes(&self) -> MutexGuard<'_, HashMap<ContainerId, Sandbox>> {
+        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sandbox {
+    fn start(&mut self, container: ContainerId, directory: Directory, internal: Internal) -> io::Result<()> {
+        let Some(DnsSockets { udp, tcp }) = self.sockets.take() else { return Ok(()) };
+        let (upstreams, receiver) = watch::channel(Arc::new(Upstreams { servers: internal.upstreams }));
+        let server = Server::start(ServerConfig {
+            udp,
+            tcp,
+            asker: asker(container),
+            directory,
+            upstreams: receiver,
+            dial: Arc::new(SandboxDial { path: self.path.clone() }),
+            limits: Limits::default(),
+        })?;
+        self.server = Some(Running { _server: server, upstreams });
+        Ok(())
+    }
+}
+
+fn asker(container: ContainerId) -> AskerId {
+    AskerId(container.to_string())
+}
+
+/// The number of an interface of the host.
+fn scope_index(name: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(name).ok()
+}

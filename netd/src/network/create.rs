@@ -1,0 +1,127 @@
+//! Networks come and go. What is about to be made is on disk before the kernel is touched, and what was undone leaves the
+//! disk last, so that a crash at any point leaves something that the next start understands.
+
+use libnet::{
+    store::Change,
+    types::{Internal, NetworkId},
+};
+use netd_api::{Filters, models, time};
+
+use super::{
+    Durability, NetworkError,
+    draft::Draft,
+    inner::{Inner, delete_lease, failed},
+    record::{Lease, NETWORKS, NetworkRecord},
+};
+use crate::events::{Event, EventKind};
+
+impl Inner {
+    pub(super) fn create(&self, ask: models::NetworkCreateRequest) -> Result<NetworkId, NetworkError> {
+        let draft = Draft::read(ask, &self.config.defaults.options)?;
+        Ok(self.make(draft)?.id)
+    }
+
+    /// Makes a network of a checked request.
+    pub(super) fn make(&self, draft: Draft) -> Result<NetworkRecord, NetworkError> {
+        let around = self.surroundings()?;
+        let created = time::rfc3339((self.clock)());
+        let record = self.state().reserve(draft, self.new_id(), created, &around)?;
+        self.carry_out(&record).inspect_err(|_| self.state().forget(record.id))?;
+        self.announce(&record);
+        Ok(record)
+    }
+
+    /// A network is there: who asks finds it, by name too.
+    pub(super) fn announce(&self, record: &NetworkRecord) {
+        if record.has_names() {
+            self.names.update(|editor| editor.set_zone(record.id.to_string(), &record.name));
+        }
+        self.state().ready(record.id);
+        tracing::info!(network.id = %record.id, network.name = record.name, "network created");
+        self.tell("create", record, None);
+    }
+
+    fn carry_out(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        self.declared.commit(&[Change::put(NETWORKS, record.id, record)?])?;
+        let Some(bridge) = record.on_host() else { return Ok(()) };
+        let made = self.kernel.create_network(&bridge);
+        made.map_err(failed("create network", &record.name)).inspect_err(|_| {
+            let undone = self.declared.commit(&[Change::delete(NETWORKS, record.id)]);
+            if let Err(error) = undone {
+                tracing::error!(network.id = %record.id, error = crate::error::chain(&error), "record of a failed network stays");
+            }
+        })
+    }
+
+    pub(super) fn remove(&self, reference: &str) -> Result<(), NetworkError> {
+        let id = self.state().resolve(reference)?.id;
+        self.remove_one(id).map(|_| ())
+    }
+
+    fn remove_one(&self, id: NetworkId) -> Result<NetworkRecord, NetworkError> {
+        let record = self.state().begin_removal(id)?;
+        self.tear_down(&record).inspect_err(|_| self.state().abandon_removal(id))?;
+        tracing::info!(network.id = %record.id, network.name = record.name, "network removed");
+        self.tell("destroy", &record, None);
+        Ok(record)
+    }
+
+    /// Removes a network, and with it the leases of stopped containers: as with Docker, their next start will not find it.
+    pub(super) fn tear_down(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        self.kernel.remove_network(record.id).map_err(failed("remove network", &record.name))?;
+        let leases = self.state().leases_in(record.id);
+        let (live, durable): (Vec<_>, Vec<_>) =
+            leases.iter().partition(|lease| lease.durability == Durability::Live);
+        let deleted = |leases: Vec<&Lease>| leases.into_iter().map(delete_lease).collect::<Vec<_>>();
+        self.live.commit(&deleted(live))?;
+        let mut changes = deleted(durable);
+        changes.push(Change::delete(NETWORKS, record.id));
+        self.declared.commit(&changes)?;
+        let mut state = self.state();
+        for lease in &leases {
+            state.release_lease(lease.container, lease.network);
+        }
+        state.forget(record.id);
+        drop(state);
+        self.names.update(|editor| editor.remove_zone(&record.id.to_string().into()));
+        Ok(())
+    }
+
+    pub(super) fn prune(&self, filters: &Filters) -> Result<Vec<String>, NetworkError> {
+        let filters = filters.clone().only(&["label", "label!", "until"])?;
+        let until = match filters.get("until") {
+            [] => None,
+            [one] => Some(time::parse_timestamp(one, (self.clock)())?),
+            _ => return Err(NetworkError::Invalid("more than one until filter specified".to_owned())),
+        };
+        let wanted = |record: &&NetworkRecord| {
+            let label = |name: &str| record.labels.get(name).map(String::as_str);
+            let created = record.created.parse::<jiff::Timestamp>();
+            let old = until.is_none_or(|until| created.is_ok_and(|created| created < until));
+            !record.default && old && filters.keeps_labels(label)
+        };
+        let state = self.state();
+        let idle: Vec<_> =
+            state.networks().filter(wanted).map(|record| record.id).filter(|id| !state.in_use(*id)).collect();
+        drop(state);
+        let mut removed = Vec::new();
+        for id in idle {
+            match self.remove_one(id) {
+                Ok(record) => removed.push(record.name),
+                // A container came in meanwhile, or somebody else removed it: neither is a failure of a prune.
+                Err(NetworkError::InUse { .. } | NetworkError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let event = Event::new(EventKind::Network, "prune", "", (self.clock)()).with("reclaimed", "0");
+        self.events.publish(event);
+        Ok(removed)
+    }
+
+    /// Whether the networks are all internal: then names must not leave either.
+    pub(super) fn all_internal(&self, networks: &[NetworkId]) -> bool {
+        let state = self.state();
+        let internal = |id: &NetworkId| state.network(*id).is_ok_and(|n| n.internal == Internal::Yes);
+        networks.iter().all(internal)
+    }
+}

@@ -1,0 +1,122 @@
+//! The networks that are always there: `bridge`, `host` and `none`.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnetwork::IpNetwork;
+use libnet::{
+    ipam::masked,
+    types::{Icc, IfName, Internal, Masquerade},
+};
+
+use super::{
+    Driver, NetworkError,
+    draft::Draft,
+    inner::Options,
+    options::{self, BridgeOptions},
+    record::NetworkRecord,
+    subnet::{Families, SubnetAsk, SubnetAsks},
+};
+use crate::config::DefaultBridge;
+
+/// The link of the network `bridge`.
+const LINK: &str = "pontoon0";
+
+/// The network `bridge`, as the configuration wants it.
+pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
+    let link = match &config.existing {
+        Some(link) => link.clone(),
+        None => LINK.parse::<IfName>().map_err(|error| NetworkError::Invalid(error.to_string()))?,
+    };
+    let bridge = BridgeOptions {
+        link: Some(link),
+        mtu: config.mtu,
+        icc: if config.icc { Icc::Allowed } else { Icc::Denied },
+        masquerade: if config.masquerade { Masquerade::Yes } else { Masquerade::No },
+        host_ip: config.host_ip,
+        ..BridgeOptions::default()
+    };
+    let mut v4 = ask(config.bip.map(IpNetwork::V4), config.fixed_cidr.map(IpNetwork::V4));
+    v4.router = config.gateway.map(IpAddr::V4);
+    let mut v6 = ask(config.bip6.map(IpNetwork::V6), config.fixed_cidr_v6.map(IpNetwork::V6));
+    v6.router = config.gateway_v6.map(IpAddr::V6);
+    Ok(Draft {
+        name: "bridge".to_owned(),
+        internal: Internal::No,
+        attachable: false,
+        families: Families { v4: true, v6: config.ipv6 },
+        subnets: SubnetAsks { v4, v6 },
+        options: shown(&bridge),
+        bridge,
+        labels: BTreeMap::new(),
+        ipam_options: BTreeMap::new(),
+        default: true,
+    })
+}
+
+/// Without an address of its own, the bridge's subnet is the range that it may hand out, as in Docker.
+fn ask(address: Option<IpNetwork>, range: Option<IpNetwork>) -> SubnetAsk {
+    let range = range.map(|range| masked(&range));
+    let subnet = address.map(|address| masked(&address)).or(range);
+    SubnetAsk {
+        subnet,
+        range: range.filter(|range| Some(*range) != subnet),
+        gateway: address.map(|address| address.ip()),
+        router: None,
+        aux: BTreeMap::new(),
+    }
+}
+
+/// Docker shows the settings of its default bridge as options, and scripts read them there.
+fn shown(bridge: &BridgeOptions) -> Options {
+    let host_ip = bridge.host_ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+    let mut options = BTreeMap::from([
+        (options::DEFAULT.to_owned(), "true".to_owned()),
+        (options::ICC.to_owned(), (bridge.icc == Icc::Allowed).to_string()),
+        (options::MASQUERADE.to_owned(), (bridge.masquerade == Masquerade::Yes).to_string()),
+        (options::HOST_IP.to_owned(), host_ip),
+    ]);
+    options.extend(bridge.link.as_ref().map(|link| (options::NAME.to_owned(), link.to_string())));
+    options.extend(bridge.mtu.map(|mtu| (options::MTU.to_owned(), mtu.bytes().to_string())));
+    options
+}
+
+/// Whether the network that was written down is still what the configuration wants. What the configuration leaves open
+/// (an automatic subnet, the MTU of the egress link) stays as it was chosen.
+pub(super) fn is_as_wanted(record: &NetworkRecord, draft: &Draft) -> bool {
+    let Some(bridge) = &record.bridge else { return false };
+    let subnet_fits = |ask: &SubnetAsk, has: Option<&super::record::SubnetRecord>| {
+        has.is_some_and(|has| {
+            ask.subnet.is_none_or(|net| net == has.net)
+                && (ask.range, ask.router) == (has.range, has.router)
+                && ask.gateway.is_none_or(|gateway| gateway == has.gateway)
+                && (ask.subnet.is_some() || has.chosen == super::Chosen::ByPool)
+        })
+    };
+    Some(&bridge.link) == draft.bridge.link.as_ref()
+        && draft.bridge.mtu.is_none_or(|mtu| mtu == bridge.mtu)
+        && (draft.bridge.icc, draft.bridge.masquerade, draft.bridge.host_ip)
+            == (bridge.icc, bridge.masquerade, bridge.host_ip)
+        && subnet_fits(&draft.subnets.v4, record.v4.as_ref())
+        && draft.families.v6 == record.v6.is_some()
+        && (record.v6.is_none() || subnet_fits(&draft.subnets.v6, record.v6.as_ref()))
+}
+
+/// `host` or `none`.
+pub(super) fn without_kernel(driver: Driver, id: libnet::types::NetworkId, created: String) -> NetworkRecord {
+    let name = if driver == Driver::Host { "host" } else { "none" };
+    NetworkRecord {
+        id,
+        name: name.to_owned(),
+        driver,
+        created,
+        default: true,
+        internal: Internal::No,
+        attachable: false,
+        v4: None,
+        v6: None,
+        bridge: None,
+        options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        ipam_options: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Networks as the API shows them, and the filters of lists: pure functions of records.
+
+use std::collections::HashMap;
+
+use libnet::types::Internal;
+use netd_api::{FilterError, Filters, models};
+
+use super::{
+    Driver, NetworkError,
+    record::{EndpointRecord, NetworkRecord, SubnetRecord},
+};
+
+/// The keys that a list of networks can be filtered by.
+const KEYS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+
+/// A network with the endpoints in it, in the shape of Docker's `GET /networks/{id}`.
+pub(super) fn network<'a>(
+    record: &NetworkRecord,
+    endpoints: impl Iterator<Item = &'a EndpointRecord>,
+) -> models::NetworkInspect {
+    let map = |map: &super::inner::Options| Some(map.clone().into_iter().collect::<HashMap<_, _>>());
+    let config = record.subnets().map(subnet).collect();
+    let ipam_driver = if record.driver == Driver::Bridge { "default" } else { "null" };
+    models::NetworkInspect {
+        name: Some(record.name.clone()),
+        id: Some(record.id.to_string()),
+        created: Some(record.created.clone()),
+        scope: Some("local".to_owned()),
+        driver: Some(record.driver.as_str().to_owned()),
+        enable_ipv4: Some(record.v4.is_some() || record.driver != Driver::Bridge),
+        enable_ipv6: Some(record.v6.is_some()),
+        ipam: Some(models::Ipam {
+            driver: Some(ipam_driver.to_owned()),
+            config: Some(config),
+            options: map(&record.ipam_options),
+        }),
+        internal: Some(record.internal == Internal::Yes),
+        attachable: Some(record.attachable),
+        ingress: Some(false),
+        config_from: Some(models::ConfigReference { network: Some(String::new()) }),
+        config_only: Some(false),
+        options: map(&record.options),
+        labels: map(&record.labels),
+        containers: Some(endpoints.map(endpoint).collect()),
+        ..models::NetworkInspect::default()
+    }
+}
+
+fn subnet(record: &SubnetRecord) -> models::IpamConfig {
+    let aux = record.aux.iter().map(|(name, ip)| (name.clone(), ip.to_string()));
+    models::IpamConfig {
+        subnet: Some(record.net.to_string()),
+        ip_range: record.range.map(|range| range.to_string()),
+        gateway: Some(record.gateway.to_string()),
+        auxiliary_addresses: (!record.aux.is_empty()).then(|| aux.collect()),
+    }
+}
+
+fn endpoint(record: &EndpointRecord) -> (String, models::EndpointResource) {
+    let spec = record.spec.as_ref();
+    let resource = models::EndpointResource {
+        name: Some(record.name.clone()),
+        endpoint_id: Some(record.id.to_string()),
+        mac_address: Some(spec.map(|spec| spec.mac.to_string()).unwrap_or_default()),
+        ipv4_address: Some(spec.and_then(|spec| spec.v4).map(|net| net.to_string()).unwrap_or_default()),
+        ipv6_address: Some(spec.and_then(|spec| spec.v6).map(|net| net.to_string()).unwrap_or_default()),
+    };
+    (record.container.to_string(), resource)
+}
+
+/// What a list is narrowed by, checked.
+pub(super) struct ListFilter {
+    filters: Filters,
+    dangling: Option<bool>,
+}
+
+impl ListFilter {
+    pub(super) fn new(filters: &Filters) -> Result<Self, NetworkError> {
+        let filters = filters.clone().only(&KEYS)?;
+        let dangling = filters.contains("dangling").then(|| filters.truth("dangling", false)).transpose()?;
+        let wrong = filters.get("type").iter().find(|kind| !matches!(kind.as_str(), "custom" | "builtin"));
+        match wrong {
+            Some(kind) => Err(FilterError::BadValue { key: "type".to_owned(), value: kind.clone() }.into()),
+            None => Ok(Self { filters, dangling }),
+        }
+    }
+
+    /// Whether a network passes; `used` if a running container is in it.
+    pub(super) fn passes(&self, record: &NetworkRecord, used: bool) -> bool {
+        let filters = &self.filters;
+        let kind = if record.default { "builtin" } else { "custom" };
+        let label = |name: &str| record.labels.get(name).map(String::as_str);
+        let dangling = !record.default && !used;
+        filters.exact("driver", record.driver.as_str())
+            && filters.pattern("id", &record.id.to_string())
+            && filters.pattern("name", &record.name)
+            && filters.exact("scope", "local")
+            && filters.exact("type", kind)
+            && filters.labels("label", label)
+            && self.dangling.is_none_or(|wanted| wanted == dangling)
+    }
+}

@@ -1,0 +1,186 @@
+//! The start of the networks: what the stores say is taken in, the default networks are made, and the kernel is brought to
+//! what is declared. What the live store knows of running containers stays as it is until their owner adopts them.
+
+use std::{
+    net::{TcpListener, UdpSocket},
+    os::fd::OwnedFd,
+    path::PathBuf,
+};
+
+use libnet::{
+    host::{Declared, DeclaredEndpoint, DeclaredSandbox},
+    netns::DnsSockets,
+    store::{self, Change},
+    types::ContainerId,
+};
+use netd_api::time;
+
+use super::{
+    Driver, Durability, NetworkError, defaults,
+    inner::{Inner, delete_endpoint, delete_lease, failed},
+    kernel::{Found, KernelError},
+    record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NETWORKS, NetworkRecord, SANDBOXES, SandboxRecord},
+    state::exactly,
+};
+use crate::error::chain;
+
+impl Inner {
+    /// Takes in what earlier daemons left, and makes what is missing.
+    pub(super) fn recover(&self) -> Result<(), NetworkError> {
+        self.load_networks()?;
+        self.load_leases(Durability::Durable)?;
+        self.load_leases(Durability::Live)?;
+        self.load_live()?;
+        self.reconcile()?;
+        self.make_defaults()
+    }
+
+    fn load_networks(&self) -> Result<(), NetworkError> {
+        for (_, record) in store::list::<NetworkRecord>(&*self.declared, NETWORKS)? {
+            if record.has_names() {
+                self.names.update(|editor| editor.set_zone(record.id.to_string(), &record.name));
+            }
+            let (id, name) = (record.id, record.name.clone());
+            if let Err(error) = self.state().restore(record) {
+                tracing::error!(network.id = %id, network.name = name, error = chain(&error), "network not restored");
+            }
+        }
+        Ok(())
+    }
+
+    fn load_leases(&self, durability: Durability) -> Result<(), NetworkError> {
+        let leases = store::list::<Lease>(self.store(durability), LEASES)?;
+        let void: Vec<_> = leases
+            .into_iter()
+            .filter(|(_, lease)| !self.state().restore_lease(lease.clone()))
+            .map(|(_, lease)| delete_lease(&lease))
+            .collect();
+        Ok(self.store(durability).commit(&void)?)
+    }
+
+    fn load_live(&self) -> Result<(), NetworkError> {
+        for (_, sandbox) in store::list::<SandboxRecord>(&*self.live, SANDBOXES)? {
+            self.state().restore_sandbox(sandbox);
+        }
+        for (_, endpoint) in store::list::<EndpointRecord>(&*self.live, ENDPOINTS)? {
+            self.state().restore_endpoint(endpoint);
+        }
+        Ok(())
+    }
+
+    /// Makes `bridge`, `host` and `none` where they are missing. A `bridge` that is not what the configuration wants any
+    /// more is made anew, with the leases in it given up.
+    fn make_defaults(&self) -> Result<(), NetworkError> {
+        for driver in [Driver::Host, Driver::Null] {
+            let known = self.state().networks().any(|record| record.driver == driver);
+            if !known {
+                let created = time::rfc3339((self.clock)());
+                let record = defaults::without_kernel(driver, self.new_id(), created);
+                self.declared.commit(&[Change::put(NETWORKS, record.id, &record)?])?;
+                self.state().restore(record)?;
+            }
+        }
+        let old = self.state().networks().find(|record| record.name == "bridge").cloned();
+        let wanted = self.config.defaults.bridge.as_ref().map(defaults::bridge).transpose()?;
+        match (old, wanted) {
+            (None, None) => Ok(()),
+            (None, Some(draft)) => self.make(draft).map(|_| ()),
+            (Some(old), None) => self.tear_down(&old),
+            (Some(old), Some(draft)) if defaults::is_as_wanted(&old, &draft) => Ok(()),
+            (Some(old), Some(draft)) => {
+                tracing::info!(network.id = %old.id, "default bridge is made anew as configured");
+                self.tear_down(&old)?;
+                self.make(draft).map(|_| ())
+            }
+        }
+    }
+
+    /// Brings the kernel to what is declared; what is ours and not declared goes.
+    fn reconcile(&self) -> Result<(), NetworkError> {
+        let found =
+            self.kernel.reconcile(&self.on_host()).map_err(failed("reconcile", "the host's networks"))?;
+        let Found { repaired, removed, lost, errors } = found;
+        for object in repaired {
+            tracing::info!(object, "repaired");
+        }
+        for object in removed {
+            tracing::info!(object, "removed");
+        }
+        for object in lost {
+            tracing::warn!(object, "lost");
+        }
+        for error in errors {
+            tracing::error!(error, "not reconciled");
+        }
+        Ok(())
+    }
+
+    fn on_host(&self) -> Declared {
+        let state = self.state();
+        let endpoint = |record: EndpointRecord| {
+            let mut spec = record.spec?;
+            spec.ports = exactly(&record.ports);
+            Some(DeclaredEndpoint { spec, ports: record.ports })
+        };
+        let sandbox = |sandbox: &SandboxRecord| DeclaredSandbox {
+            name: sandbox.name.clone(),
+            endpoints: state.endpoints_of(sandbox.container).into_iter().filter_map(endpoint).collect(),
+        };
+        Declared {
+            networks: state.networks().filter_map(NetworkRecord::on_host).collect(),
+            sandboxes: state.sandboxes().map(sandbox).collect(),
+        }
+    }
+
+    /// Takes over the sandbox of a running container.
+    pub(super) fn adopt(
+        &self,
+        container: ContainerId,
+        path: PathBuf,
+        dns: Vec<OwnedFd>,
+    ) -> Result<(), NetworkError> {
+        let (sandbox, endpoints) = {
+            let state = self.state();
+            (state.sandbox(container).cloned(), state.endpoints_of(container))
+        };
+        if let Some(sandbox) = sandbox {
+            self.adopt_kernel(&sandbox, &endpoints).map_err(failed("adopt sandbox", &sandbox.name))?;
+            self.names.add(container, path, sandbox.dns, sockets(dns));
+        }
+        self.state().adopted(container);
+        endpoints.iter().try_for_each(|record| self.publish_names(container, record.network))
+    }
+
+    fn adopt_kernel(&self, sandbox: &SandboxRecord, endpoints: &[EndpointRecord]) -> Result<(), KernelError> {
+        self.kernel.adopt_sandbox(&sandbox.name)?;
+        for record in endpoints {
+            let Some(mut spec) = record.spec.clone() else { continue };
+            spec.ports = exactly(&record.ports);
+            self.kernel.adopt_endpoint(&sandbox.name, &spec)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what nobody adopted, and removes it from the kernel.
+    pub(super) fn settle(&self) -> Result<(), NetworkError> {
+        let orphans = self.state().not_adopted();
+        let mut changes = Vec::new();
+        for container in orphans {
+            let mut state = self.state();
+            changes.extend(state.endpoints_of(container).iter().map(delete_endpoint));
+            changes.push(Change::delete(SANDBOXES, container));
+            state.close_sandbox(container);
+            drop(state);
+            self.names.remove(container);
+        }
+        self.reconcile()?;
+        Ok(self.live.commit(&changes)?)
+    }
+}
+
+/// The DNS sockets that a shim kept: UDP, then TCP.
+fn sockets(fds: Vec<OwnedFd>) -> Option<DnsSockets> {
+    let mut fds = fds.into_iter();
+    let (udp, tcp) = (fds.next()?, fds.next()?);
+    Some(DnsSockets { udp: UdpSocket::from(udp), tcp: TcpListener::from(tcp) })
+}

@@ -1,0 +1,143 @@
+//! Leases: the addresses of a container in a network, its own until it is removed or leaves the network.
+
+use std::net::IpAddr;
+
+use libnet::{
+    ipam::{IpamError, Pool},
+    types::{ContainerId, MacAddr, NetworkId},
+};
+
+use super::State;
+use crate::network::{
+    EndpointAsk, NetworkError,
+    record::{Lease, NetworkRecord, SubnetRecord},
+};
+
+/// Whether a lease was there before, and is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::network) enum NewLease {
+    Yes,
+    No,
+}
+
+impl State {
+    /// The container's lease in a network; a new one unless it has one that fits what it asks for.
+    pub(super) fn lease(
+        &mut self,
+        container: ContainerId,
+        ask: &EndpointAsk,
+        mac: MacAddr,
+    ) -> Result<(Lease, NewLease), NetworkError> {
+        if let Some(old) = self.containers.get(&container).and_then(|member| member.leases.get(&ask.network))
+        {
+            if fits(old, ask) {
+                return Ok((old.clone(), NewLease::No));
+            }
+            self.release_lease(container, ask.network);
+        }
+        let network = self.network(ask.network)?.clone();
+        let v4 = self.address(&network, network.v4.as_ref(), ask.v4.map(IpAddr::V4))?;
+        let v6 = self.address(&network, network.v6.as_ref(), ask.v6.map(IpAddr::V6));
+        let v6 = v6.inspect_err(|_| self.free(network.v4.as_ref(), v4))?;
+        let lease = Lease {
+            container,
+            network: ask.network,
+            v4: v4.and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }),
+            v6: v6.and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }),
+            mac: ask.mac.unwrap_or(mac),
+            durability: ask.durability,
+        };
+        self.containers.entry(container).or_default().leases.insert(ask.network, lease.clone());
+        Ok((lease, NewLease::Yes))
+    }
+
+    /// Takes in a lease as it was written down. False if its network is gone or its address is another's: it is void.
+    pub(in crate::network) fn restore_lease(&mut self, lease: Lease) -> bool {
+        let Some(network) = self.networks.get(&lease.network).map(|network| network.record.clone()) else {
+            return false;
+        };
+        let v4 = self.address(
+            &network,
+            network.v4.as_ref().filter(|_| lease.v4.is_some()),
+            lease.v4.map(IpAddr::V4),
+        );
+        let v6 = self.address(
+            &network,
+            network.v6.as_ref().filter(|_| lease.v6.is_some()),
+            lease.v6.map(IpAddr::V6),
+        );
+        let (Ok(_), Ok(_)) = (&v4, &v6) else {
+            self.free(network.v4.as_ref(), v4.ok().flatten());
+            self.free(network.v6.as_ref(), v6.ok().flatten());
+            return false;
+        };
+        self.containers.entry(lease.container).or_default().leases.insert(lease.network, lease);
+        true
+    }
+
+    /// The lease of a container in a network.
+    pub(in crate::network) fn lease_of(&self, container: ContainerId, network: NetworkId) -> Option<&Lease> {
+        self.containers.get(&container)?.leases.get(&network)
+    }
+
+    /// All leases of a container.
+    pub(in crate::network) fn leases_of(&self, container: ContainerId) -> Vec<Lease> {
+        self.containers
+            .get(&container)
+            .map(|member| member.leases.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// All leases in a network.
+    pub(in crate::network) fn leases_in(&self, network: NetworkId) -> Vec<Lease> {
+        self.containers.values().filter_map(|member| member.leases.get(&network)).cloned().collect()
+    }
+
+    /// Gives a container's addresses in a network back.
+    pub(in crate::network) fn release_lease(&mut self, container: ContainerId, network: NetworkId) {
+        let lease = self.containers.get_mut(&container).and_then(|member| member.leases.remove(&network));
+        self.sweep(container);
+        let Some(lease) = lease else { return };
+        let Some(record) = self.networks.get(&network).map(|network| network.record.clone()) else { return };
+        self.free(record.v4.as_ref(), lease.v4.map(IpAddr::V4));
+        self.free(record.v6.as_ref(), lease.v6.map(IpAddr::V6));
+    }
+
+    fn address(
+        &mut self,
+        network: &NetworkRecord,
+        subnet: Option<&SubnetRecord>,
+        wanted: Option<IpAddr>,
+    ) -> Result<Option<IpAddr>, NetworkError> {
+        let Some((subnet, pool)) = subnet.and_then(|subnet| Some((subnet, self.pool(subnet)?))) else {
+            return Ok(None);
+        };
+        self.ipam.request_address(pool, wanted).map(Some).map_err(|error| match error {
+            IpamError::NoAddresses => NetworkError::NoAddresses {
+                family: if subnet.net.is_ipv4() { "IPv4" } else { "IPv6" },
+                name: network.name.clone(),
+                id: network.id,
+            },
+            error => error.into(),
+        })
+    }
+
+    fn free(&mut self, subnet: Option<&SubnetRecord>, ip: Option<IpAddr>) {
+        if let (Some(pool), Some(ip)) = (subnet.and_then(|subnet| self.pool(subnet)), ip) {
+            // The pool was found a line above.
+            let _ = self.ipam.release_address(pool, ip);
+        }
+    }
+
+    fn pool(&self, subnet: &SubnetRecord) -> Option<Pool> {
+        self.ipam.pool(subnet.net)
+    }
+}
+
+/// Whether a lease is what an endpoint asks for, as far as it asks for anything.
+fn fits(lease: &Lease, ask: &EndpointAsk) -> bool {
+    ask.v4.is_none_or(|ip| lease.v4 == Some(ip))
+        && ask.v6.is_none_or(|ip| lease.v6 == Some(ip))
+        && ask.mac.is_none_or(|mac| lease.mac == mac)
+        && ask.durability == lease.durability
+}

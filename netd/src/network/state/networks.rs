@@ -1,0 +1,222 @@
+//! Networks: reserved, ready, being removed.
+
+use ipnetwork::IpNetwork;
+use libnet::{
+    ipam::{Ipam, IpamError, Pool, PoolAsk},
+    types::{Family, IfName, Mtu, NetworkId},
+};
+
+use super::{Member, Network, Phase, State};
+use crate::network::{
+    Chosen, Driver, NetworkError,
+    draft::Draft,
+    record::{BridgeRecord, NetworkRecord, SubnetRecord},
+    subnet::SubnetAsk,
+};
+
+/// What the host around the networks is like.
+#[derive(Clone, Debug, Default)]
+pub(in crate::network) struct Surroundings {
+    /// Subnets that the host's routes and addresses cover, and the addresses of its name servers.
+    pub(in crate::network) taken: Vec<IpNetwork>,
+    /// The MTU of the link that leads out.
+    pub(in crate::network) mtu: Option<Mtu>,
+}
+
+impl State {
+    /// Reserves name, link and subnets of a new bridge network.
+    pub(in crate::network) fn reserve(
+        &mut self,
+        draft: Draft,
+        id: NetworkId,
+        created: String,
+        around: &Surroundings,
+    ) -> Result<NetworkRecord, NetworkError> {
+        let link = draft.bridge.link.clone().map_or_else(|| default_link(id), Ok)?;
+        self.check_free(&draft.name, &link, id)?;
+        let v4 = draft.families.v4.then(|| request(&mut self.ipam, &draft.subnets.v4, Family::V4, around));
+        let v4 = v4.transpose()?;
+        let v6 = draft.families.v6.then(|| request(&mut self.ipam, &draft.subnets.v6, Family::V6, around));
+        let v6 = v6.transpose().inspect_err(|_| give_back(&mut self.ipam, v4.as_ref()))?;
+        let bridge = BridgeRecord {
+            link,
+            mtu: draft.bridge.mtu.or(around.mtu).unwrap_or(Mtu::ETHERNET),
+            icc: draft.bridge.icc,
+            masquerade: draft.bridge.masquerade,
+            host_ip: draft.bridge.host_ip,
+            ifname_prefix: draft.bridge.ifname_prefix,
+        };
+        let record = NetworkRecord {
+            id,
+            name: draft.name,
+            driver: Driver::Bridge,
+            created,
+            default: draft.default,
+            internal: draft.internal,
+            attachable: draft.attachable,
+            v4,
+            v6,
+            bridge: Some(bridge),
+            options: draft.options,
+            labels: draft.labels,
+            ipam_options: draft.ipam_options,
+        };
+        self.networks.insert(id, Network { record: record.clone(), phase: Phase::Creating });
+        Ok(record)
+    }
+
+    /// Takes in a network as it was written down: its subnets are its own again.
+    pub(in crate::network) fn restore(&mut self, record: NetworkRecord) -> Result<(), NetworkError> {
+        for subnet in record.subnets() {
+            let ask = SubnetAsk {
+                subnet: Some(subnet.net),
+                range: subnet.range,
+                gateway: Some(subnet.gateway),
+                router: subnet.router,
+                aux: subnet.aux.clone(),
+            };
+            request(
+                &mut self.ipam,
+                &ask,
+                crate::network::subnet::family(&subnet.net),
+                &Surroundings::default(),
+            )?;
+        }
+        self.networks.insert(record.id, Network { record, phase: Phase::Ready });
+        Ok(())
+    }
+
+    /// A reserved network is there now.
+    pub(in crate::network) fn ready(&mut self, id: NetworkId) {
+        self.set_phase(id, Phase::Ready);
+    }
+
+    /// A network that could not be made, or is gone: name and subnets are free again.
+    pub(in crate::network) fn forget(&mut self, id: NetworkId) {
+        let Some(network) = self.networks.remove(&id) else { return };
+        for subnet in network.record.subnets() {
+            give_back(&mut self.ipam, Some(subnet));
+        }
+    }
+
+    /// Closes a network to newcomers, if no running container is in it.
+    pub(in crate::network) fn begin_removal(&mut self, id: NetworkId) -> Result<NetworkRecord, NetworkError> {
+        let record = self.network(id)?.clone();
+        if record.default {
+            return Err(NetworkError::PredefinedRemoval(record.name));
+        }
+        let users: Vec<_> = self.users(id).collect();
+        if !users.is_empty() {
+            return Err(NetworkError::InUse { name: record.name, users: users.join(", ") });
+        }
+        self.set_phase(id, Phase::Removing);
+        Ok(record)
+    }
+
+    /// A network whose removal failed is open again.
+    pub(in crate::network) fn abandon_removal(&mut self, id: NetworkId) {
+        self.set_phase(id, Phase::Ready);
+    }
+
+    /// A network that is ready.
+    pub(in crate::network) fn network(&self, id: NetworkId) -> Result<&NetworkRecord, NetworkError> {
+        let ready = self.networks.get(&id).filter(|network| network.phase == Phase::Ready);
+        ready.map(|network| &network.record).ok_or_else(|| NetworkError::NotFound(id.to_string()))
+    }
+
+    /// All networks that are ready.
+    pub(in crate::network) fn networks(&self) -> impl Iterator<Item = &NetworkRecord> {
+        self.networks.values().filter(|network| network.phase == Phase::Ready).map(|network| &network.record)
+    }
+
+    /// Full id, else name, else the unique beginning of an id. `default` is Docker's other word for `bridge`.
+    pub(in crate::network) fn resolve(&self, reference: &str) -> Result<&NetworkRecord, NetworkError> {
+        let wanted = if reference == "default" { "bridge" } else { reference };
+        let by_id = self.networks().find(|network| network.id.to_string() == wanted);
+        if let Some(network) = by_id.or_else(|| self.networks().find(|network| network.name == wanted)) {
+            return Ok(network);
+        }
+        let begins =
+            |network: &&NetworkRecord| !wanted.is_empty() && network.id.to_string().starts_with(wanted);
+        let matches: Vec<_> = self.networks().filter(begins).collect();
+        match matches.as_slice() {
+            [] => Err(NetworkError::NotFound(reference.to_owned())),
+            [one] => Ok(one),
+            several => {
+                Err(NetworkError::Ambiguous { reference: reference.to_owned(), matches: several.len() })
+            }
+        }
+    }
+
+    /// Whether a running container is in the network.
+    pub(in crate::network) fn in_use(&self, id: NetworkId) -> bool {
+        self.users(id).next().is_some()
+    }
+
+    fn users(&self, id: NetworkId) -> impl Iterator<Item = String> {
+        let endpoint = move |member: &Member| {
+            let record = &member.endpoints.get(&id)?.record;
+            Some(format!("name:\"{}\" id:\"{}\"", record.name, record.id.short(12)))
+        };
+        self.containers.values().filter_map(endpoint)
+    }
+
+    fn check_free(&self, name: &str, link: &IfName, id: NetworkId) -> Result<(), NetworkError> {
+        for network in self.networks.values().map(|network| &network.record) {
+            if network.name == name {
+                return Err(NetworkError::NameTaken(name.to_owned()));
+            }
+            if network.bridge.as_ref().is_some_and(|bridge| bridge.link == *link) {
+                return Err(NetworkError::SameLink { id, link: link.to_string(), other: network.id });
+            }
+        }
+        Ok(())
+    }
+
+    fn set_phase(&mut self, id: NetworkId, phase: Phase) {
+        if let Some(network) = self.networks.get_mut(&id) {
+            network.phase = phase;
+        }
+    }
+}
+
+fn default_link(id: NetworkId) -> Result<IfName, NetworkError> {
+    format!("br-{}", id.short(12)).parse().map_err(|error| NetworkError::Invalid(format!("{error}")))
+}
+
+fn request(
+    ipam: &mut Ipam,
+    ask: &SubnetAsk,
+    family: Family,
+    around: &Surroundings,
+) -> Result<SubnetRecord, IpamError> {
+    let pool_ask = PoolAsk { subnet: ask.subnet, range: ask.range, family };
+    let pool = ipam.request_pool(&pool_ask, &around.taken)?;
+    fill(ipam, ask, pool).inspect_err(|_| {
+        // It was just handed out.
+        let _ = ipam.release_pool(pool);
+    })
+}
+
+fn fill(ipam: &mut Ipam, ask: &SubnetAsk, pool: Pool) -> Result<SubnetRecord, IpamError> {
+    // Before the gateway is chosen, so that it is none of them.
+    for ip in ask.aux.values() {
+        ipam.request_address(pool, Some(*ip))?;
+    }
+    Ok(SubnetRecord {
+        net: pool.subnet(),
+        range: ask.range,
+        gateway: ipam.request_gateway(pool, ask.gateway)?,
+        router: ask.router,
+        aux: ask.aux.clone(),
+        chosen: if ask.subnet.is_some() { Chosen::ByUser } else { Chosen::ByPool },
+    })
+}
+
+fn give_back(ipam: &mut Ipam, subnet: Option<&SubnetRecord>) {
+    let pool = subnet.and_then(|subnet| ipam.pool(subnet.net));
+    if let Some(pool) = pool {
+        // It is one of the pools that are handed out.
+        let _ = ipam.release_pool(pool);
+    }
+}
