@@ -4,11 +4,17 @@
 //! costs do not grow with their number. [`Ruleset::compute`] is pure; [`Firewall`] sends the difference of two values as
 //! one atomic transaction over one long-lived netlink socket.
 
+mod apply;
+mod declared;
 mod dns;
 mod error;
 mod nft;
+mod ruleset;
 mod transact;
 
 pub use crate::sys::nfnl::NfSocket;
+pub use apply::Firewall;
+pub use declared::{Change, DeclaredFirewall, FirewallEndpoint, FirewallNetwork};
 pub use dns::dns_redirect;
 pub use error::FirewallError;
+pub use ruleset::Ruleset;

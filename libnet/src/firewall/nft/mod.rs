@@ -2,6 +2,7 @@
 //! the kernel shows of all that. Knows netlink's numbers, and nothing of networks.
 
 pub(crate) mod chain;
+pub(crate) mod dump;
 pub(crate) mod expr;
 pub(crate) mod op;
 pub(crate) mod rule;

@@ -55,6 +55,8 @@ pub(crate) enum Op {
     FlushChain(Table, String),
     AddSet(Table, SetSpec),
     DeleteSet(Table, String),
+    /// Deletes all elements of a set.
+    FlushSet(Table, SetSpec),
     AddElements(Table, SetSpec, Vec<(Tuple, Entry)>),
     DeleteElements(Table, SetSpec, Vec<(Tuple, Entry)>),
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Op {
             Self::FlushChain(table, name) => write!(f, "flush chain {table} {name}"),
             Self::AddSet(table, spec) => write!(f, "add {} {table} {}", spec.text().0, spec.name),
             Self::DeleteSet(table, name) => write!(f, "delete set {table} {name}"),
+            Self::FlushSet(table, spec) => write!(f, "flush set {table} {}", spec.name),
             Self::AddElements(table, spec, all) => elements(f, "add", table, spec, all),
             Self::DeleteElements(table, spec, all) => elements(f, "delete", table, spec, all),
         }
@@ -146,6 +149,7 @@ impl Op {
             | Self::FlushChain(table, _)
             | Self::AddSet(table, _)
             | Self::DeleteSet(table, _)
+            | Self::FlushSet(table, _)
             | Self::AddElements(table, ..)
             | Self::DeleteElements(table, ..) => *table,
         }
@@ -171,6 +175,7 @@ impl Op {
             Self::FlushChain(_, name) => add(DEL_RULE, 0, &|attrs| attrs.text(2, name)),
             Self::AddSet(_, spec) => add(NEW_SET, CREATE, &|attrs| write_set(attrs, spec, id)),
             Self::DeleteSet(_, name) => add(DEL_SET, 0, &|attrs| attrs.text(2, name)),
+            Self::FlushSet(_, spec) => add(DEL_ELEMENT, 0, &|attrs| attrs.text(2, spec.name)),
             Self::AddElements(_, spec, all) => {
                 write_elements(messages, table, (NEW_ELEMENT, CREATE | EXCLUSIVE), spec, all);
             }

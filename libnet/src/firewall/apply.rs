@@ -1,0 +1,243 @@
+//! The firewall as a thing: one socket, what is declared, and the value that the kernel holds.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use tracing::{debug, info, warn};
+
+use super::{
+    Change, DeclaredFirewall, FirewallError, NfSocket, Ruleset,
+    nft::{
+        chain::{Chain, Table, TableFamily},
+        dump::{self, FoundChain, FoundElement, FoundSet},
+        op::Op,
+    },
+    ruleset::{
+        Delta, Elements, SetId, TABLE,
+        base::{self, USER},
+    },
+    transact::{check, commit},
+};
+
+/// How often a transaction is tried anew because somebody else changed the rules between our look and our change.
+const TRIES: usize = 16;
+
+/// The firewall of the namespace that it was opened in. One lock: the kernel takes one transaction at a time anyway.
+#[derive(Debug)]
+pub struct Firewall {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    socket: NfSocket,
+    declared: DeclaredFirewall,
+    ruleset: Ruleset,
+}
+
+/// What table `inet pontoon` looks like.
+struct Observed {
+    generation: u32,
+    chains: Vec<FoundChain>,
+    sets: Vec<FoundSet>,
+}
+
+impl Firewall {
+    /// Opens the socket and asks the kernel whether it could hold our table. Changes nothing.
+    ///
+    /// # Errors
+    /// If the kernel lacks something, or the process may not change the firewall.
+    pub fn open() -> Result<Self, FirewallError> {
+        let mut socket = NfSocket::open().map_err(FirewallError::Open)?;
+        // Under another name: our own table may be there, made by another version.
+        check(&mut socket, &base::ops(Table { family: TableFamily::Inet, name: "pontoon-check" }))?;
+        let state = State { socket, declared: DeclaredFirewall::default(), ruleset: Ruleset::default() };
+        Ok(Self { state: Mutex::new(state) })
+    }
+
+    /// Makes one change, in one transaction of the size of the change. If the kernel's rules turn out not to be what
+    /// we left there, they are put right on the way.
+    ///
+    /// # Errors
+    /// Then nothing has changed.
+    pub fn apply(&self, change: Change) -> Result<(), FirewallError> {
+        self.lock().apply(change)
+    }
+
+    /// Makes the kernel's rules those of `declared`, whatever they are now. Rules that are right already stay as they
+    /// are; the user's chain is left alone.
+    ///
+    /// # Errors
+    /// Then nothing has changed.
+    pub fn replace(&self, declared: DeclaredFirewall) -> Result<(), FirewallError> {
+        self.lock().replace(declared)
+    }
+
+    /// Removes table `inet pontoon`. If the user has rules in it, those stay, with the chain they are in.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn clear(&self) -> Result<(), FirewallError> {
+        self.lock().replace(DeclaredFirewall::default())
+    }
+
+    /// The value that the kernel holds.
+    pub fn ruleset(&self) -> Ruleset {
+        self.lock().ruleset.clone()
+    }
+
+    /// What is declared.
+    pub fn declared(&self) -> DeclaredFirewall {
+        self.lock().declared.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state changes after the kernel's agreement only, in steps that can't panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn apply(&mut self, change: Change) -> Result<(), FirewallError> {
+        let delta = self.ruleset.delta(&self.declared, &change)?;
+        if self.ruleset.is_empty() || self.leaves_nothing(&delta) {
+            // The table comes or goes: what is there already, and whether the user has rules in it, matters.
+            return self.replace_with(change);
+        }
+        match commit(&mut self.socket, &delta.ops(), None) {
+            Err(error) if is_divergence(&error) => {
+                warn!(error = %error, "firewall differs from what was left there, replacing it");
+                return self.replace_with(change);
+            }
+            done => done?,
+        }
+        debug!(gone = delta.gone.len(), come = delta.come.len(), "firewall changed");
+        self.declared.change(change)?;
+        self.ruleset.apply(delta);
+        Ok(())
+    }
+
+    fn replace_with(&mut self, change: Change) -> Result<(), FirewallError> {
+        let mut declared = self.declared.clone();
+        declared.change(change)?;
+        self.replace(declared)
+    }
+
+    fn leaves_nothing(&self, delta: &Delta) -> bool {
+        delta.come.is_empty() && delta.gone.len() == self.ruleset.elements.len()
+    }
+
+    fn replace(&mut self, declared: DeclaredFirewall) -> Result<(), FirewallError> {
+        let wanted = Ruleset::compute(&declared)?;
+        for _ in 0..TRIES {
+            let observed = observe(&mut self.socket)?;
+            let ops = if wanted.is_empty() {
+                removal(&observed)
+            } else if is_ours(&observed) {
+                self.difference(&wanted)?
+            } else {
+                info!("firewall table made anew");
+                rebuild(&observed, &wanted)
+            };
+            match commit(&mut self.socket, &ops, Some(observed.generation)) {
+                Err(error) if error.errno() == Some(Errno::ERESTART as i32) => {}
+                done => {
+                    done?;
+                    (self.declared, self.ruleset) = (declared, wanted);
+                    return Ok(());
+                }
+            }
+        }
+        Err(FirewallError::Socket(Errno::ERESTART.into()))
+    }
+
+    /// The operations from the elements that the kernel holds to those wanted. A set with elements that we can't read
+    /// is emptied first.
+    fn difference(&mut self, wanted: &Ruleset) -> Result<Vec<Op>, FirewallError> {
+        let mut ops = Vec::new();
+        let mut held = Elements::new();
+        for set in SetId::ALL {
+            let found = dump::elements(&mut self.socket, TABLE, &set.spec())?;
+            if found.contains(&FoundElement::Foreign) {
+                ops.push(Op::FlushSet(TABLE, set.spec()));
+                continue;
+            }
+            held.extend(found.into_iter().filter_map(|element| match element {
+                FoundElement::Ours(key, entry) => Some(((set, key), entry)),
+                FoundElement::Foreign => None,
+            }));
+        }
+        ops.extend(Ruleset { elements: held }.diff(wanted).ops());
+        Ok(ops)
+    }
+}
+
+fn observe(socket: &mut NfSocket) -> Result<Observed, FirewallError> {
+    let generation = dump::generation(socket)?;
+    let (chains, sets) = (dump::chains(socket, TABLE)?, dump::sets(socket, TABLE)?);
+    Ok(Observed { generation, chains, sets })
+}
+
+/// Whether chains, rules and sets are as we make them; elements may differ.
+fn is_ours(observed: &Observed) -> bool {
+    let chain_is_there = |wanted: &Chain| {
+        let anchor =
+            wanted.anchor.map(|anchor| (anchor.kind.to_owned(), anchor.hook as u32, anchor.priority));
+        let same_rules = |found: &FoundChain| {
+            wanted.name == USER || found.rules.iter().eq(wanted.rules.iter().map(|rule| &rule.exprs))
+        };
+        let mut found = observed.chains.iter().filter(|found| found.name == wanted.name);
+        found.any(|found| found.anchor == anchor && same_rules(found))
+    };
+    let set_is_there = |set: SetId| {
+        let spec = set.spec();
+        observed.sets.iter().any(|found| found.name == spec.name && found.is(&spec))
+    };
+    base::chains().iter().all(chain_is_there) && SetId::ALL.into_iter().all(set_is_there)
+}
+
+/// Everything of ours out, all of it in again.
+fn rebuild(observed: &Observed, wanted: &Ruleset) -> Vec<Op> {
+    let mut ops = without_ours(observed);
+    ops.extend(base::ops(TABLE));
+    ops.extend(Ruleset::default().diff(wanted).ops());
+    ops
+}
+
+/// Everything of ours out; the table too, unless the user has something in it.
+fn removal(observed: &Observed) -> Vec<Op> {
+    if observed.chains.is_empty() && observed.sets.is_empty() {
+        return Vec::new();
+    }
+    let theirs = |chain: &FoundChain| !is_our_chain(&chain.name);
+    let used = |chain: &FoundChain| chain.name == USER && !chain.rules.is_empty();
+    if observed.chains.iter().any(|chain| theirs(chain) || used(chain)) {
+        return without_ours(observed);
+    }
+    vec![Op::DeleteTable(TABLE)]
+}
+
+/// Deletes our chains and sets, but not the user's chain.
+fn without_ours(observed: &Observed) -> Vec<Op> {
+    let ours = || {
+        let names = observed.chains.iter().map(|chain| chain.name.clone());
+        names.filter(|name| is_our_chain(name) && name != USER)
+    };
+    // First the rules: chains and sets that rules refer to can't be deleted.
+    let mut ops: Vec<Op> = ours().map(|name| Op::FlushChain(TABLE, name)).collect();
+    ops.extend(ours().map(|name| Op::DeleteChain(TABLE, name)));
+    let sets = observed.sets.iter().filter(|set| SetId::ALL.iter().any(|id| id.spec().name == set.name));
+    ops.extend(sets.map(|set| Op::DeleteSet(TABLE, set.name.clone())));
+    ops
+}
+
+fn is_our_chain(name: &str) -> bool {
+    base::chains().iter().any(|chain| chain.name == name)
+}
+
+/// Whether the kernel refused because its rules are not what we think they are: no such table, set or element, or an
+/// element that is there already.
+fn is_divergence(error: &FirewallError) -> bool {
+    let divergent = [Errno::ENOENT, Errno::EEXIST, Errno::ENOTEMPTY, Errno::EBUSY].map(|errno| errno as i32);
+    error.errno().is_some_and(|errno| divergent.contains(&errno))
+}

@@ -1,0 +1,148 @@
+//! What the firewall is computed from: networks, endpoints with their published ports, and changes of them.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+use ipnetwork::{Ipv4Network, Ipv6Network};
+
+use super::FirewallError;
+use crate::{
+    host::{BridgeNetwork, EndpointSpec},
+    ports::PublishedPort,
+    types::{EndpointId, Icc, IfName, Internal, Masquerade, NetworkId},
+};
+
+/// What the firewall has to know of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallNetwork {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its bridge.
+    pub link: IfName,
+    /// Its IPv4 subnet, given by any address in it.
+    pub v4: Option<Ipv4Network>,
+    /// Its IPv6 subnet, given by any address in it.
+    pub v6: Option<Ipv6Network>,
+    /// Whether its packets stay on this host.
+    pub internal: Internal,
+    /// Whether its containers reach each other.
+    pub icc: Icc,
+    /// Whether its packets leave with the host's address.
+    pub masquerade: Masquerade,
+}
+
+impl From<&BridgeNetwork> for FirewallNetwork {
+    fn from(network: &BridgeNetwork) -> Self {
+        Self {
+            id: network.id,
+            link: network.link.clone(),
+            v4: network.v4,
+            v6: network.v6,
+            internal: network.internal,
+            icc: network.icc,
+            masquerade: network.masquerade,
+        }
+    }
+}
+
+/// What the firewall has to know of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallEndpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its network.
+    pub network: NetworkId,
+    /// Its IPv4 address.
+    pub v4: Option<Ipv4Addr>,
+    /// Its IPv6 address.
+    pub v6: Option<Ipv6Addr>,
+    /// The ports of the host that lead to it.
+    pub ports: Vec<PublishedPort>,
+}
+
+impl FirewallEndpoint {
+    /// What the firewall has to know of this endpoint, with the ports that were reserved for it.
+    pub fn new(endpoint: &EndpointSpec, ports: &[PublishedPort]) -> Self {
+        Self {
+            id: endpoint.id,
+            network: endpoint.network,
+            v4: endpoint.v4.map(|net| net.ip()),
+            v6: endpoint.v6.map(|net| net.ip()),
+            ports: ports.to_vec(),
+        }
+    }
+}
+
+/// Everything that the firewall of a host is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredFirewall {
+    pub(super) networks: BTreeMap<NetworkId, FirewallNetwork>,
+    pub(super) endpoints: BTreeMap<EndpointId, FirewallEndpoint>,
+}
+
+/// A change of what is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A network comes, or becomes another.
+    AddNetwork(FirewallNetwork),
+    /// A network goes, with its endpoints.
+    RemoveNetwork(NetworkId),
+    /// An endpoint comes, or its addresses or ports become others.
+    AddEndpoint(FirewallEndpoint),
+    /// An endpoint goes. That it isn't there is no error.
+    RemoveEndpoint(EndpointId),
+}
+
+impl DeclaredFirewall {
+    /// These networks and endpoints.
+    ///
+    /// # Errors
+    /// If an endpoint's network is not among the networks.
+    pub fn new(
+        networks: impl IntoIterator<Item = FirewallNetwork>,
+        endpoints: impl IntoIterator<Item = FirewallEndpoint>,
+    ) -> Result<Self, FirewallError> {
+        let mut declared = Self::default();
+        for network in networks {
+            declared.change(Change::AddNetwork(network))?;
+        }
+        for endpoint in endpoints {
+            declared.change(Change::AddEndpoint(endpoint))?;
+        }
+        Ok(declared)
+    }
+
+    /// Takes a change in.
+    ///
+    /// # Errors
+    /// If an endpoint's network is not declared.
+    pub fn change(&mut self, change: Change) -> Result<(), FirewallError> {
+        match change {
+            Change::AddNetwork(network) => {
+                self.networks.insert(network.id, network);
+            }
+            Change::RemoveNetwork(id) => {
+                self.networks.remove(&id);
+                self.endpoints.retain(|_, endpoint| endpoint.network != id);
+            }
+            Change::AddEndpoint(endpoint) => {
+                self.network(endpoint.network)?;
+                self.endpoints.insert(endpoint.id, endpoint);
+            }
+            Change::RemoveEndpoint(id) => {
+                self.endpoints.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn network(&self, id: NetworkId) -> Result<&FirewallNetwork, FirewallError> {
+        self.networks.get(&id).ok_or(FirewallError::NoNetwork(id))
+    }
+
+    pub(super) fn endpoints_of(&self, id: NetworkId) -> impl Iterator<Item = &FirewallEndpoint> {
+        self.endpoints.values().filter(move |endpoint| endpoint.network == id)
+    }
+}

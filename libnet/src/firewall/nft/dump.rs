@@ -1,0 +1,264 @@
+//! What the kernel shows of one table, read back into our values.
+
+use super::{
+    chain::Table,
+    expr::{Expr, Verdict},
+    op::SUBSYSTEM,
+    set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
+};
+use crate::sys::nfnl::{
+    DUMP, NfSocket, NfnlError,
+    attr::{Attrs, Malformed, Writer},
+    batch::Messages,
+};
+
+const GET_CHAIN: u16 = SUBSYSTEM | 4;
+const GET_RULE: u16 = SUBSYSTEM | 7;
+const GET_SET: u16 = SUBSYSTEM | 10;
+const GET_ELEMENT: u16 = SUBSYSTEM | 13;
+const GET_GENERATION: u16 = SUBSYSTEM | 16;
+/// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_ELEM_INTERVAL_END`.
+const INTERVAL: u32 = 4;
+const MAP: u32 = 8;
+const INTERVAL_END: u32 = 1;
+
+/// A chain as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundChain {
+    pub(crate) name: String,
+    /// Type, hook and priority of a base chain.
+    pub(crate) anchor: Option<(String, u32, i32)>,
+    pub(crate) rules: Vec<Vec<Expr>>,
+}
+
+/// A set as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundSet {
+    pub(crate) name: String,
+    flags: u32,
+    key: (u32, u32),
+    data: (u32, u32),
+}
+
+impl FoundSet {
+    /// Whether it is declared as `spec` says.
+    pub(crate) fn is(&self, spec: &SetSpec) -> bool {
+        let pair = |kinds| (type_number(kinds), u32::try_from(type_len(kinds)).unwrap_or(u32::MAX));
+        let (flags, data) = match spec.holds {
+            Holds::Keys => (0, (0, 0)),
+            Holds::Subnets => (INTERVAL, (0, 0)),
+            Holds::Tuples(data) => (MAP, pair(data)),
+            Holds::Verdicts => (MAP, (0xffff_ff00, 0)),
+        };
+        self.flags == flags && self.key == pair(spec.key) && (flags & MAP == 0 || self.data == data)
+    }
+}
+
+/// An element as it is: one of ours, or bytes of somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FoundElement {
+    Ours(Tuple, Entry),
+    Foreign,
+}
+
+/// The generation of the rules: another number after each change of anybody's.
+pub(crate) fn generation(socket: &mut NfSocket) -> Result<u32, NfnlError> {
+    let request = || Messages::single(GET_GENERATION, 0, 0, |_| {});
+    let found = socket.dump(request, |_, _, attrs| attrs.number(1))?;
+    found.first().copied().ok_or(NfnlError::Answer(Malformed))
+}
+
+/// The chains of a table, with their rules; none if there is no such table.
+pub(crate) fn chains(socket: &mut NfSocket, table: Table) -> Result<Vec<FoundChain>, NfnlError> {
+    let found =
+        socket.dump(|| request(GET_CHAIN, table, |_| {}), |_, family, attrs| chain(table, family, attrs))?;
+    let mut chains: Vec<FoundChain> = found.into_iter().flatten().collect();
+    if chains.is_empty() {
+        return Ok(chains);
+    }
+    let of_table = |attrs: &mut Writer<'_>| attrs.text(1, table.name);
+    let rules =
+        socket.dump(|| request(GET_RULE, table, of_table), |_, family, attrs| rule(table, family, attrs))?;
+    for (name, exprs) in rules.into_iter().flatten() {
+        if let Some(chain) = chains.iter_mut().find(|chain| chain.name == name) {
+            chain.rules.push(exprs);
+        }
+    }
+    Ok(chains)
+}
+
+/// The sets of a table; none if there is no such table.
+pub(crate) fn sets(socket: &mut NfSocket, table: Table) -> Result<Vec<FoundSet>, NfnlError> {
+    let of_table = |attrs: &mut Writer<'_>| attrs.text(1, table.name);
+    let found = socket.dump(|| request(GET_SET, table, of_table), |_, _, attrs| set(table, attrs));
+    match found {
+        Ok(found) => Ok(found.into_iter().flatten().collect()),
+        Err(NfnlError::Refused(refusal)) if refusal.errno.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The elements of a set.
+pub(crate) fn elements(
+    socket: &mut NfSocket,
+    table: Table,
+    spec: &SetSpec,
+) -> Result<Vec<FoundElement>, NfnlError> {
+    let of_set = |attrs: &mut Writer<'_>| {
+        attrs.text(1, table.name);
+        attrs.text(2, spec.name);
+    };
+    let lists = socket.dump(|| request(GET_ELEMENT, table, of_set), |_, _, attrs| raw_elements(attrs))?;
+    let raw: Vec<RawElement> = lists.into_iter().flatten().collect();
+    Ok(match spec.holds {
+        Holds::Subnets => subnets(spec, raw),
+        _ => raw.into_iter().map(|raw| element(spec, raw)).collect(),
+    })
+}
+
+fn request(kind: u16, table: Table, fill: impl FnOnce(&mut Writer<'_>)) -> Messages {
+    Messages::single(kind, DUMP, table.family as u8, fill)
+}
+
+fn chain(table: Table, family: u8, attrs: &Attrs<'_>) -> Result<Option<FoundChain>, Malformed> {
+    if family != table.family as u8 || attrs.text(1)? != table.name {
+        return Ok(None);
+    }
+    let hook = attrs.nested(4)?;
+    let anchor = match hook.get(1) {
+        Some(_) => Some((attrs.text(7)?.to_owned(), hook.number(1)?, hook.number(2)?.cast_signed())),
+        None => None,
+    };
+    Ok(Some(FoundChain { name: attrs.text(3)?.to_owned(), anchor, rules: Vec::new() }))
+}
+
+fn rule(table: Table, family: u8, attrs: &Attrs<'_>) -> Result<Option<(String, Vec<Expr>)>, Malformed> {
+    if family != table.family as u8 || attrs.text(1)? != table.name {
+        return Ok(None);
+    }
+    Ok(Some((attrs.text(2)?.to_owned(), Expr::read_list(&attrs.nested(4)?)?)))
+}
+
+fn set(table: Table, attrs: &Attrs<'_>) -> Result<Option<FoundSet>, Malformed> {
+    if attrs.text(1)? != table.name {
+        return Ok(None);
+    }
+    Ok(Some(FoundSet {
+        name: attrs.text(2)?.to_owned(),
+        flags: attrs.number_or_zero(3)?,
+        key: (attrs.number_or_zero(4)?, attrs.number_or_zero(5)?),
+        data: (attrs.number_or_zero(6)?, attrs.number_or_zero(7)?),
+    }))
+}
+
+struct RawElement {
+    key: Vec<u8>,
+    flags: u32,
+    verdict: Option<Verdict>,
+    data: Option<Vec<u8>>,
+    comment: String,
+}
+
+fn raw_elements(attrs: &Attrs<'_>) -> Result<Vec<RawElement>, Malformed> {
+    attrs.nested(3)?.iter().map(|(_, elem)| raw_element(elem)).collect()
+}
+
+fn raw_element(elem: &[u8]) -> Result<RawElement, Malformed> {
+    let elem = Attrs::parse(elem)?;
+    let data = elem.nested(2)?;
+    Ok(RawElement {
+        key: elem.nested(1)?.get(1).unwrap_or_default().to_vec(),
+        flags: elem.number_or_zero(3)?,
+        // A verdict that we don't know makes the element somebody else's: its data won't be ours.
+        verdict: Verdict::read(&data).unwrap_or(None),
+        data: data.get(1).map(<[u8]>::to_vec),
+        comment: comment(elem.get(6).unwrap_or_default()),
+    })
+}
+
+/// Reads nft's userdata: type, length, value.
+fn comment(userdata: &[u8]) -> String {
+    match userdata {
+        [0, length, rest @ ..] => {
+            let text = rest.get(..usize::from(*length)).unwrap_or_default();
+            String::from_utf8_lossy(text).trim_end_matches('\0').to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn element(spec: &SetSpec, raw: RawElement) -> FoundElement {
+    let data = match (spec.holds, raw.verdict, raw.data) {
+        (Holds::Keys, None, None) => Some(Data::None),
+        (Holds::Verdicts, Some(verdict), None) => Some(Data::Verdict(verdict)),
+        (Holds::Tuples(kinds), None, Some(data)) => Tuple::read(kinds, &data).map(Data::Tuple),
+        _ => None,
+    };
+    match (Tuple::read(spec.key, &raw.key), data) {
+        (Some(key), Some(data)) => FoundElement::Ours(key, Entry { data, comment: raw.comment }),
+        _ => FoundElement::Foreign,
+    }
+}
+
+/// Puts beginnings and ends of ranges together again.
+fn subnets(spec: &SetSpec, mut raw: Vec<RawElement>) -> Vec<FoundElement> {
+    let Some(kind) = spec.key.first().copied() else { return Vec::new() };
+    let is_end = |elem: &RawElement| elem.flags & INTERVAL_END != 0;
+    // Where one range ends and the next begins the end comes first.
+    raw.sort_by(|a, b| a.key.cmp(&b.key).then(is_end(b).cmp(&is_end(a))));
+    let mut found = Vec::new();
+    let mut raw = raw.into_iter().peekable();
+    while let Some(first) = raw.next() {
+        if is_end(&first) {
+            // nft closes the range below the first element with an end at the lowest address.
+            if first.key.iter().any(|byte| *byte != 0) {
+                found.push(FoundElement::Foreign);
+            }
+            continue;
+        }
+        let after = raw.next_if(is_end);
+        let subnet = subnet_between(kind, &first.key, after.as_ref().map(|end| end.key.as_slice()));
+        found.push(subnet.map_or(FoundElement::Foreign, |net| {
+            let entry = Entry { data: Data::None, comment: first.comment };
+            FoundElement::Ours(Tuple(vec![Value::Subnet(net)]), entry)
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::firewall::ruleset::base::SetId;
+
+    proptest! {
+        #[test]
+        fn the_decoder_takes_anything(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let Ok(attrs) = Attrs::parse(&bytes) else { return Ok(()) };
+            let table = crate::firewall::ruleset::base::TABLE;
+            let _ = (chain(table, 1, &attrs).is_ok(), rule(table, 1, &attrs).is_ok(), set(table, &attrs).is_ok());
+            let _ = Expr::read_list(&attrs);
+            let _ = (raw_elements(&attrs).is_ok(), comment(&bytes));
+            for set in SetId::ALL {
+                let _ = Tuple::read(set.spec().key, &bytes);
+            }
+        }
+
+        #[test]
+        fn expressions_of_any_bytes_are_read_or_foreign(
+            name in prop::sample::select(vec!["meta", "ct", "payload", "fib", "bitwise", "cmp", "lookup", "immediate", "nat", "masq"]),
+            values in prop::collection::vec((1..8u16, prop::collection::vec(any::<u8>(), 0..20)), 0..8),
+        ) {
+            let mut bytes = Vec::new();
+            Writer::new(&mut bytes).nested(1, |elem| {
+                elem.text(1, name);
+                elem.nested(2, |data| values.iter().for_each(|(kind, value)| data.bytes(*kind, value)));
+            });
+            prop_assert_eq!(Expr::read_list(&Attrs::parse(&bytes).unwrap()).unwrap().len(), 1);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The rules of table `inet pontoon`: always the same, whatever is declared. What differs is in their sets.
+
+use crate::{
+    firewall::nft::{
+        chain::{Anchor, Chain, Hook, Table, TableFamily},
+        expr::{Member, Verdict},
+        op::Op,
+        rule::{DnatKey, End, Rule},
+        set::{Holds, Kind, SetSpec},
+    },
+    types::Family,
+};
+
+/// Our table.
+pub(crate) const TABLE: Table = Table { family: TableFamily::Inet, name: "pontoon" };
+/// The chain that belongs to the user; never touched once it is there.
+pub(crate) const USER: &str = "pontoon-user";
+/// What `nft list` says of the table.
+pub(crate) const COMMENT: &str = "made by Pontoon; rules of your own go into chain pontoon-user";
+
+/// The sets of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum SetId {
+    /// All our bridges.
+    Bridges,
+    /// Bridges of internal networks.
+    Internal,
+    /// Pairs of way in and way out that are decided at once: a bridge with itself where containers may talk.
+    Pairs,
+    /// Each bridge with itself.
+    Hairpin,
+    /// Subnets whose packets leave with the host's address.
+    Masquerade4,
+    /// The same for IPv6.
+    Masquerade6,
+    /// Ports published on one address of the host.
+    DnatAddress4,
+    /// Ports published on all addresses.
+    DnatAny4,
+    /// The same for IPv6.
+    DnatAddress6,
+    /// The same for IPv6.
+    DnatAny6,
+    /// Where published ports lead.
+    Published4,
+    /// The same for IPv6.
+    Published6,
+}
+
+impl SetId {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Bridges,
+        Self::Internal,
+        Self::Pairs,
+        Self::Hairpin,
+        Self::Masquerade4,
+        Self::Masquerade6,
+        Self::DnatAddress4,
+        Self::DnatAny4,
+        Self::DnatAddress6,
+        Self::DnatAny6,
+        Self::Published4,
+        Self::Published6,
+    ];
+
+    /// Its declaration.
+    pub(crate) const fn spec(self) -> SetSpec {
+        use Kind::{IfName, Port, Proto, V4, V6};
+        let (name, key, holds): (_, &[Kind], _) = match self {
+            Self::Bridges => ("bridges", &[IfName], Holds::Keys),
+            Self::Internal => ("internal", &[IfName], Holds::Keys),
+            Self::Pairs => ("pairs", &[IfName, IfName], Holds::Verdicts),
+            Self::Hairpin => ("hairpin", &[IfName, IfName], Holds::Keys),
+            Self::Masquerade4 => ("masquerade4", &[V4], Holds::Subnets),
+            Self::Masquerade6 => ("masquerade6", &[V6], Holds::Subnets),
+            Self::DnatAddress4 => ("dnat4-address", &[V4, Proto, Port], Holds::Tuples(&[V4, Port])),
+            Self::DnatAny4 => ("dnat4-any", &[Proto, Port], Holds::Tuples(&[V4, Port])),
+            Self::DnatAddress6 => ("dnat6-address", &[V6, Proto, Port], Holds::Tuples(&[V6, Port])),
+            Self::DnatAny6 => ("dnat6-any", &[Proto, Port], Holds::Tuples(&[V6, Port])),
+            Self::Published4 => ("published4", &[IfName, V4, Proto, Port], Holds::Keys),
+            Self::Published6 => ("published6", &[IfName, V6, Proto, Port], Holds::Keys),
+        };
+        SetSpec { name, key, holds }
+    }
+
+    const fn name(self) -> &'static str {
+        self.spec().name
+    }
+}
+
+/// The chains with their rules. Names that nft takes for words of its language (`fwd`, `rt`) would make the table
+/// unreadable for it.
+pub(crate) fn chains() -> Vec<Chain> {
+    let anchor = |kind, hook, priority| Some(Anchor { kind, hook, priority });
+    let chain = |name, anchor, rules| Chain { name, anchor, rules };
+    vec![
+        chain(USER, None, Vec::new()),
+        chain(PUBLISHED, None, published()),
+        chain("raw-prerouting", anchor("filter", Hook::Prerouting, -300), raw_prerouting()),
+        chain("nat-prerouting", anchor("nat", Hook::Prerouting, -100), vec![to_published()]),
+        chain("nat-output", anchor("nat", Hook::Output, -100), vec![to_published()]),
+        chain("filter-forward", anchor("filter", Hook::Forward, 0), filter_forward()),
+        chain("nat-postrouting", anchor("nat", Hook::Postrouting, 100), nat_postrouting()),
+    ]
+}
+
+const PUBLISHED: &str = "nat-published";
+
+/// Makes `table` with its chains, sets and rules, all empty of elements.
+pub(crate) fn ops(table: Table) -> Vec<Op> {
+    let mut ops = vec![Op::AddTable(table, COMMENT)];
+    ops.extend(SetId::ALL.map(|set| Op::AddSet(table, set.spec())));
+    let chains = chains();
+    // All chains first: rules jump to them.
+    ops.extend(chains.iter().map(|chain| Op::AddChain(table, Chain { rules: Vec::new(), ..chain.clone() })));
+    for Chain { name, rules, .. } in chains {
+        ops.extend(rules.into_iter().map(|rule| Op::AddRule(table, name, rule)));
+    }
+    ops
+}
+
+/// `route_localnet` on our bridges and rewriting in prerouting would both let others reach 127.0.0.0/8.
+fn raw_prerouting() -> Vec<Rule> {
+    let from_outside = |end| Rule::new().iifname_not("lo").loopback4(end).verdict(Verdict::Drop);
+    vec![from_outside(End::Destination).comment("127.0.0.0/8 is this host's own"), from_outside(End::Source)]
+}
+
+fn to_published() -> Rule {
+    Rule::new().to_this_host().verdict(Verdict::Jump(PUBLISHED.to_owned()))
+}
+
+fn published() -> Vec<Rule> {
+    let dnat = |family, key, set: SetId| Rule::new().dnat_by(family, key, set.name());
+    vec![
+        dnat(Family::V4, DnatKey::Address, SetId::DnatAddress4),
+        dnat(Family::V4, DnatKey::Any, SetId::DnatAny4),
+        // Packets from ::1 and from link-local addresses can't be routed into a network.
+        Rule::new().to_loopback6().verdict(Verdict::Return),
+        Rule::new().from_link_local6().verdict(Verdict::Return),
+        dnat(Family::V6, DnatKey::Address, SetId::DnatAddress6),
+        dnat(Family::V6, DnatKey::Any, SetId::DnatAny6),
+    ]
+}
+
+/// Policy accept: packets that concern none of our bridges are not ours to judge, and neither are those that leave a
+/// network for outside.
+fn filter_forward() -> Vec<Rule> {
+    let published =
+        |family, set: SetId| Rule::new().rewritten().target_in(family, set.name()).verdict(Verdict::Accept);
+    vec![
+        Rule::new().verdict(Verdict::Jump(USER.to_owned())),
+        Rule::new().established_or_related().verdict(Verdict::Accept),
+        Rule::new().links_verdict(SetId::Pairs.name()),
+        Rule::new().iifname_in(SetId::Internal.name()).verdict(Verdict::Drop),
+        Rule::new().oifname(Member::Yes, SetId::Internal.name()).verdict(Verdict::Drop),
+        published(Family::V4, SetId::Published4),
+        published(Family::V6, SetId::Published6),
+        Rule::new()
+            .oifname(Member::Yes, SetId::Bridges.name())
+            .verdict(Verdict::Drop)
+            .comment("unpublished ports, other networks"),
+    ]
+}
+
+fn nat_postrouting() -> Vec<Rule> {
+    let outbound = |family, set: SetId| {
+        Rule::new().oifname(Member::No, SetId::Bridges.name()).source_in(family, set.name()).masquerade()
+    };
+    vec![
+        // Through the host back into the same network: the answer must come back this way as well.
+        Rule::new().links_in(SetId::Hairpin.name()).rewritten().masquerade(),
+        // The host's own packets, whose source may be 127.0.0.1, and what br_netfilter shows of a bridged hairpin.
+        Rule::new().no_iif().oifname(Member::Yes, SetId::Bridges.name()).rewritten().masquerade(),
+        outbound(Family::V4, SetId::Masquerade4),
+        outbound(Family::V6, SetId::Masquerade6),
+    ]
+}

@@ -1,0 +1,153 @@
+//! The firewall as one value: which elements are in which set. The rules are always the same ones ([`base`]).
+
+pub(crate) mod base;
+mod contribution;
+mod text;
+
+use std::collections::BTreeMap;
+
+pub(super) use base::{SetId, TABLE};
+use contribution::{of_endpoint, of_network};
+
+use super::{
+    Change, DeclaredFirewall, FirewallError,
+    nft::{
+        op::Op,
+        set::{Entry, Tuple},
+    },
+};
+
+/// Elements by set and key.
+pub(super) type Elements = BTreeMap<(SetId, Tuple), Entry>;
+
+/// What is in the sets of table `inet pontoon`. Prints as `nft list table` does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruleset {
+    pub(super) elements: Elements,
+}
+
+/// What comes and what goes from one ruleset to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Delta {
+    pub(super) gone: Elements,
+    pub(super) come: Elements,
+}
+
+impl Ruleset {
+    /// The ruleset of what is declared.
+    ///
+    /// # Errors
+    /// If two networks or endpoints want the same: one subnet, one port of the host.
+    pub fn compute(declared: &DeclaredFirewall) -> Result<Self, FirewallError> {
+        let mut ruleset = Self::default();
+        for network in declared.networks.values() {
+            ruleset.merge(of_network(network))?;
+        }
+        for endpoint in declared.endpoints.values() {
+            ruleset.merge(of_endpoint(declared.network(endpoint.network)?, endpoint))?;
+        }
+        Ok(ruleset)
+    }
+
+    /// Whether nothing is declared: then there is no table either.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    fn merge(&mut self, come: Elements) -> Result<(), FirewallError> {
+        for (key, entry) in come {
+            if self.elements.contains_key(&key) {
+                return Err(taken(&key));
+            }
+            self.elements.insert(key, entry);
+        }
+        Ok(())
+    }
+
+    /// What leads from this ruleset to another.
+    pub(super) fn diff(&self, to: &Self) -> Delta {
+        Delta::between(&self.elements, &to.elements)
+    }
+
+    /// What a change of `declared` changes, at the cost of the objects that it concerns.
+    pub(super) fn delta(&self, declared: &DeclaredFirewall, change: &Change) -> Result<Delta, FirewallError> {
+        let (before, after) = affected(declared, change)?;
+        let delta = Delta::between(&before, &after);
+        let taken_key =
+            delta.come.keys().find(|key| self.elements.contains_key(*key) && !delta.gone.contains_key(*key));
+        taken_key.map_or(Ok(delta.clone()), |key| Err(taken(key)))
+    }
+
+    /// Becomes what the delta leads to.
+    pub(super) fn apply(&mut self, delta: Delta) {
+        for key in delta.gone.keys() {
+            self.elements.remove(key);
+        }
+        self.elements.extend(delta.come);
+    }
+}
+
+impl Delta {
+    pub(super) fn between(before: &Elements, after: &Elements) -> Self {
+        let only = |a: &Elements, b: &Elements| -> Elements {
+            let differs = |(key, entry): &(&(SetId, Tuple), &Entry)| b.get(key) != Some(entry);
+            a.iter().filter(differs).map(|(key, entry)| (key.clone(), entry.clone())).collect()
+        };
+        Self { gone: only(before, after), come: only(after, before) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.gone.is_empty() && self.come.is_empty()
+    }
+
+    /// The operations: first what goes, so that what comes finds its place free.
+    pub(super) fn ops(&self) -> Vec<Op> {
+        let gone = by_set(&self.gone).map(|(set, all)| Op::DeleteElements(TABLE, set.spec(), all));
+        let come = by_set(&self.come).map(|(set, all)| Op::AddElements(TABLE, set.spec(), all));
+        gone.chain(come).collect()
+    }
+}
+
+fn by_set(elements: &Elements) -> impl Iterator<Item = (SetId, Vec<(Tuple, Entry)>)> {
+    let mut sets: BTreeMap<SetId, Vec<(Tuple, Entry)>> = BTreeMap::new();
+    for ((set, key), entry) in elements {
+        sets.entry(*set).or_default().push((key.clone(), entry.clone()));
+    }
+    sets.into_iter()
+}
+
+/// The elements of the objects that a change concerns, before and after it.
+fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, Elements), FirewallError> {
+    let network_before = |id| {
+        let mut before = Elements::new();
+        if let Ok(network) = declared.network(id) {
+            before.extend(of_network(network));
+            before.extend(declared.endpoints_of(id).flat_map(|endpoint| of_endpoint(network, endpoint)));
+        }
+        before
+    };
+    let endpoint_before = |id| {
+        let endpoint = declared.endpoints.get(id)?;
+        Some(of_endpoint(declared.network(endpoint.network).ok()?, endpoint))
+    };
+    Ok(match change {
+        Change::AddNetwork(network) => {
+            let mut after = of_network(network);
+            if declared.networks.contains_key(&network.id) {
+                let endpoints = declared.endpoints_of(network.id);
+                after.extend(endpoints.flat_map(|endpoint| of_endpoint(network, endpoint)));
+            }
+            (network_before(network.id), after)
+        }
+        Change::RemoveNetwork(id) => (network_before(*id), Elements::new()),
+        Change::AddEndpoint(endpoint) => {
+            let after = of_endpoint(declared.network(endpoint.network)?, endpoint);
+            (endpoint_before(&endpoint.id).unwrap_or_default(), after)
+        }
+        Change::RemoveEndpoint(id) => (endpoint_before(id).unwrap_or_default(), Elements::new()),
+    })
+}
+
+fn taken((set, key): &(SetId, Tuple)) -> FirewallError {
+    FirewallError::Taken { set: set.spec().name, element: key.to_string() }
+}

@@ -1,0 +1,54 @@
+//! The ruleset as `nft list table inet pontoon` prints it.
+
+use std::fmt;
+
+use super::{
+    Ruleset, SetId,
+    base::{COMMENT, TABLE, chains},
+};
+use crate::firewall::nft::{chain::Chain, set::element_text};
+
+impl fmt::Display for Ruleset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "table {TABLE} {{\n\tcomment \"{COMMENT}\"")?;
+        for (index, set) in SetId::ALL.into_iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            self.write_set(f, set)?;
+        }
+        for chain in chains() {
+            writeln!(f)?;
+            write_chain(f, &chain)?;
+        }
+        writeln!(f, "}}")
+    }
+}
+
+impl Ruleset {
+    fn write_set(&self, f: &mut fmt::Formatter<'_>, set: SetId) -> fmt::Result {
+        let spec = set.spec();
+        let (word, body) = spec.text();
+        write!(f, "\t{word} {} {{\n{body}", spec.name)?;
+        let all = self.elements.iter().filter(|((of, _), _)| *of == set);
+        let elements: Vec<String> = all.map(|((_, key), entry)| element_text(key, entry)).collect();
+        if !elements.is_empty() {
+            writeln!(f, "\t\telements = {{ {} }}", elements.join(",\n\t\t\t     "))?;
+        }
+        writeln!(f, "\t}}")
+    }
+}
+
+fn write_chain(f: &mut fmt::Formatter<'_>, chain: &Chain) -> fmt::Result {
+    writeln!(f, "\tchain {} {{", chain.name)?;
+    if let Some(anchor) = chain.anchor {
+        writeln!(f, "\t\t{}", anchor.text())?;
+    }
+    for rule in &chain.rules {
+        writeln!(f, "\t\t{}", rule.text())?;
+    }
+    writeln!(f, "\t}}")
+}

@@ -1,0 +1,219 @@
+//! Table `inet pontoon` as the kernel holds it, for every option; what survives whom; what a change costs.
+
+use std::{net::IpAddr, time::Instant};
+
+use libnet::{
+    firewall::{Change, DeclaredFirewall, Firewall, FirewallEndpoint, FirewallNetwork},
+    ports::PublishedPort,
+    types::{EndpointId, Icc, Internal, Masquerade, NetworkId, Port, Proto},
+};
+use tests::{Host, Lab};
+
+fn network(number: u8) -> FirewallNetwork {
+    FirewallNetwork {
+        id: NetworkId::from_bytes([number; 32]),
+        link: format!("br-{number}").parse().unwrap(),
+        v4: Some(format!("10.0.{number}.1/24").parse().unwrap()),
+        v6: Some(format!("fd00:0:0:{number}::1/64").parse().unwrap()),
+        internal: Internal::No,
+        icc: Icc::Allowed,
+        masquerade: Masquerade::Yes,
+    }
+}
+
+fn port(number: u16) -> Port {
+    Port::new(number).unwrap()
+}
+
+fn published(host_ip: &str, host_port: u16, container: u16, proto: Proto) -> PublishedPort {
+    let host_ip: IpAddr = host_ip.parse().unwrap();
+    PublishedPort { host_ip, host_port: port(host_port), container: port(container), proto }
+}
+
+fn endpoint(network: u8, number: u8, ports: Vec<PublishedPort>) -> FirewallEndpoint {
+    let mut id = [network; 32];
+    id[0] = number;
+    FirewallEndpoint {
+        id: EndpointId::from_bytes(id),
+        network: NetworkId::from_bytes([network; 32]),
+        v4: Some([10, 0, network, number].into()),
+        v6: Some(format!("fd00:0:0:{network}::{number:x}").parse().unwrap()),
+        ports,
+    }
+}
+
+/// `nft` breaks lines of elements as it likes and shows those of hashed sets in any order.
+fn normal(listing: &str) -> String {
+    let mut normal = String::new();
+    let mut rest = listing;
+    while let Some((before, after)) = rest.split_once("elements = { ") {
+        let (list, after) = after.split_once(" }").unwrap();
+        let mut elements: Vec<&str> = list.split(',').map(str::trim).collect();
+        elements.sort_unstable();
+        normal.push_str(&format!("{before}elements = {{ {} }}", elements.join(", ")));
+        rest = after;
+    }
+    (normal + rest).trim_end().to_owned()
+}
+
+#[track_caller]
+fn assert_kernel_holds(host: &Host, firewall: &Firewall) {
+    let listed = host.exec(["nft", "list", "ruleset"]).ok();
+    assert_eq!(normal(&listed), normal(&firewall.ruleset().to_string()));
+}
+
+#[test]
+fn the_kernel_holds_the_value_for_every_option() {
+    let lab = Lab::new();
+    let host = lab.host("options");
+    let firewall = host.run(|| Firewall::open().unwrap());
+    let steps: Vec<(&str, Vec<Change>)> = vec![
+        ("one network", vec![Change::AddNetwork(network(1))]),
+        (
+            "ports of every kind",
+            vec![Change::AddEndpoint(endpoint(
+                1,
+                2,
+                vec![
+                    published("0.0.0.0", 8080, 80, Proto::Tcp),
+                    published("::", 8080, 80, Proto::Tcp),
+                    published("127.0.0.1", 8081, 80, Proto::Tcp),
+                    published("192.0.2.1", 53, 53, Proto::Udp),
+                    published("2001:db8::1", 132, 132, Proto::Sctp),
+                ],
+            ))],
+        ),
+        (
+            "all options of networks",
+            vec![
+                Change::AddNetwork(FirewallNetwork { icc: Icc::Denied, ..network(2) }),
+                Change::AddNetwork(FirewallNetwork { internal: Internal::Yes, ..network(3) }),
+                Change::AddNetwork(FirewallNetwork { masquerade: Masquerade::No, ..network(4) }),
+                Change::AddNetwork(FirewallNetwork { v6: None, ..network(5) }),
+                Change::AddNetwork(FirewallNetwork { v4: None, ..network(6) }),
+                Change::AddEndpoint(endpoint(3, 2, vec![published("0.0.0.0", 9, 9, Proto::Tcp)])),
+            ],
+        ),
+        (
+            "a port more, one less",
+            vec![Change::AddEndpoint(endpoint(1, 2, vec![published("0.0.0.0", 1, 2, Proto::Tcp)]))],
+        ),
+        ("the endpoint gone", vec![Change::RemoveEndpoint(endpoint(1, 2, vec![]).id)]),
+        ("some networks gone", (2..=6).map(|number| Change::RemoveNetwork(network(number).id)).collect()),
+        ("nothing left", vec![Change::RemoveNetwork(network(1).id)]),
+    ];
+    for (name, changes) in steps {
+        for change in changes {
+            firewall.apply(change).unwrap();
+        }
+        assert_kernel_holds(&host, &firewall);
+        insta::assert_snapshot!(name.replace([' ', ','], "-"), firewall.ruleset().to_string());
+    }
+}
+
+#[test]
+fn what_the_kernel_lost_or_got_from_others_is_put_right() {
+    let lab = Lab::new();
+    let host = lab.host("heal");
+    let firewall = host.run(|| Firewall::open().unwrap());
+    let ports = vec![published("0.0.0.0", 8080, 80, Proto::Tcp)];
+    firewall.apply(Change::AddNetwork(network(1))).unwrap();
+    firewall.apply(Change::AddEndpoint(endpoint(1, 2, ports))).unwrap();
+    host.exec(["nft", "add rule inet pontoon pontoon-user ip saddr 192.0.2.9 drop"]).ok();
+
+    let damages = [
+        "delete element inet pontoon dnat4-any { tcp . 8080 }",
+        "add element inet pontoon dnat4-any { udp . 1 : 192.0.2.1 . 1 }",
+        "add element inet pontoon masquerade4 { 192.0.2.0-192.0.2.5 }",
+        "add element inet pontoon pairs { \"eth0\" . \"eth1\" : drop }",
+        "flush set inet pontoon bridges",
+        "flush chain inet pontoon filter-forward",
+        "insert rule inet pontoon filter-forward counter drop",
+        "flush table inet pontoon; add rule inet pontoon pontoon-user ip saddr 192.0.2.9 drop",
+    ];
+    for damage in damages {
+        host.exec(["nft", damage]).ok();
+        firewall.replace(firewall.declared()).unwrap();
+        let listed = host.exec(["nft", "list", "ruleset"]).ok();
+        let listed = listed.replace("\t\tip saddr 192.0.2.9 drop\n", "");
+        assert_eq!(normal(&listed), normal(&firewall.ruleset().to_string()), "after: {damage}");
+    }
+
+    host.exec(["nft", "flush", "ruleset"]).ok();
+    let more = vec![published("0.0.0.0", 8081, 80, Proto::Tcp)];
+    firewall.apply(Change::AddEndpoint(endpoint(1, 3, more))).unwrap();
+    assert_kernel_holds(&host, &firewall);
+}
+
+#[test]
+fn rules_of_the_user_survive_everything() {
+    let lab = Lab::new();
+    let host = lab.host("user");
+    let firewall = host.run(|| Firewall::open().unwrap());
+    firewall.apply(Change::AddNetwork(network(1))).unwrap();
+    let rule = "ip saddr 192.0.2.9 drop";
+    host.exec(["nft", &format!("add rule inet pontoon pontoon-user {rule}")]).ok();
+
+    let again = host.run(|| Firewall::open().unwrap());
+    again.replace(firewall.declared()).unwrap();
+    assert!(host.exec(["nft", "list", "ruleset"]).ok().contains(rule));
+
+    again.clear().unwrap();
+    let listed = host.exec(["nft", "list", "ruleset"]).ok();
+    assert!(listed.contains(rule) && !listed.contains("hook"), "{listed}");
+
+    again.apply(Change::AddNetwork(network(1))).unwrap();
+    let listed = host.exec(["nft", "list", "ruleset"]).ok();
+    assert!(listed.contains(rule) && listed.contains("jump pontoon-user"), "{listed}");
+
+    host.exec(["nft", "flush chain inet pontoon pontoon-user"]).ok();
+    again.clear().unwrap();
+    assert_eq!(host.exec(["nft", "list", "ruleset"]).ok(), "");
+}
+
+#[test]
+fn ten_thousand_ports_are_published_at_once() {
+    let lab = Lab::new();
+    let host = lab.host("many");
+    let firewall = host.run(|| Firewall::open().unwrap());
+    firewall.apply(Change::AddNetwork(network(1))).unwrap();
+    let ports = (1..=10_000).map(|number| published("0.0.0.0", number, number, Proto::Tcp)).collect();
+    let began = Instant::now();
+    firewall.apply(Change::AddEndpoint(endpoint(1, 2, ports))).unwrap();
+    let all = began.elapsed();
+    let began = Instant::now();
+    firewall
+        .apply(Change::AddEndpoint(endpoint(1, 3, vec![published("0.0.0.0", 10_001, 80, Proto::Tcp)])))
+        .unwrap();
+    let one_more = began.elapsed();
+    println!("10,000 ports: {all:?}; one more: {one_more:?}");
+    assert!(all.as_secs_f64() < 2.0, "{all:?}");
+
+    let declared = firewall.declared();
+    let again = host.run(|| Firewall::open().unwrap());
+    again.replace(declared).unwrap();
+    assert_eq!(again.ruleset(), firewall.ruleset());
+}
+
+#[test]
+fn a_refused_change_leaves_all_as_it_was() {
+    let lab = Lab::new();
+    let host = lab.host("refused");
+    let firewall = host.run(|| Firewall::open().unwrap());
+    firewall.apply(Change::AddNetwork(network(1))).unwrap();
+    let ports = vec![published("0.0.0.0", 8080, 80, Proto::Tcp)];
+    firewall.apply(Change::AddEndpoint(endpoint(1, 2, ports.clone()))).unwrap();
+    let before = firewall.ruleset();
+
+    let error = firewall.apply(Change::AddEndpoint(endpoint(1, 3, ports))).unwrap_err();
+    assert_eq!(error.to_string(), "firewall: tcp . 8080 of dnat4-any is taken already");
+    let overlapping = FirewallNetwork { v4: Some("10.0.1.65/26".parse().unwrap()), ..network(7) };
+    let error = firewall.apply(Change::AddNetwork(overlapping)).unwrap_err();
+    assert!(error.to_string().contains("add element inet pontoon masquerade4 { 10.0.1.64/26"), "{error}");
+    let nowhere = firewall.apply(Change::AddEndpoint(endpoint(9, 3, vec![]))).unwrap_err();
+    assert_eq!(nowhere.to_string(), "firewall: network 090909090909 is not declared");
+
+    assert_eq!(firewall.ruleset(), before);
+    assert_kernel_holds(&host, &firewall);
+    assert_eq!(DeclaredFirewall::default(), lab.host("empty").run(|| Firewall::open().unwrap()).declared());
+}
