@@ -7,19 +7,17 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
-/// Enough that a shard of a network with a thousand endpoints holds some thirty; few enough that a copy of the
-/// spine costs no more than that.
-const SHARDS: usize = 32;
-
 #[derive(Clone, Debug)]
 pub(crate) struct CowMap<K, V> {
+    /// A change copies this list and one shard: both are kept near the square root of the number of entries.
     shards: Vec<Option<Arc<HashMap<K, V>>>>,
+    len: usize,
     spread: RandomState,
 }
 
 impl<K, V> Default for CowMap<K, V> {
     fn default() -> Self {
-        Self { shards: Vec::new(), spread: RandomState::new() }
+        Self { shards: vec![None], len: 0, spread: RandomState::new() }
     }
 }
 
@@ -29,15 +27,16 @@ impl<K: Clone + Eq + Hash, V: Clone> CowMap<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.shards.get(self.shard_of(key))?.as_ref()?.get(key)
+        self.shards[self.shard_of(key)].as_ref()?.get(key)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if self.shards.is_empty() {
-            self.shards.resize_with(SHARDS, || None);
+        if self.len >= self.shards.len().pow(2) {
+            self.grow();
         }
-        let shard = self.shard_of(&key);
-        Arc::make_mut(self.shards[shard].get_or_insert_default()).insert(key, value)
+        let replaced = self.put(key, value);
+        self.len += usize::from(replaced.is_none());
+        replaced
     }
 
     pub(crate) fn remove<Q>(&mut self, key: &Q) -> Option<V>
@@ -46,18 +45,34 @@ impl<K: Clone + Eq + Hash, V: Clone> CowMap<K, V> {
         Q: Eq + Hash + ?Sized,
     {
         let index = self.shard_of(key);
-        let slot = self.shards.get_mut(index)?;
+        let slot = &mut self.shards[index];
         let shard = slot.as_mut().filter(|shard| shard.contains_key(key))?;
         let shard = Arc::make_mut(shard);
         let removed = shard.remove(key);
         if shard.is_empty() {
             *slot = None;
         }
+        self.len -= 1;
         removed
     }
 
+    fn put(&mut self, key: K, value: V) -> Option<V> {
+        let index = self.shard_of(&key);
+        Arc::make_mut(self.shards[index].get_or_insert_default()).insert(key, value)
+    }
+
+    /// Twice the shards for what will be four times the entries. It never shrinks: who had many will again.
+    fn grow(&mut self) {
+        let twice = vec![None; self.shards.len() * 2];
+        for shard in std::mem::replace(&mut self.shards, twice).into_iter().flatten() {
+            for (key, value) in &*shard {
+                self.put(key.clone(), value.clone());
+            }
+        }
+    }
+
     fn shard_of<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
-        usize::try_from(self.spread.hash_one(key) >> 32).unwrap_or(0) % SHARDS
+        usize::try_from(self.spread.hash_one(key) >> 32).unwrap_or(0) % self.shards.len()
     }
 }
 

@@ -115,6 +115,8 @@ pub fn internal(
     let servers = std::mem::take(&mut file.nameservers);
     let upstreams: Vec<_> = servers
         .iter()
+        // In the container that address is our own server, which would ask itself.
+        .filter(|server| from == DialFrom::Host || server.addr != INTERNAL)
         .filter_map(|server| Some(Upstream { addr: server.socket_addr(&scope_index)?, from }))
         .collect();
     file.nameservers.push(INTERNAL.into());

@@ -130,3 +130,13 @@ fn the_plain_form_leaves_out_what_only_the_host_reaches() {
     assert!(text.contains("\nnameserver 127.0.0.1\nsearch lan\noptions ndots:3\n\n"), "{text}");
     assert!(text.contains("(legacy)\n# Overrides: [nameservers]\n"), "{text}");
 }
+
+#[test]
+fn a_server_never_asks_itself() {
+    let overrides = Overrides { nameservers: vec![INTERNAL, [1, 1, 1, 1].into()], ..Overrides::default() };
+    let upstreams = internal(&ResolvConf::default(), SOURCE, &overrides, scope_index).upstreams;
+    assert_eq!(upstreams, [Upstream { addr: ([1, 1, 1, 1], 53).into(), from: DialFrom::Container }]);
+    // On the host it is someone else's: we are ourselves in a container.
+    let host = ResolvConf::parse("nameserver 127.0.0.11");
+    assert_eq!(internal(&host, SOURCE, &Overrides::default(), scope_index).upstreams.len(), 1);
+}

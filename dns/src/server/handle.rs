@@ -136,9 +136,12 @@ impl Handler {
     }
 }
 
+/// The most that one UDP datagram over IPv4 carries.
+const DATAGRAM: usize = 65_507;
+
 fn reply_limit(query: &Message, transport: Transport) -> usize {
     match transport {
-        Transport::Udp => usize::from(query.max_payload()),
+        Transport::Udp => usize::from(query.max_payload()).min(DATAGRAM),
         Transport::Tcp => usize::from(u16::MAX),
     }
 }

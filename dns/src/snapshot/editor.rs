@@ -35,7 +35,7 @@ impl SnapshotEditor {
 
     /// Adds a host to a zone or replaces it. A zone that does not exist is left so: its network has just gone.
     pub fn set_host(&mut self, zone: &ZoneId, id: impl Into<HostId>, host: Host) {
-        self.change_zone(zone, |zone| zone.set_host(id.into(), host));
+        self.change_zone(zone, |zone| zone.set_host(&id.into(), host));
     }
 
     /// Removes a host from a zone.

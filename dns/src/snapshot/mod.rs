@@ -33,8 +33,10 @@ impl Snapshot {
     }
 }
 
-/// Names are compared as DNS does, without regard to the case of ASCII letters (RFC 4343); they are kept as the
-/// bytes of their labels with dots between.
-pub(crate) fn fold(name: &str) -> Box<[u8]> {
-    name.trim_end_matches('.').to_ascii_lowercase().into_bytes().into_boxed_slice()
+/// Names are compared as DNS does, without regard to the case of ASCII letters (RFC 4343): this is one in lower
+/// case, the bytes of its labels with dots between.
+pub(crate) type Key = Arc<[u8]>;
+
+pub(crate) fn fold(name: &str) -> Key {
+    name.trim_end_matches('.').to_ascii_lowercase().into_bytes().into()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::fold;
+use super::{Key, fold};
 use crate::types::{BareNames, Forward, View, ZoneId};
 
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub(crate) struct AskerView {
     pub(crate) zones: Box<[ZoneId]>,
     pub(crate) forward: Forward,
     pub(crate) bare_names: BareNames,
-    links: HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
+    links: HashMap<Key, Vec<Key>>,
 }
 
 impl AskerView {
@@ -23,7 +23,7 @@ impl AskerView {
     }
 
     /// The names that a link alias stands for.
-    pub(crate) fn linked(&self, alias: &[u8]) -> Option<&[Box<[u8]>]> {
+    pub(crate) fn linked(&self, alias: &[u8]) -> Option<&[Key]> {
         if self.links.is_empty() { None } else { self.links.get(alias).map(Vec::as_slice) }
     }
 }

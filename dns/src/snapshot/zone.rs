@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hickory_proto::rr::Name;
 
-use super::fold;
+use super::{Key, fold};
 use crate::cow_map::CowMap;
 use crate::types::{Host, HostId};
 
@@ -13,16 +13,19 @@ use crate::types::{Host, HostId};
 pub(crate) struct Zone {
     /// As the user wrote it, for reverse answers.
     name: String,
-    folded: Box<[u8]>,
-    hosts: CowMap<HostId, Arc<Host>>,
-    by_name: CowMap<Box<[u8]>, Arc<[Addresses]>>,
-    by_address: CowMap<IpAddr, HostId>,
+    folded: Key,
+    hosts: CowMap<Id, Arc<Host>>,
+    by_name: CowMap<Key, Arc<[Addresses]>>,
+    by_address: CowMap<IpAddr, Id>,
 }
+
+/// A host's id, shared by all that refer to it: changes copy references, never texts.
+type Id = Arc<str>;
 
 /// One of the hosts that share a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
-    host: HostId,
+    host: Id,
     pub(crate) v4: Option<Ipv4Addr>,
     pub(crate) v6: Option<Ipv6Addr>,
 }
@@ -42,8 +45,9 @@ impl Zone {
         Self { name: name.to_owned(), folded: fold(name), ..self.clone() }
     }
 
-    pub(super) fn set_host(&mut self, id: HostId, host: Host) {
-        self.remove_host(&id);
+    pub(super) fn set_host(&mut self, id: &HostId, host: Host) {
+        self.remove_host(id);
+        let id = Id::from(&*id.0);
         for name in distinct(&host.names) {
             let entry = Addresses { host: id.clone(), v4: host.v4, v6: host.v6 };
             let others = self.by_name.get(&name).map_or(&[][..], |entries| entries);
@@ -57,10 +61,10 @@ impl Zone {
     }
 
     pub(super) fn remove_host(&mut self, id: &HostId) {
-        let Some(host) = self.hosts.remove(id) else { return };
+        let Some(host) = self.hosts.remove(&*id.0) else { return };
         for name in distinct(&host.names) {
             let Some(entries) = self.by_name.get(&name) else { continue };
-            let left: Arc<[_]> = entries.iter().filter(|entry| entry.host != *id).cloned().collect();
+            let left: Arc<[_]> = entries.iter().filter(|entry| *entry.host != id.0).cloned().collect();
             if left.is_empty() {
                 self.by_name.remove(&name);
             } else {
@@ -69,7 +73,7 @@ impl Zone {
         }
         for address in addresses(&host) {
             // An address may have a new owner before the old one is taken out.
-            if self.by_address.get(&address) == Some(id) {
+            if self.by_address.get(&address).is_some_and(|owner| **owner == id.0) {
                 self.by_address.remove(&address);
             }
         }
@@ -88,13 +92,13 @@ impl Zone {
 
     /// What a reverse lookup of this address gives: `name.network`. `None` also where that is no DNS name.
     pub(crate) fn name_of(&self, address: IpAddr) -> Option<Name> {
-        let host = self.hosts.get(self.by_address.get(&address)?)?;
+        let host = self.hosts.get(&**self.by_address.get(&address)?)?;
         let labels = host.names.first()?.split('.').chain(self.name.split('.'));
         Name::from_labels(labels.map(str::as_bytes)).ok()
     }
 }
 
-fn distinct(names: &[String]) -> Vec<Box<[u8]>> {
+fn distinct(names: &[String]) -> Vec<Key> {
     let mut folded: Vec<_> = names.iter().map(|name| fold(name)).filter(|name| !name.is_empty()).collect();
     folded.sort_unstable();
     folded.dedup();
