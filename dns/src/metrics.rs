@@ -39,7 +39,7 @@ counters! {
     failed,
     /// Turned away (REFUSED, NOTIMP, FORMERR, BADVERS).
     refused,
-    /// Turned away (REFUSED) because too many forwards were under way.
+    /// Of the refused, those for which too many forwards were under way.
     overloaded,
     /// Not worth a reply: no header, or itself a reply.
     ignored,

@@ -75,6 +75,26 @@ async fn no_such_name_is_an_answer() {
     assert_eq!(second.asked(), 0);
 }
 
+/// The first of the list may know names of a company's own, which the second denies.
+#[tokio::test]
+async fn a_slow_first_server_is_not_overruled() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let told = std::sync::Mutex::new(told);
+    let second = Fake::new(move |query, _| {
+        tell.send(()).unwrap();
+        let mut reply = replying(query);
+        reply.metadata.response_code = ResponseCode::NXDomain;
+        vec![reply]
+    });
+    let slow = Fake::new(move |query, _| {
+        told.lock().unwrap().recv().unwrap();
+        vec![addressed(query, 1)]
+    });
+    let served = serve(&[slow.host(), second.host()], quick());
+    assert_eq!(addresses(&ask_a(&served, "intranet.example.").await), ["192.0.2.1"]);
+    assert_eq!(second.asked(), 1);
+}
+
 #[tokio::test]
 async fn servfail_when_nobody_knows() {
     let (silent, bad) = (Fake::silent(), Fake::failing(ResponseCode::ServFail));

@@ -14,12 +14,12 @@ use crate::upstream::{DialFrom, Upstream};
 /// Why one server gave no answer.
 #[derive(Debug, Error)]
 pub(crate) enum UpstreamError {
-    #[error("could not make a socket")]
-    Dial(#[source] io::Error),
-    #[error("could not exchange messages")]
-    Exchange(#[source] io::Error),
-    #[error("answered SERVFAIL or REFUSED, or something else than was asked")]
-    Unhelpful,
+    #[error("could not make a socket towards upstream {}", .0.addr)]
+    Dial(Upstream, #[source] io::Error),
+    #[error("could not exchange messages with upstream {}", .0.addr)]
+    Exchange(Upstream, #[source] io::Error),
+    #[error("upstream {} answered SERVFAIL or REFUSED, or something else than was asked", .0.addr)]
+    Unhelpful(Upstream),
 }
 
 /// Asks one server; waits as long as it takes.
@@ -44,18 +44,19 @@ async fn over_udp(
     dial: &Arc<dyn Dial>,
 ) -> Result<(Vec<u8>, Judgement), UpstreamError> {
     let socket = dialled(dial, server, |dial, Upstream { addr, from }| dial.udp(from, addr)).await?;
-    let socket = UdpSocket::from_std(socket).map_err(UpstreamError::Dial)?;
+    let socket = UdpSocket::from_std(socket).map_err(|error| UpstreamError::Dial(server, error))?;
+    let failed = |error| UpstreamError::Exchange(server, error);
     let id = rand::random();
-    socket.send(&question.under(id)).await.map_err(UpstreamError::Exchange)?;
+    socket.send(&question.under(id)).await.map_err(failed)?;
     // The server keeps to the size that the client's own question allows.
     let mut reply = vec![0; question.reply_size];
     loop {
         reply.resize(question.reply_size, 0);
-        let len = socket.recv(&mut reply).await.map_err(UpstreamError::Exchange)?;
+        let len = socket.recv(&mut reply).await.map_err(failed)?;
         reply.truncate(len);
         match question.judge(id, &reply) {
             Judgement::Foreign => {}
-            Judgement::Unhelpful => return Err(UpstreamError::Unhelpful),
+            Judgement::Unhelpful => return Err(UpstreamError::Unhelpful(server)),
             good => return Ok((reply, good)),
         }
     }
@@ -67,12 +68,13 @@ async fn over_tcp(
     dial: &Arc<dyn Dial>,
 ) -> Result<Vec<u8>, UpstreamError> {
     let stream = dialled(dial, server, |dial, Upstream { addr, from }| dial.tcp(from, addr)).await?;
-    let mut stream = TcpStream::from_std(stream).map_err(UpstreamError::Dial)?;
+    let mut stream = TcpStream::from_std(stream).map_err(|error| UpstreamError::Dial(server, error))?;
+    let failed = |error| UpstreamError::Exchange(server, error);
     let id = rand::random();
-    let reply = converse(&mut stream, &question.under(id)).await.map_err(UpstreamError::Exchange)?;
+    let reply = converse(&mut stream, &question.under(id)).await.map_err(failed)?;
     match question.judge(id, &reply) {
         Judgement::Good | Judgement::Cut => Ok(reply),
-        Judgement::Unhelpful | Judgement::Foreign => Err(UpstreamError::Unhelpful),
+        Judgement::Unhelpful | Judgement::Foreign => Err(UpstreamError::Unhelpful(server)),
     }
 }
 
@@ -100,5 +102,5 @@ async fn dialled<S: Send + 'static>(
             made.unwrap_or_else(|gone| Err(io::Error::other(gone)))
         }
     }
-    .map_err(UpstreamError::Dial)
+    .map_err(|error| UpstreamError::Dial(server, error))
 }

@@ -1,73 +1,99 @@
 //! Questions that are not ours, asked of the upstreams.
 //!
-//! The servers are asked in order. The next one is asked when one fails (SERVFAIL, REFUSED, unreachable) or when it
-//! has not answered for a while; a slow one is still listened to, and the first good answer wins. "No such name"
-//! is a good answer. This is also where a cache of answers belongs: in front of [`ask`], by the question.
+//! The servers are asked in order; what decides between them is in [`race`]. A cache of answers belongs in front of
+//! [`Forwarder::ask`], by the question.
 
 mod exchange;
 mod question;
+mod race;
 
-use std::collections::VecDeque;
+use std::error::Error;
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use hickory_proto::op::ResponseCode;
 use tokio::time::{sleep, timeout};
 
+use self::exchange::UpstreamError;
 pub(crate) use self::question::{Judgement, Question, Transport};
+use self::race::{Place, Race};
 use crate::dial::Dial;
 use crate::metrics::Counters;
-use crate::server::Limits;
 use crate::upstream::Upstream;
+use crate::wire;
 
-/// The reply of the first upstream that has a good one, as the client must get it; `None` if none has.
-pub(crate) async fn ask(
-    question: &Question,
-    servers: &[Upstream],
-    dial: &Arc<dyn Dial>,
-    limits: &Limits,
-    counters: &Counters,
-) -> Option<Vec<u8>> {
-    timeout(limits.deadline, race(question, servers, dial, limits, counters)).await.ok().flatten()
+/// Asks upstreams on behalf of one sandbox.
+pub(crate) struct Forwarder {
+    pub(crate) dial: Arc<dyn Dial>,
+    /// How long to wait for one server before the next is asked as well.
+    pub(crate) patience: Duration,
+    /// How long to wait for all.
+    pub(crate) deadline: Duration,
+    pub(crate) counters: Arc<Counters>,
 }
 
-async fn race(
-    question: &Question,
-    servers: &[Upstream],
-    dial: &Arc<dyn Dial>,
-    limits: &Limits,
-    counters: &Counters,
-) -> Option<Vec<u8>> {
-    let mut turns = turns(servers, question.transport);
-    let mut asked = FuturesUnordered::new();
-    loop {
-        match turns.pop_front() {
-            Some(server) => asked.push(async move { (server, exchange::ask(question, server, dial).await) }),
-            None if asked.is_empty() => return None,
-            None => {}
-        }
-        let next_turn =
-            async { if turns.is_empty() { pending().await } else { sleep(limits.patience).await } };
-        tokio::select! {
-            Some((server, outcome)) = asked.next() => match outcome {
-                Ok(reply) => return Some(reply),
-                Err(error) => {
-                    tracing::debug!(%error, upstream = %server.addr, "upstream failed");
-                    turns.retain(|turn| *turn != server);
+impl Forwarder {
+    /// The reply of the first upstream that has a good one, as the client must get it; `None` if none has.
+    pub(crate) async fn ask(&self, question: &Question, servers: &[Upstream]) -> Option<Vec<u8>> {
+        let race = Race::new(servers.len(), rounds(question.transport));
+        timeout(self.deadline, self.run(race, question, servers)).await.ok().flatten()
+    }
+
+    async fn run(
+        &self,
+        mut race: Race<Vec<u8>>,
+        question: &Question,
+        servers: &[Upstream],
+    ) -> Option<Vec<u8>> {
+        let mut asked = FuturesUnordered::new();
+        loop {
+            if let Some(place) = race.next() {
+                let server = *servers.get(place)?;
+                asked.push(async move { (place, exchange::ask(question, server, &self.dial).await) });
+            }
+            if race.is_over() {
+                return None;
+            }
+            let patience =
+                async { if race.has_more() { sleep(self.patience).await } else { pending().await } };
+            let decided = tokio::select! {
+                Some((place, outcome)) = asked.next() => self.hear(&mut race, place, outcome),
+                () = patience => {
+                    self.counters.upstream_failures.one();
+                    race.patience_ended()
                 }
-            },
-            () = next_turn => {}
+            };
+            if decided.is_some() {
+                return decided;
+            }
         }
-        counters.upstream_failures.one();
+    }
+
+    fn hear(
+        &self,
+        race: &mut Race<Vec<u8>>,
+        place: Place,
+        outcome: Result<Vec<u8>, UpstreamError>,
+    ) -> Option<Vec<u8>> {
+        match outcome {
+            Ok(reply) if wire::code(&reply) == ResponseCode::NXDomain => race.denied(place, reply),
+            Ok(reply) => Some(reply),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn Error, "upstream failed");
+                self.counters.upstream_failures.one();
+                race.failed(place)
+            }
+        }
     }
 }
 
-/// Every server once, and over UDP those that stay silent once more: a lost datagram is no dead server.
-fn turns(servers: &[Upstream], transport: Transport) -> VecDeque<Upstream> {
-    let rounds = match transport {
+/// Over UDP whoever stays silent is asked once more: a lost datagram is no dead server.
+fn rounds(transport: Transport) -> usize {
+    match transport {
         Transport::Udp => 2,
         Transport::Tcp => 1,
-    };
-    servers.iter().copied().cycle().take(servers.len() * rounds).collect()
+    }
 }

@@ -7,8 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::limits::Limits;
 use crate::answer::{ForwardTo, Verdict, answer, reply};
-use crate::dial::Dial;
-use crate::forward::{self, Question, Transport};
+use crate::forward::{Forwarder, Question, Transport};
 use crate::metrics::Counters;
 use crate::snapshot::Directory;
 use crate::types::AskerId;
@@ -19,9 +18,10 @@ pub(super) struct Handler {
     pub(super) asker: AskerId,
     pub(super) directory: Directory,
     pub(super) upstreams: watch::Receiver<Arc<Upstreams>>,
-    pub(super) dial: Arc<dyn Dial>,
-    pub(super) limits: Limits,
+    pub(super) forwarder: Forwarder,
+    /// Places for forwards.
     pub(super) forwards: Arc<Semaphore>,
+    pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -37,41 +37,57 @@ impl Handler {
     /// Writes the reply into `out`, which stays empty if there is none (yet).
     pub(super) fn handle(&self, bytes: &[u8], transport: Transport, out: &mut Vec<u8>) -> Option<Forwarding> {
         out.clear();
-        let query = match wire::read_query(bytes) {
-            Ok(query) => query,
+        match wire::read_query(bytes) {
+            Ok(query) => self.decide(query, bytes, transport, out),
             Err(Unreadable::Reply(complaint)) => {
                 self.counters.refused.one();
                 self.write(&complaint, usize::from(u16::MAX), out);
-                return None;
+                None
             }
             Err(Unreadable::Ignore) => {
+                self.counters.ignored.one();
+                None
+            }
+        }
+    }
+
+    fn decide(
+        &self,
+        query: Message,
+        bytes: &[u8],
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) -> Option<Forwarding> {
+        let limit = reply_limit(&query, transport);
+        let reply = match answer(&self.directory.peek(), &self.asker, &query, &mut rand::rng()) {
+            Verdict::Reply(reply) => reply,
+            Verdict::Forward(to) => match self.admit(bytes, transport, limit) {
+                Ok((question, place)) => return Some(Forwarding { query, question, to, _place: place }),
+                Err(code) => reply(&query, code),
+            },
+            Verdict::Ignore => {
                 self.counters.ignored.one();
                 return None;
             }
         };
-        let limit = reply_limit(&query, transport);
-        match answer(&self.directory.peek(), &self.asker, &query, &mut rand::rng()) {
-            Verdict::Reply(reply) => {
-                self.count(&reply);
-                self.write(&reply, limit, out);
-                None
-            }
-            Verdict::Ignore => {
-                self.counters.ignored.one();
-                None
-            }
-            Verdict::Forward(to) => {
-                let Ok(place) = self.forwards.clone().try_acquire_owned() else {
-                    self.counters.overloaded.one();
-                    self.write(&reply(&query, ResponseCode::Refused), limit, out);
-                    return None;
-                };
-                let Some(question) = Question::new(bytes, transport, limit) else {
-                    self.counters.refused.one();
-                    self.write(&reply(&query, ResponseCode::FormErr), limit, out);
-                    return None;
-                };
-                Some(Forwarding { query, question, to, _place: place })
+        self.count(&reply);
+        self.write(&reply, limit, out);
+        None
+    }
+
+    /// The question for the upstreams and a place among the forwards, or the code that turns it away.
+    fn admit(
+        &self,
+        bytes: &[u8],
+        transport: Transport,
+        limit: usize,
+    ) -> Result<(Question, OwnedSemaphorePermit), ResponseCode> {
+        let question = Question::new(bytes, transport, limit).ok_or(ResponseCode::FormErr)?;
+        match self.forwards.clone().try_acquire_owned() {
+            Ok(place) => Ok((question, place)),
+            Err(_) => {
+                self.counters.overloaded.one();
+                Err(ResponseCode::Refused)
             }
         }
     }
@@ -82,7 +98,7 @@ impl Handler {
         let limit = question.reply_size;
         let servers = self.servers(to);
         let mut out = Vec::new();
-        match forward::ask(&question, &servers, &self.dial, &self.limits, &self.counters).await {
+        match self.forwarder.ask(&question, &servers).await {
             Some(reply) if reply.len() <= limit => {
                 self.counters.forwarded.one();
                 out = reply;

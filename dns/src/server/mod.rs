@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use self::handle::Handler;
 pub use self::limits::Limits;
 use crate::dial::Dial;
+use crate::forward::Forwarder;
 use crate::metrics::{Counters, Counts};
 use crate::snapshot::Directory;
 use crate::types::AskerId;
@@ -61,7 +62,12 @@ impl Server {
             asker: config.asker,
             directory: config.directory,
             upstreams: config.upstreams,
-            dial: config.dial,
+            forwarder: Forwarder {
+                dial: config.dial,
+                patience: config.limits.patience,
+                deadline: config.limits.deadline,
+                counters: counters.clone(),
+            },
             forwards: Arc::new(Semaphore::new(config.limits.forwards)),
             limits: config.limits,
             counters: counters.clone(),
