@@ -7,15 +7,30 @@
 //!
 //! The crate knows nothing of networks or HTTP: a network namespace comes in as a path, ids are text.
 
+mod bundle;
+pub mod capabilities;
+mod cgroup;
 mod client;
 mod error;
+mod fdpass;
+mod init;
+mod launch;
+mod logs;
+mod lower;
+mod protocol;
+mod reason;
+mod seccomp;
+mod shim;
 mod spec;
+mod sys;
 
+pub use bundle::bundle;
 pub use client::{
     Adopted, Attach, CreateRequest, Engine, Exec, ExecSpec, Exit, LogTarget, Runtime, RuntimeConfig, Shim,
     ShimState, Stats, Stdin, Top,
 };
 pub use error::{BundleError, Fault, LaunchError, RuntimeError};
+pub use shim::run_shim;
 pub use spec::{
     ContainerSpec, Device, Mount, MountSource, Namespace, Netns, Process, Resources, Rlimit, Rootfs, Seccomp,
     Writable,

@@ -204,7 +204,7 @@ pub struct Resources {
 }
 
 /// The system call filter of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Seccomp {
     /// Docker's default profile, opened by the capabilities that the container has.
     #[default]

@@ -1,10 +1,18 @@
 //! [`Runtime`]: makes containers and finds those that an earlier daemon made.
 
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use super::shim::Shim;
+use super::link::Link;
+use super::shim::{Shim, read_exit};
 use super::values::{CreateRequest, Exit};
+use crate::cgroup::{Cgroup, Layout};
 use crate::error::RuntimeError;
+use crate::protocol::{Reply, Report, Request, STATE_FILE};
+use crate::seccomp::Filters;
 
 /// What a runtime needs to know of the daemon.
 #[derive(Debug, Clone)]
@@ -19,6 +27,14 @@ pub struct RuntimeConfig {
 #[derive(Debug, Clone)]
 pub struct Runtime {
     config: RuntimeConfig,
+    parts: Arc<Parts>,
+}
+
+/// What is worked out once.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) layout: Layout,
+    pub(super) filters: Filters,
 }
 
 /// What became of a container of an earlier daemon.
@@ -33,22 +49,74 @@ pub enum Adopted {
 }
 
 impl Runtime {
-    /// A runtime; touches nothing.
+    /// A runtime; looks at the machine's cgroups, changes nothing.
     #[must_use]
     pub fn new(config: RuntimeConfig) -> Self {
-        Self { config }
+        let parts = Parts { layout: Layout::detect(), filters: Filters::default() };
+        Self { config, parts: Arc::new(parts) }
     }
 
     /// Makes a container up to the point where its process waits to be started. A failure leaves nothing behind.
     pub async fn create(&self, request: CreateRequest) -> Result<Shim, RuntimeError> {
-        let _ = (&self.config, request);
-        Err(RuntimeError::Refused("not built yet".to_owned()))
+        let launch = crate::lower::launch(
+            &request,
+            &self.config.cgroup_parent,
+            &self.parts.layout,
+            &self.parts.filters,
+        )?;
+        let dir = request.dir.clone();
+        let mut link = self.spawn().map_err(|source| self.spawn_failed(source))?;
+        let fds: Vec<BorrowedFd<'_>> = request.dns.iter().map(AsFd::as_fd).collect();
+        link.send(&Request::Create(Box::new(launch)), &fds, "create").await?;
+        match link.receive("create").await? {
+            Reply::State(report) => Ok(Shim::follow(dir, report, Arc::clone(&self.parts), link)),
+            Reply::Failed(error) => Err(error.into()),
+            other => Err(RuntimeError::Refused(format!("unexpected reply {other:?}"))),
+        }
+    }
+
+    fn spawn_failed(&self, source: io::Error) -> RuntimeError {
+        RuntimeError::Spawn { path: self.config.shim.clone(), source }
+    }
+
+    /// Starts a shim that reads its orders from the socket that comes back.
+    fn spawn(&self) -> io::Result<Link> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        let mut first = Command::new(&self.config.shim)
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .env_clear()
+            .spawn()?;
+        // the process that we started splits at once and ends; the other one belongs to no daemon
+        tokio::task::spawn_blocking(move || first.wait());
+        Link::new(ours)
     }
 
     /// Finds the container whose shim's directory is `dir`. Where the shim is gone, what it left (directory, cgroup,
     /// process) is removed.
     pub async fn adopt(&self, dir: &Path) -> Result<Adopted, RuntimeError> {
-        let _ = dir;
-        Ok(Adopted::Gone)
+        if let Ok(mut link) = Link::connect(dir)
+            && let Ok(Reply::State(report)) = link.ask(&Request::Watch, "report").await
+        {
+            return Ok(Adopted::Running(Shim::follow(dir.to_owned(), report, Arc::clone(&self.parts), link)));
+        }
+        let exit = read_exit(dir);
+        self.sweep(dir);
+        Ok(exit.map_or(Adopted::Gone, Adopted::Exited))
+    }
+
+    /// Removes what a dead shim left.
+    fn sweep(&self, dir: &Path) {
+        let report: Option<Report> =
+            std::fs::read(dir.join(STATE_FILE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        if let Some(report) = report {
+            if report.start_ticks != 0 && super::start_ticks(report.pid) == report.start_ticks {
+                let pid = nix::unistd::Pid::from_raw(report.pid);
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            }
+            Cgroup::leftover(&self.parts.layout, &report.cgroup).remove();
+        }
+        crate::shim::remove_dir(dir);
     }
 }

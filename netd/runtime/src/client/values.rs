@@ -82,6 +82,8 @@ pub struct ExecSpec {
     pub attach: Option<Attach>,
     /// System call filter, as for the container.
     pub seccomp: crate::spec::Seccomp,
+    /// All capabilities and no filter.
+    pub privileged: bool,
 }
 
 /// How a process ended.

@@ -1,0 +1,362 @@
+//! A specification as an OCI bundle: Docker's default mounts, devices and masks with what the user asked for. Pure. The
+//! user of the process stays text (only the root file system knows its users): `process.user.username` carries it, and
+//! the shim fills in the numbers.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use oci_spec::OciSpecError;
+use oci_spec::runtime as oci;
+
+use crate::capabilities;
+use crate::error::BundleError;
+use crate::lower::rlimit_name;
+use crate::seccomp;
+use crate::spec::{ContainerSpec, Device, Mount, MountSource, Namespace, Netns, Process, Resources};
+
+/// What of `/proc` and `/sys` tells about the machine (Docker's list).
+const MASKED: &[&str] = &[
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+/// What of `/proc` changes the machine (Docker's list).
+const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Size of `/dev/shm` where nobody said otherwise.
+const SHM_SIZE: u64 = 64 << 20;
+
+/// The bundle of a container. Its root path is `root`, relative to the bundle's directory.
+///
+/// # Errors
+/// Where the specification contradicts itself or names what does not exist.
+pub fn bundle(spec: &ContainerSpec) -> Result<oci::Spec, BundleError> {
+    let mut bundle = without_seccomp(spec)?;
+    let profile =
+        if spec.privileged { None } else { seccomp::profile(&spec.seccomp, &spec.process.capabilities)? };
+    if let (Some(profile), Some(linux)) = (profile, bundle.linux_mut()) {
+        linux.set_seccomp(Some(seccomp::to_oci(&profile).map_err(invalid)?));
+    }
+    Ok(bundle)
+}
+
+/// The bundle without its filter, which the built-in runtime has compiled already.
+pub(crate) fn without_seccomp(spec: &ContainerSpec) -> Result<oci::Spec, BundleError> {
+    check(spec)?;
+    let root =
+        oci::RootBuilder::default().path("root").readonly(spec.readonly_rootfs).build().map_err(invalid)?;
+    let mut builder = oci::SpecBuilder::default()
+        .version("1.0.2")
+        .root(root)
+        .process(process(&spec.process, spec.privileged)?)
+        .mounts(mounts(spec)?)
+        .annotations(spec.annotations.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
+        .linux(linux(spec)?);
+    if spec.uts == Namespace::Private && !spec.hostname.is_empty() {
+        builder = builder.hostname(spec.hostname.clone());
+    }
+    if let (Some(domainname), Namespace::Private) = (&spec.domainname, &spec.uts) {
+        builder = builder.domainname(domainname.clone());
+    }
+    builder.build().map_err(invalid)
+}
+
+fn invalid(error: OciSpecError) -> BundleError {
+    BundleError::Oci(error.to_string())
+}
+
+fn check(spec: &ContainerSpec) -> Result<(), BundleError> {
+    if spec.process.args.is_empty() {
+        return Err(BundleError::NoCommand);
+    }
+    if spec.writable.is_none() && matches!(spec.rootfs, crate::spec::Rootfs::Host { .. }) {
+        return Err(BundleError::NoWritable);
+    }
+    if let Some(mount) = spec.mounts.iter().find(|mount| !mount.target.is_absolute()) {
+        return Err(BundleError::RelativeTarget(mount.target.display().to_string()));
+    }
+    let namespaced = |key: &str| {
+        let ipc = key.starts_with("fs.mqueue.")
+            || ["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem"].contains(&key)
+            || key.starts_with("kernel.shm");
+        let net = key.starts_with("net.") && spec.netns != Netns::Host;
+        (ipc && spec.ipc != Namespace::Host)
+            || net
+            || (key == "kernel.domainname" && spec.uts != Namespace::Host)
+    };
+    match spec.sysctls.keys().find(|key| !namespaced(key)) {
+        Some(key) => Err(BundleError::Sysctl(key.clone())),
+        None => Ok(()),
+    }
+}
+
+fn process(process: &Process, privileged: bool) -> Result<oci::Process, BundleError> {
+    let user = oci::UserBuilder::default().uid(0_u32).gid(0_u32).username(process.user.clone()).build();
+    let cwd = if process.cwd.is_empty() { "/" } else { &process.cwd };
+    let rlimits = process.rlimits.iter().map(|limit| {
+        let (typ, _) = rlimit_name(&limit.name).ok_or_else(|| BundleError::Rlimit(limit.name.clone()))?;
+        oci::PosixRlimitBuilder::default().typ(typ).soft(limit.soft).hard(limit.hard).build().map_err(invalid)
+    });
+    let mut builder = oci::ProcessBuilder::default()
+        .terminal(process.terminal)
+        .user(user.map_err(invalid)?)
+        .args(process.args.clone())
+        .env(process.env.clone())
+        .cwd(cwd)
+        .capabilities(oci_capabilities(process, privileged)?)
+        .rlimits(rlimits.collect::<Result<Vec<_>, _>>()?)
+        .no_new_privileges(process.no_new_privileges);
+    if let Some(score) = process.oom_score_adj {
+        builder = builder.oom_score_adj(score);
+    }
+    if let (true, Some((rows, cols))) = (process.terminal, process.console_size) {
+        let size = oci::BoxBuilder::default().height(rows).width(cols).build().map_err(invalid)?;
+        builder = builder.console_size(size);
+    }
+    builder.build().map_err(invalid)
+}
+
+/// The capabilities of a process; a privileged container has what the machine's root has.
+pub(crate) fn capability_names(process: &Process, privileged: bool) -> Vec<String> {
+    if privileged { capabilities::all() } else { process.capabilities.clone() }
+}
+
+fn oci_capabilities(process: &Process, privileged: bool) -> Result<oci::LinuxCapabilities, BundleError> {
+    let parse = |name: String| {
+        let bare = name.strip_prefix("CAP_").unwrap_or(&name).to_owned();
+        bare.parse::<oci::Capability>().map_err(|_| BundleError::Capability(name))
+    };
+    let set: HashSet<oci::Capability> =
+        capability_names(process, privileged).into_iter().map(parse).collect::<Result<_, _>>()?;
+    // inheritable and ambient stay empty, so that a program of another user gets nothing by itself
+    let none = HashSet::new();
+    oci::LinuxCapabilitiesBuilder::default()
+        .bounding(set.clone())
+        .effective(set.clone())
+        .permitted(set)
+        .inheritable(none.clone())
+        .ambient(none)
+        .build()
+        .map_err(invalid)
+}
+
+struct Standard {
+    target: &'static str,
+    fstype: &'static str,
+    source: &'static str,
+    options: Vec<String>,
+}
+
+fn standard(target: &'static str, fstype: &'static str, source: &'static str, options: &str) -> Standard {
+    Standard { target, fstype, source, options: options.split(',').map(str::to_owned).collect() }
+}
+
+fn standard_mounts(spec: &ContainerSpec) -> Vec<Standard> {
+    let access = if spec.privileged { "rw" } else { "ro" };
+    let shm = format!("nosuid,noexec,nodev,mode=1777,size={}", spec.shm_size.unwrap_or(SHM_SIZE));
+    vec![
+        standard("/proc", "proc", "proc", "nosuid,noexec,nodev"),
+        standard("/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
+        standard("/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
+        standard("/sys", "sysfs", "sysfs", &format!("nosuid,noexec,nodev,{access}")),
+        standard("/sys/fs/cgroup", "cgroup", "cgroup", &format!("{access},nosuid,noexec,nodev")),
+        standard("/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"),
+        standard("/dev/shm", "tmpfs", "shm", &shm),
+    ]
+}
+
+fn mounts(spec: &ContainerSpec) -> Result<Vec<oci::Mount>, BundleError> {
+    let mut wanted = spec.mounts.clone();
+    if let Some(shm) = shared_shm(spec) {
+        wanted.insert(0, shm);
+    }
+    // what lies higher is mounted first
+    wanted.sort_by_key(|mount| mount.target.components().count());
+    let replaced = |target: &str| wanted.iter().any(|mount| mount.target == Path::new(target));
+    let mut mounts = Vec::new();
+    for own in standard_mounts(spec).into_iter().filter(|own| !replaced(own.target)) {
+        let mount = oci::MountBuilder::default().destination(own.target).typ(own.fstype).source(own.source);
+        mounts.push(mount.options(own.options).build().map_err(invalid)?);
+    }
+    for mount in &wanted {
+        mounts.push(user_mount(mount)?);
+    }
+    Ok(mounts)
+}
+
+/// Who shares an IPC namespace shares its `/dev/shm`.
+fn shared_shm(spec: &ContainerSpec) -> Option<Mount> {
+    let source = match &spec.ipc {
+        Namespace::Private => return None,
+        Namespace::Host => PathBuf::from("/dev/shm"),
+        Namespace::Path(path) => path.parent()?.parent()?.join("root/dev/shm"),
+    };
+    let options = ["rbind", "nosuid", "noexec", "nodev"].map(str::to_owned).to_vec();
+    Some(Mount { target: "/dev/shm".into(), source: MountSource::Bind(source), options })
+}
+
+fn user_mount(mount: &Mount) -> Result<oci::Mount, BundleError> {
+    let builder = oci::MountBuilder::default().destination(mount.target.clone());
+    let mut options = mount.options.clone();
+    let builder = match &mount.source {
+        MountSource::Bind(source) => {
+            if !options.iter().any(|option| option == "bind" || option == "rbind") {
+                options.insert(0, "rbind".to_owned());
+            }
+            builder.typ("bind").source(source.clone())
+        }
+        MountSource::Tmpfs => builder.typ("tmpfs").source("tmpfs"),
+    };
+    builder.options(options).build().map_err(invalid)
+}
+
+fn linux(spec: &ContainerSpec) -> Result<oci::Linux, BundleError> {
+    let paths = |own: &Option<Vec<PathBuf>>, standard: &[&str]| -> Vec<String> {
+        match own {
+            Some(paths) => paths.iter().map(|path| path.display().to_string()).collect(),
+            None if spec.privileged => Vec::new(),
+            None => standard.iter().map(ToString::to_string).collect(),
+        }
+    };
+    oci::LinuxBuilder::default()
+        .namespaces(namespaces(spec)?)
+        .sysctl(spec.sysctls.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
+        .resources(resources(spec)?)
+        .masked_paths(paths(&spec.masked_paths, MASKED))
+        .readonly_paths(paths(&spec.readonly_paths, READONLY))
+        .rootfs_propagation("rprivate")
+        .build()
+        .map_err(invalid)
+}
+
+fn namespaces(spec: &ContainerSpec) -> Result<Vec<oci::LinuxNamespace>, BundleError> {
+    use oci::LinuxNamespaceType as Type;
+    let mut all = vec![oci::LinuxNamespaceBuilder::default().typ(Type::Mount).build().map_err(invalid)?];
+    let kinds = [
+        (Type::Pid, &spec.pid),
+        (Type::Ipc, &spec.ipc),
+        (Type::Uts, &spec.uts),
+        (Type::Cgroup, &spec.cgroupns),
+    ];
+    for (kind, choice) in kinds {
+        let builder = oci::LinuxNamespaceBuilder::default().typ(kind);
+        match choice {
+            Namespace::Private => all.push(builder.build().map_err(invalid)?),
+            Namespace::Path(path) => all.push(builder.path(path.clone()).build().map_err(invalid)?),
+            Namespace::Host => {}
+        }
+    }
+    if let Netns::Path(path) = &spec.netns {
+        let builder = oci::LinuxNamespaceBuilder::default().typ(Type::Network).path(path.clone());
+        all.push(builder.build().map_err(invalid)?);
+    }
+    Ok(all)
+}
+
+fn resources(spec: &ContainerSpec) -> Result<oci::LinuxResources, BundleError> {
+    let mut builder = oci::LinuxResourcesBuilder::default().devices(device_rules(spec)?);
+    let Resources { memory, memory_reservation, memory_swap, .. } = spec.resources;
+    if memory.is_some() || memory_reservation.is_some() || memory_swap.is_some() {
+        let mut limits = oci::LinuxMemory::default();
+        limits.set_limit(memory).set_reservation(memory_reservation).set_swap(memory_swap);
+        builder = builder.memory(limits);
+    }
+    let Resources { cpu_shares, cpu_quota, cpu_period, cpuset_cpus, cpuset_mems, .. } = &spec.resources;
+    if cpu_shares.is_some()
+        || cpu_quota.is_some()
+        || cpu_period.is_some()
+        || cpuset_cpus.is_some()
+        || cpuset_mems.is_some()
+    {
+        let mut limits = oci::LinuxCpu::default();
+        limits.set_shares(*cpu_shares).set_quota(*cpu_quota).set_period(*cpu_period);
+        limits.set_cpus(cpuset_cpus.clone()).set_mems(cpuset_mems.clone());
+        builder = builder.cpu(limits);
+    }
+    if let Some(limit) = spec.resources.pids {
+        builder = builder.pids(oci::LinuxPidsBuilder::default().limit(limit).build().map_err(invalid)?);
+    }
+    builder.build().map_err(invalid)
+}
+
+/// Docker's device policy: any node may be made, a few may be opened.
+const OPEN_DEVICES: &[&str] = &[
+    "c *:* m",
+    "b *:* m",
+    "c 1:3 rwm",
+    "c 1:5 rwm",
+    "c 1:7 rwm",
+    "c 1:8 rwm",
+    "c 1:9 rwm",
+    "c 5:0 rwm",
+    "c 5:2 rwm",
+    "c 136:* rwm",
+];
+
+/// The device rules, deny first, as text: allow or deny, and the words of a v1 cgroup.
+pub(crate) fn device_texts(spec: &ContainerSpec) -> Vec<(bool, String)> {
+    if spec.privileged {
+        return vec![(true, "a *:* rwm".to_owned())];
+    }
+    let mut rules = vec![(false, "a *:* rwm".to_owned())];
+    rules.extend(OPEN_DEVICES.iter().map(|text| (true, (*text).to_owned())));
+    rules.extend(spec.devices.iter().filter_map(device_text).map(|text| (true, text)));
+    rules.extend(spec.resources.device_rules.iter().map(|text| (true, text.clone())));
+    rules
+}
+
+fn device_text(device: &Device) -> Option<String> {
+    let (block, major, minor) = node(&device.host)?;
+    let kind = if block { 'b' } else { 'c' };
+    let permissions = if device.permissions.is_empty() { "rwm" } else { &device.permissions };
+    Some(format!("{kind} {major}:{minor} {permissions}"))
+}
+
+/// What a device node of the host is: block or character, major, minor.
+pub(crate) fn node(path: &Path) -> Option<(bool, u64, u64)> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let found = std::fs::metadata(path).ok()?;
+    let block = found.file_type().is_block_device();
+    (block || found.file_type().is_char_device()).then(|| {
+        let number = found.rdev();
+        (block, u64::from(rustix::fs::major(number)), u64::from(rustix::fs::minor(number)))
+    })
+}
+
+fn device_rules(spec: &ContainerSpec) -> Result<Vec<oci::LinuxDeviceCgroup>, BundleError> {
+    device_texts(spec).into_iter().map(|(allow, text)| device_rule(allow, &text)).collect()
+}
+
+fn device_rule(allow: bool, text: &str) -> Result<oci::LinuxDeviceCgroup, BundleError> {
+    let wrong = || BundleError::DeviceRule(text.to_owned());
+    let mut words = text.split(' ');
+    let kind = match words.next() {
+        Some("a") => oci::LinuxDeviceType::A,
+        Some("b") => oci::LinuxDeviceType::B,
+        Some("c") => oci::LinuxDeviceType::C,
+        _ => return Err(wrong()),
+    };
+    let (major, minor) = words.next().and_then(|numbers| numbers.split_once(':')).ok_or_else(wrong)?;
+    let access = words
+        .next()
+        .filter(|access| access.chars().all(|letter| "rwm".contains(letter)))
+        .ok_or_else(wrong)?;
+    let mut builder = oci::LinuxDeviceCgroupBuilder::default().allow(allow).typ(kind).access(access);
+    if major != "*" {
+        builder = builder.major(major.parse::<i64>().map_err(|_| wrong())?);
+    }
+    if minor != "*" {
+        builder = builder.minor(minor.parse::<i64>().map_err(|_| wrong())?);
+    }
+    builder.build().map_err(invalid)
+}

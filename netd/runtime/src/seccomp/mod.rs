@@ -1,0 +1,9 @@
+//! System call filters: Docker's default policy, profiles in Docker's JSON format, their OCI form, and their compiled one.
+
+mod compile;
+mod default;
+mod profile;
+mod syscalls;
+
+pub(crate) use compile::{Filters, compile};
+pub(crate) use profile::{Profile, profile, to_oci};

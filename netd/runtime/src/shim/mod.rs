@@ -1,0 +1,98 @@
+//! The shim: one small, single-threaded process per container. It makes the container, keeps its stdio, logs and DNS
+//! sockets, waits for its end, and answers the daemon (whichever one lives) on a socket in its directory. It has no
+//! configuration of its own: the first message says it all.
+
+mod conn;
+mod container;
+mod exec;
+mod oci;
+mod serve;
+mod session;
+mod turn;
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::error::LaunchError;
+use crate::fdpass;
+use crate::launch::Launch;
+use crate::protocol::{self, Reply, Request};
+use crate::sys::{self, Cloned};
+
+/// Runs the shim. Standard input is the socket to the daemon that started it. Returns when the container is deleted, or
+/// could not be made.
+///
+/// # Errors
+/// Where the daemon's first message can't be read, or the event loop fails.
+pub fn run_shim() -> io::Result<()> {
+    if let Cloned::Parent { .. } = sys::clone_process(0, None)? {
+        // the daemon waits for this one; the other belongs to nobody and outlives the daemon
+        sys::exit_now(0);
+    }
+    let _ = rustix::process::setsid();
+    let _ = rustix::thread::set_name(c"netd-shim");
+    let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
+    let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let _ = nix::unistd::dup2_stdin(null.as_fd());
+    let mut sockets = Vec::new();
+    let launch = read_launch(&socket, &mut sockets)?;
+    rustix::process::chdir("/")?;
+    match container::Container::create(launch, sockets) {
+        Ok(container) => turn::Shim::new(container, socket)?.run(),
+        Err(failure) => {
+            let frame = protocol::encode(&Reply::Failed(failure));
+            fdpass::send(&socket, &frame, &[]).map(drop)
+        }
+    }
+}
+
+fn read_launch(socket: &OwnedFd, fds: &mut Vec<OwnedFd>) -> io::Result<Launch> {
+    let mut buffer = Vec::new();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        let length = fdpass::receive(socket, &mut chunk, fds)?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer.extend_from_slice(&chunk[..length]);
+        match protocol::decode(&mut buffer).map_err(io::Error::other)? {
+            Some(Request::Create(launch)) => return Ok(*launch),
+            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+            None => {}
+        }
+    }
+}
+
+/// Removes a shim's directory with what a shim puts there; what others put there stays, and the directory with it.
+pub(crate) fn remove_dir(dir: &std::path::Path) {
+    for name in [
+        protocol::SOCKET,
+        protocol::EXIT_FILE,
+        protocol::STATE_FILE,
+        "state.json.new",
+        "exit.json.new",
+        "config.json",
+        "pid",
+        "console.sock",
+        "shim.log",
+    ] {
+        let _ = fs::remove_file(dir.join(name));
+    }
+    for name in ["root", "mask", "runtime"] {
+        let _ = fs::remove_dir_all(dir.join(name));
+    }
+    let _ = fs::remove_dir(dir);
+}
+
+/// The shell reads the clock here, and only here.
+#[allow(clippy::disallowed_methods)] // the shim's main loop is where time comes from
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn internal(what: &str, error: impl Into<io::Error>) -> LaunchError {
+    LaunchError::other(what, crate::reason::reason(&error.into()))
+}
