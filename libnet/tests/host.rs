@@ -2,6 +2,7 @@
 
 mod support;
 
+use libnet::host::{DefaultRoute, EndpointSpec, HostError};
 use support::{endpoint, here, network, open, within};
 use tests::{Lab, eventually};
 
@@ -20,7 +21,6 @@ fn two_containers_reach_each_other_and_leave_nothing() {
         );
         host.attach(&one, &endpoint(&net, 2, "eth0")).unwrap();
         host.attach(&two, &endpoint(&net, 3, "eth0")).unwrap();
-        println!("{}\n{}", here(), within(&one));
         machine.exec(["ip", "netns", "exec", "pontoon-000000000001", "ping", "-c1", "-W2", "10.9.0.3"]).ok();
         machine.exec(["ip", "netns", "exec", "pontoon-000000000001", "ping", "-c1", "-W2", "10.9.0.1"]).ok();
         host.close_sandbox(one).unwrap();
@@ -31,4 +31,128 @@ fn two_containers_reach_each_other_and_leave_nothing() {
         let after = machine.run(here);
         if after == before { Ok(()) } else { Err(after) }
     });
+}
+
+#[test]
+fn an_endpoint_goes_and_comes_back_at_once() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "");
+        host.create_network(&net).unwrap();
+        let sandbox = host.open_sandbox("pontoon-000000000001").unwrap();
+        let ep = endpoint(&net, 2, "eth0");
+        let empty = within(&sandbox);
+        host.attach(&sandbox, &ep).unwrap();
+        assert!(matches!(host.attach(&sandbox, &ep), Err(HostError::Attached(_))));
+        let full = within(&sandbox);
+        for _ in 0..3 {
+            host.detach(&sandbox, ep.id).unwrap();
+            assert!(matches!(host.detach(&sandbox, ep.id), Err(HostError::UnknownEndpoint(_))));
+            host.attach(&sandbox, &ep).unwrap();
+            assert_eq!(within(&sandbox), full);
+        }
+        host.detach(&sandbox, ep.id).unwrap();
+        eventually("the interface is gone", || {
+            let now = within(&sandbox);
+            if now == empty { Ok(()) } else { Err(now) }
+        });
+    });
+}
+
+#[test]
+fn a_container_has_ipv6_where_its_endpoint_has() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let (four, six) = (network("four", "10.9.0.1/24", ""), network("six", "", "fd09::1/64"));
+        host.create_network(&four).unwrap();
+        host.create_network(&six).unwrap();
+        let name = "pontoon-000000000001";
+        let sandbox = host.open_sandbox(name).unwrap();
+        host.attach(&sandbox, &endpoint(&four, 2, "eth0")).unwrap();
+        host.attach(&sandbox, &endpoint(&six, 2, "eth1")).unwrap();
+        let setting = |link: &str| {
+            let key = format!("net.ipv6.conf.{link}.disable_ipv6");
+            machine.exec(["ip", "netns", "exec", name, "sysctl", "-n", &key]).ok()
+        };
+        assert_eq!((setting("eth0").as_str(), setting("eth1").as_str()), ("1", "0"));
+        // No address is tentative: both ends can be used at once.
+        assert_eq!(machine.exec(["ip", "-n", name, "-6", "address", "show", "tentative"]).ok(), "");
+        machine.exec(["ip", "netns", "exec", name, "ping", "-c1", "-W2", "fd09::1"]).ok();
+        machine.exec(["ping", "-c1", "-W2", "fd09::2"]).ok();
+    });
+}
+
+#[test]
+fn the_default_route_moves() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let (one, two) = (network("one", "10.9.0.1/24", ""), network("two", "10.10.0.1/24", ""));
+        host.create_network(&one).unwrap();
+        host.create_network(&two).unwrap();
+        let sandbox = host.open_sandbox("pontoon-000000000001").unwrap();
+        let (first, second) = (endpoint(&one, 2, "eth0"), endpoint(&two, 2, "eth1"));
+        host.attach(&sandbox, &first).unwrap();
+        host.attach(&sandbox, &EndpointSpec { default_route: DefaultRoute::None, ..second.clone() }).unwrap();
+        assert!(within(&sandbox).contains("route 0.0.0.0/0 via 10.9.0.1 dev eth0\n"));
+        sandbox.set_default_route(second.id, second.default_route).unwrap();
+        assert!(within(&sandbox).contains("route 0.0.0.0/0 via 10.10.0.1 dev eth1\n"));
+        assert!(!within(&sandbox).contains("dev eth0\nroute 0.0.0.0/0"));
+        host.detach(&sandbox, second.id).unwrap();
+        sandbox.set_default_route(first.id, first.default_route).unwrap();
+        assert!(within(&sandbox).contains("route 0.0.0.0/0 via 10.9.0.1 dev eth0\n"));
+    });
+}
+
+#[test]
+fn many_attach_at_once() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    let before = machine.run(here);
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "");
+        host.create_network(&net).unwrap();
+        let worker = |numbers: std::ops::Range<u8>| {
+            for number in numbers {
+                let sandbox = host.open_sandbox(&format!("pontoon-0000000000{number:02x}")).unwrap();
+                host.attach(&sandbox, &endpoint(&net, number, "eth0")).unwrap();
+                if number % 2 == 0 {
+                    host.close_sandbox(sandbox).unwrap();
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..8_u8).for_each(|index| drop(scope.spawn(move || worker(index * 10 + 2..index * 10 + 12))));
+        });
+        machine.exec(["ping", "-c1", "-W2", "10.9.0.3"]).ok();
+        host.clear().unwrap();
+    });
+    eventually("nothing is left", || {
+        let after = machine.run(here);
+        if after == before { Ok(()) } else { Err(after) }
+    });
+}
+
+#[test]
+fn what_the_host_has_is_told() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    let lan = machine.lan("client");
+    machine.run(|| {
+        machine.sh("ip route add 203.0.113.0/24 via 198.51.100.2; ip route add default via 198.51.100.2; ip link set lan0 mtu 1400").ok();
+        let host = open();
+        let taken: Vec<String> = host.routes_and_links().unwrap().iter().map(ToString::to_string).collect();
+        for subnet in ["127.0.0.0/8", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/64"] {
+            assert!(taken.iter().any(|text| text == subnet), "{subnet} in {taken:?}");
+        }
+        assert!(!taken.iter().any(|text| text.ends_with("/0")), "{taken:?}");
+        assert_eq!(host.egress_mtu().unwrap().map(|mtu| mtu.bytes()), Some(1_400));
+    });
+    drop(lan);
 }

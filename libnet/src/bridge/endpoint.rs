@@ -1,14 +1,14 @@
 //! Plans for endpoints.
 
 use super::{
-    Admission, Inside, Join, Setting, Step,
+    Admission, Inside, Join, Parting, Setting, Step,
     names::{Owner, host_link, host_mac},
 };
 use crate::{
     host::{BridgeNetwork, DefaultRoute, EndpointSpec},
     link::veth::PortFlags,
     ports::PortRequest,
-    types::{EndpointId, Icc},
+    types::Icc,
 };
 
 /// The steps that attach an endpoint. `bridge_filtered`: the host sends bridged frames through its IP firewall, where a
@@ -31,9 +31,10 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, bridge_filtered: bo
 }
 
 /// The steps that detach an endpoint: first no packet, then no rule, then the ports for others.
-pub(crate) fn detach(endpoint: EndpointId) -> Vec<Step> {
+pub(crate) fn detach(who: Admission) -> Vec<Step> {
+    let endpoint = who.endpoint;
     vec![
-        Step::Condemn(host_link(&endpoint)),
+        Step::Part(Parting { network: who.network, link: host_link(&endpoint), neighbours: who.addresses }),
         Step::ExpelEndpoint(endpoint),
         Step::ReleasePorts,
         Step::Leave(endpoint),
@@ -47,8 +48,7 @@ pub(crate) fn flags(net: &BridgeNetwork, bridge_filtered: bool) -> PortFlags {
 }
 
 fn requests(net: &BridgeNetwork, ep: &EndpointSpec) -> Vec<PortRequest> {
-    let on =
-        |port: &PortRequest| PortRequest { host_ip: port.host_ip.or(net.default_host_ip), ..port.clone() };
+    let on = |port: &PortRequest| PortRequest { host_ip: port.host_ip.or(net.default_host_ip), ..*port };
     ep.ports.iter().map(on).collect()
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Step {
     DeleteAddress(IfName, IpNetwork),
     /// Set a link of the host down and leave it to the janitor.
     Condemn(IfName),
+    /// Set the host's end of an endpoint down, leave it to the janitor, and forget its addresses.
+    Part(Parting),
     /// Forget what was known of an endpoint inside its sandbox.
     Leave(EndpointId),
     /// Change settings of the host, those that differ.
@@ -93,6 +95,22 @@ pub(crate) struct Join {
     pub(crate) neighbours: Vec<IpAddr>,
 }
 
+impl Join {
+    /// The way back.
+    pub(crate) fn parting(&self) -> Parting {
+        Parting { network: self.network, link: self.host.clone(), neighbours: self.neighbours.clone() }
+    }
+}
+
+/// The host's end of an endpoint that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parting {
+    pub(crate) network: NetworkId,
+    pub(crate) link: IfName,
+    /// What the host no longer knows.
+    pub(crate) neighbours: Vec<IpAddr>,
+}
+
 /// The end inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inside {
@@ -121,6 +139,7 @@ impl fmt::Display for Step {
             Self::AddAddress(link, address) => write!(f, "add address {address} to {link}"),
             Self::DeleteAddress(link, address) => write!(f, "delete address {address} from {link}"),
             Self::Condemn(link) => write!(f, "set link {link} down"),
+            Self::Part(parting) => write!(f, "set link {} down", parting.link),
             Self::Leave(id) => write!(f, "leave the sandbox with endpoint {id:?}"),
             Self::Set(settings) => write!(f, "set {}", keys(settings)),
             Self::ForwardV6 => f.write_str("enable IPv6 forwarding"),

@@ -1,12 +1,13 @@
 //! Applies the steps of the bridge driver to the kernel.
 
 use ipnetwork::IpNetwork;
+use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
 use super::{Inner, Sandbox, StepError, admission::Admitted, gate::Reservation, settings};
 use crate::{
     bridge::{
-        Inside, Join, Setting, Step,
+        Inside, Join, Parting, Setting, Step,
         names::{CONDEMNED, GROUP, Owner, bridge_mac},
     },
     host::BridgeNetwork,
@@ -17,10 +18,8 @@ use crate::{
     types::IfName,
 };
 
-/// How often an index inside a sandbox is tried: the container itself may take one between looking and asking.
-const INDEX_TRIES: usize = 3;
-
 type Inverse = Result<Option<Step>, StepError>;
+type Heard = Vec<RouteNetlinkMessage>;
 
 /// Where steps take effect: a host, and for endpoints a sandbox.
 pub(super) struct Effects<'a> {
@@ -85,6 +84,7 @@ impl Apply for Effects<'_> {
             Step::Join(join) => self.join(join),
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
             Step::Configure(inside) => self.configure(inside),
+            Step::Part(parting) => self.part(parting),
             Step::Leave(endpoint) => {
                 self.sandbox()?.links().forget(*endpoint);
                 Ok(None)
@@ -145,6 +145,14 @@ impl Effects<'_> {
         Ok(self.socket.send(requests)?)
     }
 
+    /// The link stops carrying packets at once; what is left of it goes later. One that is gone already is fine.
+    fn condemn(&mut self, link: &IfName) -> Inverse {
+        match self.socket.send(vec![link::condemn(link, CONDEMNED)]) {
+            Err(error) if error.is(Errno::ENODEV) => Ok(None),
+            other => done(other),
+        }
+    }
+
     fn add_address(&mut self, link: &IfName, address: IpNetwork) -> Inverse {
         let index = self.index_of(link)?;
         match self.socket.send(vec![address::add(index, address)]) {
@@ -162,47 +170,27 @@ impl Effects<'_> {
 
 /// Endpoints.
 impl Effects<'_> {
-    /// The link stops carrying packets at once; what is left of it goes later. One that is gone already is fine.
-    fn condemn(&mut self, link: &IfName) -> Inverse {
-        match self.socket.send(vec![link::condemn(link, CONDEMNED)]) {
-            Err(error) if error.is(Errno::ENODEV) => Ok(None),
-            other => done(other),
-        }
-    }
-
     fn join(&mut self, join: &Join) -> Inverse {
         let sandbox = self.sandbox()?;
         let bridge = self.host.state.bridge_of(join.network).ok_or(Errno::ENODEV)?;
-        let mut swept = false;
-        for _ in 0..INDEX_TRIES {
-            let index = sandbox.links().next_index();
-            match self.try_join(join, sandbox, bridge, index) {
-                Ok(()) => {
-                    self.index = index;
-                    sandbox.links().enter(join.endpoint, index);
-                    return Ok(Some(Step::Condemn(join.host.clone())));
-                }
-                // The container has an interface of this index.
-                Err(error) if error.is(Errno::EBUSY) => sandbox.links().look_for_index()?,
-                // The endpoint was here a moment ago.
-                Err(error) if error.is(Errno::EEXIST) && !swept && self.is_condemned(&join.host)? => {
-                    self.host.janitor.sweep();
-                    swept = true;
-                }
-                Err(error) => return Err(error.into()),
+        let heard = match self.try_join(join, sandbox, bridge) {
+            // The endpoint was here a moment ago.
+            Err(error) if error.is(Errno::EEXIST) && self.is_condemned(&join.host)? => {
+                self.host.janitor.sweep();
+                self.try_join(join, sandbox, bridge)?
             }
-        }
-        Err(Errno::EBUSY.into())
+            other => other?,
+        };
+        self.index = match veth::inside_index(&heard) {
+            Some(index) => index,
+            None => sandbox.links().look_for(&join.inside)?.ok_or(Errno::ENODEV)?,
+        };
+        sandbox.links().enter(join.endpoint, self.index);
+        Ok(Some(Step::Part(join.parting())))
     }
 
     /// All that the host does for an endpoint, in one send.
-    fn try_join(
-        &mut self,
-        join: &Join,
-        sandbox: &Sandbox,
-        bridge: u32,
-        index: u32,
-    ) -> Result<(), NetlinkError> {
+    fn try_join(&mut self, join: &Join, sandbox: &Sandbox, bridge: u32) -> Result<Heard, NetlinkError> {
         let pair = veth::Pair {
             host: &join.host,
             host_mac: join.host_mac,
@@ -211,18 +199,29 @@ impl Effects<'_> {
             mtu: join.mtu,
             inside: &join.inside,
             inside_mac: join.mac,
-            inside_index: index,
             sandbox: sandbox.netns().raw(),
         };
         let mut requests = vec![veth::create(&pair), veth::mark(&join.host, join.alias.clone(), join.flags)];
         requests.extend(join.neighbours.iter().map(|address| neighbour::learn(bridge, *address, join.mac)));
-        self.socket.send(requests).inspect_err(|error| {
+        self.socket.send_and_hear(requests).inspect_err(|error| {
             // A later request failed: the pair exists, and is not to.
             if error.request() > Some(0) {
-                // If this fails too, the link is found by its name at the next start.
-                let _ = self.condemn(&join.host);
+                // If this fails too, the link is found by its group or its alias at the next start.
+                let _ = self.part(&join.parting());
             }
         })
+    }
+
+    /// The link stops carrying packets at once; what is left of it goes later. What is gone already is fine.
+    fn part(&mut self, parting: &Parting) -> Inverse {
+        let mut requests = vec![link::condemn(&parting.link, CONDEMNED)];
+        if let Some(bridge) = self.host.state.bridge_of(parting.network) {
+            requests.extend(parting.neighbours.iter().map(|address| neighbour::forget(bridge, *address)));
+        }
+        match self.socket.send(requests) {
+            Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => Ok(None),
+            other => done(other),
+        }
     }
 
     fn is_condemned(&mut self, link: &IfName) -> Result<bool, StepError> {

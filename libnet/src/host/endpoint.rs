@@ -28,7 +28,6 @@ impl Host {
     /// # Errors
     /// [`HostError::UnknownEndpoint`], or everything that failed.
     pub fn detach(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
-        self.inner.state.with_endpoint(id, |_| ())?;
         let done = self.inner.end_endpoint(sandbox, id);
         self.inner.janitor.sweep_within(janitor::SOON);
         done
@@ -114,8 +113,9 @@ impl Inner {
     }
 
     fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
+        let (who, _) = self.state.with_endpoint(id, |endpoint| endpoint.admission(id))?;
         let mut effects = self.effects_in(sandbox)?;
-        let failed = plan::tear_down(&bridge::detach(id), &mut effects);
+        let failed = plan::tear_down(&bridge::detach(who), &mut effects);
         drop(effects);
         // With the record go the ports that it holds.
         self.state.take_endpoint(id);

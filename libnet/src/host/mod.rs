@@ -6,6 +6,8 @@
 //! [`Host::reconcile`].
 
 mod admission;
+#[cfg(test)]
+mod cut;
 mod effects;
 mod endpoint;
 mod error;

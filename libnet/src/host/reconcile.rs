@@ -5,7 +5,7 @@ use std::{fs, io};
 use super::{Declared, EndpointSpec, Host, HostError, Inner, Report, Sandbox, StepError, state::Endpoint};
 use crate::{
     bridge::{
-        self, Difference,
+        self, Difference, InUse,
         names::{CONDEMNED, Owner, host_link},
     },
     link::{self, Which, veth},
@@ -20,20 +20,7 @@ impl Host {
     /// # Errors
     /// If the kernel can't be read; nothing was changed then.
     pub fn reconcile(&self, declared: &Declared) -> Result<Report, HostError> {
-        let inner = &self.inner;
-        let sandboxes = inner.sandbox_names()?;
-        let seen = inner.look()?;
-        let difference = bridge::compare(declared, &inner.state.in_use(), &seen, &sandboxes);
-        let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
-        inner.remove_ghosts(&difference, &mut report);
-        inner.restore_networks(declared, &difference, &mut report);
-        inner.rejoin(&difference.loose, &mut report);
-        let restored = inner.gate.replace(declared);
-        report.errors.extend(restored.err().map(|source| HostError::of_step("restore the firewall", source)));
-        if !difference.ghosts.is_empty() {
-            inner.janitor.sweep();
-        }
-        Ok(report)
+        self.inner.reconcile(declared, &self.inner.state.in_use())
     }
 
     /// Takes over an endpoint that an earlier daemon attached: its ports are held again, exactly as they were.
@@ -67,7 +54,8 @@ impl Host {
     /// # Errors
     /// Everything that failed.
     pub fn clear(&self) -> Result<(), HostError> {
-        let mut errors = self.reconcile(&Declared::default())?.errors;
+        self.inner.state.forget_all();
+        let mut errors = self.inner.reconcile(&Declared::default(), &InUse::default())?.errors;
         errors.extend(
             self.inner.gate.clear().err().map(|source| HostError::of_step("clear the firewall", source)),
         );
@@ -80,6 +68,18 @@ fn adopting(source: StepError) -> HostError {
 }
 
 impl Inner {
+    fn reconcile(&self, declared: &Declared, in_use: &InUse) -> Result<Report, HostError> {
+        let difference = bridge::compare(declared, in_use, &self.look()?, &self.sandbox_names()?);
+        let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
+        self.remove_ghosts(&difference, &mut report);
+        self.restore_networks(declared, &difference, &mut report);
+        self.rejoin(&difference.loose, &mut report);
+        let restored = self.gate.replace(declared);
+        report.errors.extend(restored.err().map(|source| HostError::of_step("restore the firewall", source)));
+        self.janitor.sweep();
+        Ok(report)
+    }
+
     fn look(&self) -> Result<Snapshot, HostError> {
         let mut socket = self.sockets.admit().map_err(HostError::Open)?;
         Ok(Snapshot::read(&mut socket)?)

@@ -14,11 +14,8 @@ use crate::{
     netns::{DnsSockets, NetNs, Ready},
     observe,
     sys::rtnl::RtSocket,
-    types::EndpointId,
+    types::{EndpointId, IfName},
 };
-
-/// The first index that a sandbox has free: loopback is 1.
-const FIRST_INDEX: u32 = 2;
 
 /// A container's network namespace with its endpoints. A handle: clones mean the same sandbox.
 #[derive(Clone, Debug)]
@@ -37,7 +34,6 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) socket: RtSocket,
-    next_index: u32,
     endpoints: HashMap<EndpointId, u32>,
 }
 
@@ -50,7 +46,7 @@ impl Sandbox {
             }
             other => other.map_err(HostError::sandbox(name, "name it"))?,
         }
-        let links = Links { socket: ready.links, next_index: FIRST_INDEX, endpoints: HashMap::new() };
+        let links = Links { socket: ready.links, endpoints: HashMap::new() };
         Ok(Self::of(name, path, ready.netns, Some(ready.dns), links))
     }
 
@@ -58,8 +54,7 @@ impl Sandbox {
     pub(super) fn open(name: &str, path: PathBuf) -> Result<Self, HostError> {
         let netns = NetNs::open(&path).map_err(HostError::sandbox(name, "open it"))?;
         let socket = netns.run(RtSocket::open).flatten().map_err(HostError::sandbox(name, "enter it"))?;
-        let mut links = Links { socket, next_index: FIRST_INDEX, endpoints: HashMap::new() };
-        links.look_for_index()?;
+        let links = Links { socket, endpoints: HashMap::new() };
         Ok(Self::of(name, path, netns, None, links))
     }
 
@@ -112,8 +107,7 @@ impl Sandbox {
     /// Looks for the interface of an endpoint that an earlier daemon attached.
     pub(super) fn adopt_interface(&self, ep: &EndpointSpec) -> Result<(), HostError> {
         let mut links = self.links();
-        let found = observe::one_link(&mut links.socket, Which::Name(&ep.ifname))?;
-        let index = found.ok_or(HostError::UnknownEndpoint(ep.id))?.index;
+        let index = links.look_for(&ep.ifname)?.ok_or(HostError::UnknownEndpoint(ep.id))?;
         links.enter(ep.id, index);
         Ok(())
     }
@@ -124,18 +118,9 @@ impl Sandbox {
 }
 
 impl Links {
-    /// An index for the next interface. Asking for one spares looking for the interface afterwards.
-    pub(super) fn next_index(&mut self) -> u32 {
-        let index = self.next_index;
-        self.next_index += 1;
-        index
-    }
-
-    /// Puts the next index behind all that are in use: a container may make interfaces of its own.
-    pub(super) fn look_for_index(&mut self) -> Result<(), observe::ObserveError> {
-        let highest = observe::links(&mut self.socket)?.iter().map(|link| link.index).max();
-        self.next_index = highest.map_or(FIRST_INDEX, |index| index + 1).max(self.next_index);
-        Ok(())
+    /// The index of an interface, by its name.
+    pub(super) fn look_for(&mut self, name: &IfName) -> Result<Option<u32>, observe::ObserveError> {
+        Ok(observe::one_link(&mut self.socket, Which::Name(name))?.map(|link| link.index))
     }
 
     pub(super) fn index_of(&self, endpoint: EndpointId) -> Option<u32> {

@@ -112,6 +112,10 @@ impl State {
         self.lock().sandboxes.remove(name);
     }
 
+    pub(crate) fn forget_all(&self) {
+        *self.lock() = Tables::default();
+    }
+
     /// Everything that this host works with.
     pub(crate) fn in_use(&self) -> InUse {
         let tables = self.lock();

@@ -14,17 +14,25 @@ use crate::{sys::rtnl::Request, types::MacAddr};
 /// `ip neighbour replace ADDRESS lladdr MAC dev LINK nud reachable`. The host knows a new container before its first
 /// packet, and does not go on sending to the one that had the address before.
 pub(crate) fn learn(link: u32, address: IpAddr, mac: MacAddr) -> Request {
+    let mut message = message(link, address);
+    message.header.state = NeighbourState::Reachable;
+    message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.octets().to_vec()));
+    Request { message: RouteNetlinkMessage::NewNeighbour(message), flags: NLM_F_CREATE | NLM_F_REPLACE }
+}
+
+/// `ip neighbour delete ADDRESS dev LINK`
+pub(crate) fn forget(link: u32, address: IpAddr) -> Request {
+    Request { message: RouteNetlinkMessage::DelNeighbour(message(link, address)), flags: 0 }
+}
+
+fn message(link: u32, address: IpAddr) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = family(address);
     message.header.ifindex = link;
-    message.header.state = NeighbourState::Reachable;
     let destination = match address {
         IpAddr::V4(v4) => NeighbourAddress::Inet(v4),
         IpAddr::V6(v6) => NeighbourAddress::Inet6(v6),
     };
-    message.attributes = vec![
-        NeighbourAttribute::Destination(destination),
-        NeighbourAttribute::LinkLayerAddress(mac.octets().to_vec()),
-    ];
-    Request { message: RouteNetlinkMessage::NewNeighbour(message), flags: NLM_F_CREATE | NLM_F_REPLACE }
+    message.attributes = vec![NeighbourAttribute::Destination(destination)];
+    message
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::RawFd;
 
+use netlink_packet_core::NLM_F_ECHO;
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
@@ -34,18 +35,15 @@ pub(crate) struct Pair<'a> {
     pub(crate) inside: &'a IfName,
     /// Address of the end inside.
     pub(crate) inside_mac: MacAddr,
-    /// Index of the end inside: asked for, so that nobody has to look for it afterwards.
-    pub(crate) inside_index: u32,
     /// The sandbox, open.
     pub(crate) sandbox: RawFd,
 }
 
 /// `ip link add HOST up master BRIDGE group GROUP type veth peer name INSIDE netns SANDBOX`, in one message: to make
 /// the pair here and move one end would cost 25 ms more. The end inside stays down: the kernel refuses to raise an end
-/// before its peer exists.
+/// before its peer exists. The kernel tells what it made (since Linux 6.2), see [`inside_index`].
 pub(crate) fn create(pair: &Pair<'_>) -> Request {
     let mut inside = LinkMessage::default();
-    inside.header.index = pair.inside_index;
     inside.attributes = vec![
         LinkAttribute::IfName(pair.inside.to_string()),
         mac_attribute(pair.inside_mac),
@@ -66,7 +64,19 @@ pub(crate) fn create(pair: &Pair<'_>) -> Request {
         LinkAttribute::Group(pair.group),
         info(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(inside)))]),
     ];
-    Request { message: RouteNetlinkMessage::NewLink(host), flags: NEW }
+    Request { message: RouteNetlinkMessage::NewLink(host), flags: NEW | NLM_F_ECHO }
+}
+
+/// The index of the end inside, from what the kernel told of the host's end.
+pub(crate) fn inside_index(heard: &[RouteNetlinkMessage]) -> Option<u32> {
+    let links = heard.iter().filter_map(|message| match message {
+        RouteNetlinkMessage::NewLink(link) => Some(link),
+        _ => None,
+    });
+    links.flat_map(|link| &link.attributes).find_map(|attribute| match attribute {
+        LinkAttribute::Link(index) => Some(*index),
+        _ => None,
+    })
 }
 
 /// What a bridge does with a port.

@@ -8,6 +8,7 @@ use std::{
 
 use super::NetNs;
 use crate::{
+    firewall::{NfSocket, dns_redirect},
     link::{self, Which},
     sys::{netns as sys, rtnl::RtSocket, sysctl},
     types::Port,
@@ -89,7 +90,8 @@ impl Ready {
         }
         let dns = DnsSockets::bind()?;
         let (udp, tcp) = dns.ports()?;
-        let _ = (udp, tcp); // FIREWALL
+        let mut firewall = NfSocket::open().map_err(io::Error::other)?;
+        dns_redirect(&mut firewall, udp, tcp).map_err(io::Error::other)?;
         Ok(Self { netns, links, dns })
     }
 }

@@ -105,9 +105,17 @@ impl RtSocket {
     /// Sends all requests at once and waits until the last one is done. The first refusal is returned; what the kernel
     /// did before and after it stays done.
     pub(crate) fn send(&mut self, requests: Vec<Request>) -> Result<(), NetlinkError> {
+        self.send_and_hear(requests).map(drop)
+    }
+
+    /// The same; what the kernel tells of requests with `NLM_F_ECHO` comes back.
+    pub(crate) fn send_and_hear(
+        &mut self,
+        requests: Vec<Request>,
+    ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let count = requests.len();
         if count == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.out.clear();
         let first = self.sequence.wrapping_add(1);
@@ -186,9 +194,9 @@ impl RtSocket {
         self.sequence
     }
 
-    fn acknowledged(&mut self, first: u32, count: usize) -> Result<(), NetlinkError> {
+    fn acknowledged(&mut self, first: u32, count: usize) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let mut buffer = [0; ANSWER_SIZE];
-        let mut refused = None;
+        let (mut heard, mut refused) = (Vec::new(), None);
         loop {
             for answer in self.receive(&mut buffer)? {
                 let request = match check(&answer, first, count)? {
@@ -198,10 +206,14 @@ impl RtSocket {
                         refused.get_or_insert(error);
                         request
                     }
-                    Answer::Message | Answer::Done => continue,
+                    Answer::Message => {
+                        heard.push(inner(answer)?);
+                        continue;
+                    }
+                    Answer::Done => continue,
                 };
                 if request + 1 == count {
-                    return refused.map_or(Ok(()), Err);
+                    return refused.map_or(Ok(heard), Err);
                 }
             }
         }

@@ -28,8 +28,8 @@ pub(crate) fn network(name: &str, v4: &str, v6: &str) -> BridgeNetwork {
 
 /// An endpoint of `net` with the interface `ifname` and the `number`th address.
 pub(crate) fn endpoint(net: &BridgeNetwork, number: u8, ifname: &str) -> EndpointSpec {
-    let mut id = [number; 32];
-    id[8..].copy_from_slice(&net.id.bytes()[8..]);
+    let mut id = *net.id.bytes();
+    id[0] = number;
     let v4 = net.v4.map(|gateway| {
         let mut octets = gateway.network().octets();
         octets[3] = number;

@@ -1,0 +1,123 @@
+//! Plans cut at every step: whatever fails, the host is as it was.
+
+use std::process::Command;
+
+use tests::{Host as Machine, Lab};
+
+use super::{BridgeNetwork, DefaultRoute, EndpointSpec, Host, HostConfig, HostError, Sandbox};
+use crate::{
+    bridge::{self, Step},
+    observe::Snapshot,
+    ports::{HostPort, PortRequest},
+    types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto},
+};
+
+fn network() -> BridgeNetwork {
+    BridgeNetwork {
+        id: NetworkId::from_bytes([7; 32]),
+        name: "web".to_owned(),
+        link: "br-web".parse().unwrap(),
+        mtu: Mtu::ETHERNET,
+        v4: Some("10.9.0.1/24".parse().unwrap()),
+        v6: Some("fd09::1/64".parse().unwrap()),
+        internal: Default::default(),
+        icc: Default::default(),
+        masquerade: Default::default(),
+        default_host_ip: None,
+    }
+}
+
+fn endpoint() -> EndpointSpec {
+    let port = |number| Port::new(number).unwrap();
+    EndpointSpec {
+        id: EndpointId::from_bytes([9; 32]),
+        network: network().id,
+        label: "web a".to_owned(),
+        ifname: "eth0".parse().unwrap(),
+        mac: MacAddr::local([2, 0x42, 10, 9, 0, 2]),
+        v4: Some("10.9.0.2/24".parse().unwrap()),
+        v6: Some("fd09::2/64".parse().unwrap()),
+        mtu: Mtu::ETHERNET,
+        default_route: DefaultRoute::Via {
+            v4: Some("10.9.0.1".parse().unwrap()),
+            v6: Some("fd09::1".parse().unwrap()),
+        },
+        ports: vec![PortRequest {
+            host_ip: None,
+            host: HostPort::Exactly(port(8_080)),
+            container: port(80),
+            proto: Proto::Tcp,
+        }],
+    }
+}
+
+/// Everything that the kernel knows here: links, addresses, routes, settings, sockets, rules, namespaces.
+fn kernel() -> String {
+    let output = |line: &str| {
+        let output = Command::new("bash").args(["-c", line]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let links = Snapshot::take().unwrap().to_string();
+    // A bridge makes its link-local address by itself, when its first port comes up.
+    let links: String = links.split_inclusive('\n').filter(|line| !line.contains("fe80::")).collect();
+    let rest = output(
+        "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv4.conf.all.route_localnet; \
+         nft list ruleset; ls /run/netns; cut -d' ' -f2-4 /proc/thread-self/net/tcp /proc/thread-self/net/tcp6 | sort; \
+         ip neighbour show nud all | grep -v NOARP | sort",
+    );
+    links + &rest
+}
+
+fn inside(sandbox: &Sandbox) -> String {
+    sandbox.netns().run(|| Snapshot::take().unwrap().to_string()).unwrap()
+}
+
+fn cut(steps: &[Step], at: usize) -> Vec<Step> {
+    let mut cut = steps[..at].to_vec();
+    cut.push(Step::Refuse);
+    cut
+}
+
+fn machine() -> Machine {
+    Lab::new().host("cut")
+}
+
+fn open() -> Host {
+    Host::open(HostConfig { ready_namespaces: 0, ..HostConfig::default() }).unwrap()
+}
+
+#[test]
+fn a_network_that_fails_half_way_leaves_nothing() {
+    machine().run(|| {
+        let host = open();
+        let net = network();
+        let steps = bridge::create(&net);
+        let before = kernel();
+        for at in 0..=steps.len() {
+            let error = host.inner.make_network(&net, &cut(&steps, at)).unwrap_err();
+            assert!(matches!(error, HostError::Step { .. }), "{error}");
+            assert_eq!(kernel(), before, "cut at {at}: {:?}", steps.get(at));
+        }
+        host.create_network(&net).unwrap();
+        assert_ne!(kernel(), before);
+    });
+}
+
+#[test]
+fn an_endpoint_that_fails_half_way_leaves_nothing() {
+    machine().run(|| {
+        let host = open();
+        let (net, ep) = (network(), endpoint());
+        host.create_network(&net).unwrap();
+        let sandbox = host.open_sandbox("pontoon-0123456789ab").unwrap();
+        let steps = bridge::attach(&net, &ep, false);
+        let (before, inside_before) = (kernel(), inside(&sandbox));
+        for at in 0..=steps.len() {
+            host.inner.make_endpoint(&sandbox, &ep, &cut(&steps, at)).unwrap_err();
+            assert_eq!(kernel(), before, "cut at {at}: {:?}", steps.get(at));
+            assert_eq!(inside(&sandbox), inside_before, "cut at {at}: {:?}", steps.get(at));
+        }
+        host.attach(&sandbox, &ep).unwrap();
+        assert_ne!(kernel(), before);
+    });
+}
