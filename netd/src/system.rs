@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::sys::utsname::{UtsName, uname};
+
 use netd_api::{
     models,
     version::{NEWEST, OLDEST},
@@ -93,16 +95,16 @@ pub struct Counts {
 impl Facts {
     /// Looks at the machine. What can't be read is left empty: none of it is worth failing for.
     pub fn read(id: String) -> Self {
-        let name = nix::sys::utsname::uname().ok();
+        let name = uname().ok();
         let text = |text: Option<&std::ffi::OsStr>| {
             text.map_or_else(String::new, |t| t.to_string_lossy().into_owned())
         };
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         Self {
-            kernel: text(name.as_ref().map(|name| name.release())),
-            hostname: text(name.as_ref().map(|name| name.nodename())),
-            machine: text(name.as_ref().map(|name| name.machine())),
+            kernel: text(name.as_ref().map(UtsName::release)),
+            hostname: text(name.as_ref().map(UtsName::nodename)),
+            machine: text(name.as_ref().map(UtsName::machine)),
             operating_system: os_release(&release, "PRETTY_NAME").unwrap_or_else(|| "Linux".to_owned()),
             os_version: os_release(&release, "VERSION_ID").unwrap_or_default(),
             processors: std::thread::available_parallelism().map_or(1, |n| n.get() as i64),

@@ -191,7 +191,7 @@ async fn take_input(
     if pass_input(client, input, keys).await {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// True once the user has detached, false at the end of either side. Dropping `input` is the end of stdin.
@@ -229,7 +229,7 @@ async fn gone(watched: Option<&UnixStream>) {
             Ok(ready) if ready.is_write_closed() => return,
             // Forgets that it is writable, so that only the next change wakes us.
             Ok(_) => {
-                drop(watched.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into())))
+                let _ = watched.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
             }
             Err(_) => return std::future::pending().await,
         }

@@ -9,14 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use netd_api::models;
+use netd_api::{Filters, models};
 use serde_json::{Value, json};
 
 use super::{
-    Api,
+    Api, shape,
     status::{Answer, Failure},
 };
-use crate::{error::Kind, system::Counts};
+use crate::{container::ListAsk, error::Kind, image::HostImage, system::Counts};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -53,9 +53,24 @@ async fn info(State(api): State<Arc<Api>>) -> Json<models::SystemInfo> {
     Json(api.facts.info(&engine.config, &counts, (engine.clock)()))
 }
 
-/// The shape of before API 1.52; there is nothing yet that takes space and could be given back.
-async fn disk_usage() -> Json<Value> {
-    Json(json!({"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}))
+/// The shape of before API 1.52. What volumes take is not measured; `-1` says so.
+async fn disk_usage(State(api): State<Arc<Api>>) -> Answer<Json<Value>> {
+    let engine = &api.engine;
+    let containers = engine.containers.list(ListAsk { all: true, size: true, ..ListAsk::default() }).await?;
+    let image = HostImage.summary(i64::try_from(containers.len()).unwrap_or(i64::MAX));
+    let volumes = engine.volumes.list(Filters::default()).await?.volumes.unwrap_or_default();
+    let measured = |volume| {
+        let mut volume = shape::volume(volume);
+        volume["UsageData"] = json!({"Size": -1, "RefCount": -1});
+        volume
+    };
+    Ok(Json(json!({
+        "LayersSize": 0,
+        "Images": [image],
+        "Containers": containers.iter().map(shape::container).collect::<Vec<_>>(),
+        "Volumes": volumes.iter().map(measured).collect::<Vec<_>>(),
+        "BuildCache": [],
+    })))
 }
 
 async fn auth() -> Answer<()> {
