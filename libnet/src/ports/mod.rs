@@ -1,4 +1,13 @@
-//! Ports of a host that lead into containers.
+//! Ports of a host that lead into containers: what a user writes ([`parse_publish`]), what is asked for, what is held
+//! for it ([`PortTable`]). The firewall leads the packets; no process listens.
+
+mod error;
+mod publish;
+mod table;
+
+pub use error::PortError;
+pub use publish::{ParsedPort, PublishError, parse_publish};
+pub use table::{PortTable, Reservation};
 
 use std::net::IpAddr;
 

@@ -1,10 +1,11 @@
 //! Where values become syscalls: netlink sockets, namespaces, sysctls, ioctls. The only modules that know file
 //! descriptors and raw bytes; nothing here decides anything.
 
-// The one ioctl (ethtool) has no safe wrapper; each block says why it is sound.
+// An ioctl (ethtool) and a socket option (hold) have no safe wrapper; each block says why it is sound.
 #![allow(unsafe_code)]
 
 pub(crate) mod ethtool;
+pub(crate) mod hold;
 pub(crate) mod netns;
 pub(crate) mod nfnl;
 pub(crate) mod rtnl;

@@ -1,0 +1,232 @@
+//! The ports of a host that are reserved for containers, each by a socket that is really bound: a conflict with any
+//! process is found at once, and none can come later.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{self, File},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use nix::errno::Errno;
+use tracing::debug;
+
+use super::{HostPort, PortError, PortRequest, PublishedPort};
+use crate::{
+    sys::{hold::hold, netns},
+    types::{Family, Port, PortRange, Proto},
+};
+
+/// Where the kernel says which ports it gives out itself.
+const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+/// The kernel's own default for it.
+const EPHEMERAL_DEFAULT: (u16, u16) = (32_768, 60_999);
+
+/// The ports of one host.
+#[derive(Debug)]
+pub struct PortTable {
+    namespace: File,
+    held: Arc<Mutex<Held>>,
+}
+
+/// Ports held for one endpoint; dropping it gives them back.
+#[derive(Debug)]
+pub struct Reservation {
+    ports: Vec<PublishedPort>,
+    /// The socket of each port; none where the kernel has no such sockets.
+    sockets: Vec<Option<OwnedFd>>,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    addresses: BTreeMap<(Proto, Port), Vec<IpAddr>>,
+    /// Where the last search in a range ended: a port just given back is taken as late as possible.
+    last: HashMap<(Proto, PortRange), Port>,
+}
+
+impl PortTable {
+    /// The ports of the calling thread's network namespace, all free.
+    ///
+    /// # Errors
+    /// If the namespace can't be opened.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self { namespace: netns::own()?, held: Arc::default() })
+    }
+
+    /// Reserves a port for each request, or none at all.
+    ///
+    /// A request without an address takes the same port of all IPv4 addresses and, if the host has IPv6, of all IPv6
+    /// addresses.
+    ///
+    /// # Errors
+    /// If a port is held by a container or by a process.
+    pub fn reserve(&self, requests: &[PortRequest]) -> Result<Reservation, PortError> {
+        let mut reservation =
+            Reservation { ports: Vec::new(), sockets: Vec::new(), held: Arc::clone(&self.held) };
+        if requests.is_empty() {
+            return Ok(reservation);
+        }
+        let mut all = || requests.iter().try_for_each(|request| reservation.take(request));
+        if self.is_here().map_err(PortError::Namespace)? {
+            all()?;
+        } else {
+            netns::run_in(self.namespace.as_fd(), all).map_err(PortError::Namespace)??;
+        }
+        Ok(reservation)
+    }
+
+    /// Whether the calling thread is in the namespace already, as a daemon's threads are.
+    fn is_here(&self) -> io::Result<bool> {
+        Ok(netns::identity(netns::own()?.as_fd())? == netns::identity(self.namespace.as_fd())?)
+    }
+}
+
+impl Reservation {
+    /// The ports, in the order of the requests.
+    pub fn ports(&self) -> &[PublishedPort] {
+        &self.ports
+    }
+
+    fn take(&mut self, request: &PortRequest) -> Result<(), PortError> {
+        let ips = addresses(request);
+        let range = match request.host {
+            HostPort::Exactly(port) => return self.take_port(request, &ips, port),
+            HostPort::OneOf(range) => range,
+            HostPort::Ephemeral => ephemeral(),
+        };
+        let last = lock(&self.held).last.get(&(request.proto, range)).copied();
+        let after_last = range.iter().filter(|port| Some(*port) > last);
+        let wrapped = range.iter().filter(|port| Some(*port) <= last);
+        for port in after_last.chain(wrapped) {
+            match self.take_port(request, &ips, port) {
+                Err(PortError::Allocated { .. }) => {}
+                Err(PortError::Bind { source, .. }) if is_in_use(&source) => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    lock(&self.held).last.insert((request.proto, range), port);
+                    return Ok(());
+                }
+            }
+        }
+        Err(PortError::AllAllocated)
+    }
+
+    fn take_port(&mut self, request: &PortRequest, ips: &[IpAddr], port: Port) -> Result<(), PortError> {
+        let before = self.ports.len();
+        for ip in ips {
+            if let Err(error) = self.take_one(request, *ip, port) {
+                // The same port of the other family is of no use alone.
+                self.give_back(before);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_one(&mut self, request: &PortRequest, ip: IpAddr, port: Port) -> Result<(), PortError> {
+        let proto = request.proto;
+        if !lock(&self.held).claim(proto, port, ip) {
+            return Err(PortError::Allocated { ip, port });
+        }
+        let addr = SocketAddr::new(ip, port.get());
+        self.ports.push(PublishedPort { host_ip: ip, host_port: port, container: request.container, proto });
+        match hold(addr, proto) {
+            Ok(socket) => self.sockets.push(Some(socket)),
+            // A kernel without SCTP sockets still translates its packets, and no process can hold the port.
+            Err(error) if proto == Proto::Sctp && is_unknown_protocol(&error) => {
+                debug!(addr = %addr, "no sctp sockets in this kernel, port held by name only");
+                self.sockets.push(None);
+            }
+            Err(source) => {
+                self.give_back(self.ports.len() - 1);
+                return Err(PortError::Bind { addr, proto, source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back all ports from the `from`-th on.
+    fn give_back(&mut self, from: usize) {
+        // Closed before the names are free: whoever gets a name next can bind it.
+        self.sockets.truncate(from);
+        let mut held = lock(&self.held);
+        for port in self.ports.drain(from..) {
+            held.release(port.proto, port.host_port, port.host_ip);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.give_back(0);
+    }
+}
+
+impl Held {
+    /// Claims a port of an address. The unspecified address stands for all of its family.
+    fn claim(&mut self, proto: Proto, port: Port, ip: IpAddr) -> bool {
+        let all = self.addresses.entry((proto, port)).or_default();
+        let conflicts = |other: &IpAddr| {
+            Family::of(*other) == Family::of(ip)
+                && (*other == ip || other.is_unspecified() || ip.is_unspecified())
+        };
+        let free = !all.iter().any(conflicts);
+        if free {
+            all.push(ip);
+        }
+        free
+    }
+
+    fn release(&mut self, proto: Proto, port: Port, ip: IpAddr) {
+        if let Some(all) = self.addresses.get_mut(&(proto, port)) {
+            all.retain(|other| *other != ip);
+            if all.is_empty() {
+                self.addresses.remove(&(proto, port));
+            }
+        }
+    }
+}
+
+fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+    // Each change is one insertion or removal: there is no half of it.
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn addresses(request: &PortRequest) -> Vec<IpAddr> {
+    match request.host_ip {
+        Some(ip) => vec![ip],
+        None if has_ipv6() => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+        None => vec![Ipv4Addr::UNSPECIFIED.into()],
+    }
+}
+
+/// Whether the host has IPv6: without it not even ::1 can be bound.
+fn has_ipv6() -> bool {
+    hold(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0), Proto::Udp).is_ok()
+}
+
+fn ephemeral() -> PortRange {
+    let read = || {
+        let text = fs::read_to_string(EPHEMERAL).ok()?;
+        let mut numbers = text.split_whitespace().map(|number| number.parse().ok().and_then(Port::new));
+        PortRange::new(numbers.next()??, numbers.next()??).ok()
+    };
+    read().unwrap_or_else(|| {
+        let (first, last) = EPHEMERAL_DEFAULT;
+        let port = |number| Port::new(number).unwrap_or_else(|| unreachable!("not zero"));
+        PortRange::new(port(first), port(last)).unwrap_or_else(|_| port(last).into())
+    })
+}
+
+fn is_in_use(error: &io::Error) -> bool {
+    // EACCES: a port that only root may bind.
+    [Errno::EADDRINUSE, Errno::EACCES].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+}
+
+fn is_unknown_protocol(error: &io::Error) -> bool {
+    let unknown = [Errno::EPROTONOSUPPORT, Errno::ESOCKTNOSUPPORT, Errno::EINVAL];
+    unknown.iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+}

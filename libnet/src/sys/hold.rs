@@ -1,0 +1,80 @@
+//! Sockets that hold a port of the host and talk to nobody.
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, listen, setsockopt,
+        socket, sockopt,
+    },
+};
+
+use crate::types::Proto;
+
+/// Binds a socket to `addr`, so that nobody else can.
+///
+/// A TCP socket that is bound and does not listen is as good as none to a client: its SYN is refused, as for a port
+/// without a server, until the firewall leads it elsewhere. A datagram is dropped.
+///
+/// `SO_REUSEADDR` isn't set, because two sockets that have it could share the port as long as none of them listens.
+/// Connections of a former server in TIME_WAIT then count as holders; only if they are the only ones, the port is taken
+/// by a socket that listens, and a filter that drops everything keeps it from answering.
+pub(crate) fn hold(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
+    let fd = open(addr, proto)?;
+    if proto == Proto::Udp {
+        drop_all(&fd)?;
+    }
+    match bind(fd.as_raw_fd(), &SockaddrStorage::from(addr)) {
+        Err(Errno::EADDRINUSE) if proto != Proto::Udp => hold_beside_old_connections(addr, proto),
+        bound => Ok(bound.map(|()| fd)?),
+    }
+}
+
+fn hold_beside_old_connections(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
+    let fd = open(addr, proto)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    drop_all(&fd)?;
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;
+    listen(&fd, Backlog::new(0)?)?;
+    Ok(fd)
+}
+
+fn open(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
+    let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let (kind, protocol) = match proto {
+        Proto::Tcp => (SockType::Stream, SockProtocol::Tcp),
+        Proto::Udp => (SockType::Datagram, SockProtocol::Udp),
+        Proto::Sctp => (SockType::Stream, SockProtocol::Sctp),
+    };
+    let fd = socket(family, kind, SockFlag::SOCK_CLOEXEC, protocol)?;
+    if addr.is_ipv6() {
+        setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+    }
+    Ok(fd)
+}
+
+/// Attaches the classic BPF program `ret #0`: nothing passes.
+fn drop_all(fd: &OwnedFd) -> io::Result<()> {
+    // BPF_RET | BPF_K
+    let mut program = [libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 }];
+    let program = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
+    let length = libc::socklen_t::try_from(size_of_val(&program)).unwrap_or_default();
+    // SAFETY: the kernel reads `length` bytes of a `sock_fprog`, which points to one instruction; both live on this
+    // stack until the call returns, and it keeps neither.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            length,
+        )
+    };
+    Ok(Errno::result(result).map(drop)?)
+}
