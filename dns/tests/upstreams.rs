@@ -75,6 +75,32 @@ async fn no_such_name_is_an_answer() {
     assert_eq!(second.asked(), 0);
 }
 
+#[tokio::test]
+async fn a_slow_answer_holds_up_no_other_on_its_connection() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let fake = Fake::new(move |query, _| {
+        let _until_dropped = released.lock().unwrap().recv();
+        vec![addressed(query, 1)]
+    });
+    let served = serve(&[fake.host()], Limits::default());
+    let addr = served.addr;
+    tokio::task::spawn_blocking(move || {
+        let mut stream = connect(addr);
+        write_framed(&mut stream, &query("example.com.", 1).to_vec().unwrap());
+        write_framed(&mut stream, &query("c1.", 2).to_vec().unwrap());
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut next =
+            || read_framed(&mut stream).map(|reply| Message::from_vec(&reply).unwrap().metadata.id);
+        assert_eq!(next(), Some(2));
+        drop(release);
+        assert_eq!(next(), Some(1), "also after the client has said its last");
+        assert_eq!(next(), None);
+    })
+    .await
+    .unwrap();
+}
+
 /// The first of the list may know names of a company's own, which the second denies.
 #[tokio::test]
 async fn a_slow_first_server_is_not_overruled() {

@@ -1,10 +1,13 @@
-//! The TCP loop (RFC 7766): one task per connection, a bounded number of them, questions of one connection in
-//! order.
+//! The TCP loop (RFC 7766): one task per connection, and a bounded number of them.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -41,18 +44,48 @@ pub(super) async fn serve(handler: Arc<Handler>, listener: TcpListener) {
     }
 }
 
-async fn converse(handler: &Handler, mut stream: TcpStream) -> io::Result<()> {
+/// Reads on while questions are at the upstreams: replies leave as they come, and clients tell them by their id.
+async fn converse(handler: &Handler, stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let idle = handler.limits.idle;
-    let mut reply = Vec::new();
+    let (reader, mut writer) = stream.into_split();
+    let mut reading = pin!(Some(next_message(reader, idle)));
+    let mut forwards = FuturesUnordered::new();
     loop {
-        let message = timeout(idle, read_message(&mut stream)).await??;
-        handler.counters.tcp_queries.one();
-        if let Some(forwarding) = handler.handle(&message, Transport::Tcp, &mut reply) {
-            reply = handler.forward(forwarding).await;
-        }
+        let reply = tokio::select! {
+            Some(reply) = forwards.next() => reply,
+            Some((message, reader)) = some(reading.as_mut().as_pin_mut()) => match message {
+                Ok(message) => {
+                    reading.set(Some(next_message(reader, idle)));
+                    let mut reply = Vec::new();
+                    handler.counters.tcp_queries.one();
+                    let forwarding = handler.handle(&message, Transport::Tcp, &mut reply);
+                    forwards.extend(forwarding.map(|forwarding| handler.forward(forwarding)));
+                    reply
+                }
+                // Closed for writing, or idle; what is under way is still waited for.
+                Err(_) => {
+                    reading.set(None);
+                    continue;
+                }
+            },
+            else => return Ok(()),
+        };
         if !reply.is_empty() {
-            timeout(idle, write_message(&mut stream, &reply)).await??;
+            timeout(idle, write_message(&mut writer, &reply)).await??;
         }
     }
+}
+
+/// The next message and the reader again, so that a message half read is never lost to a `select!`.
+async fn next_message(mut reader: OwnedReadHalf, idle: Duration) -> (io::Result<Vec<u8>>, OwnedReadHalf) {
+    let message = match timeout(idle, read_message(&mut reader)).await {
+        Ok(message) => message,
+        Err(late) => Err(late.into()),
+    };
+    (message, reader)
+}
+
+async fn some<F: Future>(future: Option<F>) -> Option<F::Output> {
+    Some(future?.await)
 }

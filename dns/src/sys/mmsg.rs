@@ -74,6 +74,7 @@ impl Batch {
             self.sender_lens[i] = header.msg_hdr.msg_namelen;
             self.cut[i] = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
             self.replies[i].clear();
+            self.replies[i].shrink_to(ROOM); // One long answer must not hold its memory for ever.
         }
         self.received = count;
         Ok(if count < BATCH { Received::All } else { Received::MoreMayWait })
