@@ -1,10 +1,13 @@
 //! Plans for endpoints.
 
+use std::net::IpAddr;
+
 use super::{
-    Admission, Inside, Join, Parting, Setting, Step,
+    Inside, Join, Parting, Setting, Step,
     names::{Owner, host_link, host_mac},
 };
 use crate::{
+    firewall::FirewallEndpoint,
     host::{BridgeNetwork, DefaultRoute, EndpointSpec},
     link::veth::PortFlags,
     ports::PortRequest,
@@ -25,16 +28,17 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, bridge_filtered: bo
         steps.push(Step::SetInside(vec![Setting::new(format!("ipv6/conf/{}/disable_ipv6", ep.ifname), "0")]));
     }
     steps.push(Step::Configure(inside(ep)));
-    let addresses = ep.addresses().map(|address| address.ip()).collect();
-    steps.push(Step::AdmitEndpoint(Admission { endpoint: ep.id, network: net.id, addresses }));
+    // The ports join when they are reserved.
+    steps.push(Step::AdmitEndpoint(FirewallEndpoint::new(ep, &[])));
     steps
 }
 
 /// The steps that detach an endpoint: first no packet, then no rule, then the ports for others.
-pub(crate) fn detach(who: Admission) -> Vec<Step> {
-    let endpoint = who.endpoint;
+pub(crate) fn detach(who: &FirewallEndpoint) -> Vec<Step> {
+    let endpoint = who.id;
+    let neighbours = who.v4.map(IpAddr::V4).into_iter().chain(who.v6.map(IpAddr::V6)).collect();
     vec![
-        Step::Part(Parting { network: who.network, link: host_link(&endpoint), neighbours: who.addresses }),
+        Step::Part(Parting { network: who.network, link: host_link(&endpoint), neighbours }),
         Step::ExpelEndpoint(endpoint),
         Step::ReleasePorts,
         Step::Leave(endpoint),

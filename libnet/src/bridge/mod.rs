@@ -9,4 +9,4 @@ mod step;
 pub(crate) use compare::{Difference, InUse, compare};
 pub(crate) use endpoint::{attach, detach, flags};
 pub(crate) use network::{create, remove};
-pub(crate) use step::{Admission, Inside, Join, Parting, Setting, Step};
+pub(crate) use step::{Inside, Join, Parting, Setting, Step};

@@ -8,6 +8,7 @@ use std::{
 use ipnetwork::IpNetwork;
 
 use crate::{
+    firewall::FirewallEndpoint,
     host::BridgeNetwork,
     link::veth::PortFlags,
     ports::PortRequest,
@@ -50,7 +51,7 @@ pub(crate) enum Step {
     /// Configure the end inside: addresses, up, default routes.
     Configure(Inside),
     /// Open the firewall for an endpoint and the ports that were reserved for it.
-    AdmitEndpoint(Admission),
+    AdmitEndpoint(FirewallEndpoint),
     /// Close it.
     ExpelEndpoint(EndpointId),
     /// Fails.
@@ -69,14 +70,6 @@ impl Setting {
     pub(crate) fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
         Self { key: key.into(), value: value.into() }
     }
-}
-
-/// Whom the firewall lets through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Admission {
-    pub(crate) endpoint: EndpointId,
-    pub(crate) network: NetworkId,
-    pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// The veth pair of an endpoint.
@@ -150,7 +143,7 @@ impl fmt::Display for Step {
             Self::Join(join) => write!(f, "create veth pair {} - {}", join.host, join.inside),
             Self::SetInside(settings) => write!(f, "set {} in the sandbox", keys(settings)),
             Self::Configure(inside) => write!(f, "configure {} in the sandbox", inside.name),
-            Self::AdmitEndpoint(who) => write!(f, "open the firewall for endpoint {:?}", who.endpoint),
+            Self::AdmitEndpoint(who) => write!(f, "open the firewall for endpoint {:?}", who.id),
             Self::ExpelEndpoint(id) => write!(f, "close the firewall for endpoint {id:?}"),
             #[cfg(test)]
             Self::Refuse => f.write_str("fail"),

@@ -10,6 +10,7 @@ use crate::{
         Inside, Join, Parting, Setting, Step,
         names::{CONDEMNED, GROUP, Owner, bridge_mac},
     },
+    firewall::{Change, FirewallEndpoint},
     host::BridgeNetwork,
     link::{self, Which, address, bridge, neighbour, route, veth},
     observe,
@@ -64,12 +65,12 @@ impl Apply for Effects<'_> {
             Step::Set(settings) => Ok(undo_settings(settings::apply(&self.host.netns, settings)?)),
             Step::ForwardV6 => Ok(undo_settings(settings::forward_v6(&self.host.netns)?)),
             Step::AdmitNetwork(net) => {
-                self.host.gate.admit_network(net)?;
+                self.host.change_firewall(Change::AddNetwork((&**net).into()))?;
                 Ok(Some(Step::ExpelNetwork(net.id)))
             }
-            Step::ExpelNetwork(id) => done(self.host.gate.expel_network(*id)),
+            Step::ExpelNetwork(id) => done(self.host.change_firewall(Change::RemoveNetwork(*id))),
             Step::ReservePorts(requests) => {
-                self.ports = Some(self.host.gate.reserve(requests)?);
+                self.ports = Some(self.host.ports.reserve(requests)?);
                 Ok(Some(Step::ReleasePorts))
             }
             Step::ReleasePorts => {
@@ -77,10 +78,11 @@ impl Apply for Effects<'_> {
                 Ok(None)
             }
             Step::AdmitEndpoint(who) => {
-                self.host.gate.admit_endpoint(who, self.ports.as_ref())?;
-                Ok(Some(Step::ExpelEndpoint(who.endpoint)))
+                let ports = self.ports.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
+                self.host.change_firewall(Change::AddEndpoint(FirewallEndpoint { ports, ..who.clone() }))?;
+                Ok(Some(Step::ExpelEndpoint(who.id)))
             }
-            Step::ExpelEndpoint(id) => done(self.host.gate.expel_endpoint(*id)),
+            Step::ExpelEndpoint(id) => done(self.host.change_firewall(Change::RemoveEndpoint(*id))),
             Step::Join(join) => self.join(join),
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
             Step::Configure(inside) => self.configure(inside),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     bridge::{self, Step, names::host_link},
+    firewall::{Change, FirewallEndpoint},
     netns::NetNs,
     plan,
     ports::{PortRequest, PublishedPort},
@@ -58,11 +59,11 @@ impl Host {
     /// # Errors
     /// If the endpoint is not attached, or a port can't be had; none of `ports` is published then.
     pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
-        let (who, mut all) = self.inner.state.with_endpoint(id, |endpoint| endpoint.admission(id))?;
-        let held = self.inner.gate.reserve(ports).map_err(publishing)?;
+        let mut who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
+        let held = self.inner.ports.reserve(ports).map_err(publishing)?;
         let new = held.ports().to_vec();
-        all.extend(&new);
-        self.inner.gate.republish(&who, &all).map_err(publishing)?;
+        who.ports.extend(&new);
+        self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
         self.inner.state.with_endpoint(id, |endpoint| endpoint.ports.push(held))?;
         Ok(new)
     }
@@ -72,8 +73,8 @@ impl Host {
     /// # Errors
     /// If the endpoint is not attached, or the firewall refuses.
     pub fn unpublish(&self, id: EndpointId) -> Result<(), HostError> {
-        let (who, _) = self.inner.state.with_endpoint(id, |endpoint| endpoint.admission(id))?;
-        self.inner.gate.republish(&who, &[]).map_err(publishing)?;
+        let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
+        self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
         self.inner.state.with_endpoint(id, |endpoint| endpoint.ports.clear())
     }
 }
@@ -90,13 +91,8 @@ impl Inner {
         steps: &[Step],
     ) -> Result<AttachedEndpoint, HostError> {
         let host_link = host_link(&ep.id);
-        let record = |ports| Endpoint {
-            network: ep.network,
-            sandbox: sandbox.name().to_owned(),
-            addresses: ep.addresses().map(|address| address.ip()).collect(),
-            ports,
-        };
-        self.state.claim(ep.id, record(Vec::new()))?;
+        let spec = FirewallEndpoint::new(ep, &[]);
+        self.state.claim(Endpoint { spec, sandbox: sandbox.name().to_owned(), ports: Vec::new() })?;
         let mut effects = self.effects_in(sandbox)?;
         let made = plan::set_up(steps, &mut effects);
         let held = effects.ports.take();
@@ -113,9 +109,9 @@ impl Inner {
     }
 
     fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
-        let (who, _) = self.state.with_endpoint(id, |endpoint| endpoint.admission(id))?;
+        let who = self.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
         let mut effects = self.effects_in(sandbox)?;
-        let failed = plan::tear_down(&bridge::detach(who), &mut effects);
+        let failed = plan::tear_down(&bridge::detach(&who), &mut effects);
         drop(effects);
         // With the record go the ports that it holds.
         self.state.take_endpoint(id);

@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use crate::{
+    firewall::FirewallError,
     observe::{NetlinkError, ObserveError},
     plan::Failed,
     types::{EndpointId, IfName, NetworkId},
@@ -40,7 +41,9 @@ pub enum HostError {
         #[source]
         source: io::Error,
     },
-    // PORT1
+    /// The firewall.
+    #[error(transparent)]
+    Firewall(#[from] FirewallError),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -67,7 +70,9 @@ pub enum StepError {
     /// A setting, a namespace, a file.
     #[error(transparent)]
     Io(#[from] io::Error),
-    // PORT2
+    /// The firewall refused.
+    #[error(transparent)]
+    Firewall(#[from] FirewallError),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),

@@ -28,14 +28,19 @@ pub use spec::{
     HostConfig, Report,
 };
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{PoisonError, RwLock},
+};
 
 use admission::Sockets;
-use gate::Gate;
+use gate::PortTable;
 use janitor::Janitor;
 use state::State;
 
 use crate::{
+    firewall::{Change, Firewall},
     netns::{NetNs, Pool},
     sys::sysctl,
 };
@@ -52,7 +57,10 @@ struct Inner {
     netns_dir: PathBuf,
     netns: NetNs,
     sockets: Sockets,
-    gate: Gate,
+    firewall: Firewall,
+    /// Held for writing while the firewall is compared with the kernel as a whole.
+    comparing: RwLock<()>,
+    ports: PortTable,
     janitor: Janitor,
     state: State,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
@@ -68,7 +76,9 @@ impl Host {
         let inner = Inner {
             netns: NetNs::current().map_err(HostError::Open)?,
             sockets: Sockets::open(config.concurrency).map_err(HostError::Open)?,
-            gate: Gate::open().map_err(HostError::Open)?,
+            firewall: Firewall::open()?,
+            comparing: RwLock::default(),
+            ports: PortTable::open().map_err(HostError::Open)?,
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
@@ -107,6 +117,12 @@ impl Host {
 }
 
 impl Inner {
+    fn change_firewall(&self, change: Change) -> Result<(), StepError> {
+        // Nothing is behind the lock that a panic could have left half done.
+        let _unhurried = self.comparing.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.firewall.apply(change)?)
+    }
+
     fn path_of(&self, name: &str) -> Result<PathBuf, HostError> {
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(HostError::sandbox(name, "name it")(io::ErrorKind::InvalidInput.into()));

@@ -1,6 +1,6 @@
 //! Start-up and healing, which are the same: look, compare with what is declared, apply the difference.
 
-use std::{fs, io};
+use std::{fs, io, sync::PoisonError};
 
 use super::{Declared, EndpointSpec, Host, HostError, Inner, Report, Sandbox, StepError, state::Endpoint};
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
         self, Difference, InUse,
         names::{CONDEMNED, Owner, host_link},
     },
+    firewall::{Change, FirewallEndpoint, FirewallError},
     link::{self, Which, veth},
     netns::NetNs,
     observe::{self, Snapshot},
@@ -32,19 +33,17 @@ impl Host {
         inner.is_alive(ep)?;
         let held = match ep.ports.is_empty() {
             true => None,
-            false => Some(inner.gate.reserve(&ep.ports).map_err(adopting)?),
+            false => Some(inner.ports.reserve(&ep.ports).map_err(adopting)?),
         };
-        let ports = held.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
         let endpoint = Endpoint {
-            network: ep.network,
+            spec: FirewallEndpoint::new(ep, &[]),
             sandbox: sandbox.name().to_owned(),
-            addresses: ep.addresses().map(|address| address.ip()).collect(),
             ports: held.into_iter().collect(),
         };
-        let (who, _) = endpoint.admission(ep.id);
-        inner.state.claim(ep.id, endpoint)?;
+        let who = endpoint.in_firewall();
         sandbox.adopt_interface(ep)?;
-        inner.gate.republish(&who, &ports).map_err(adopting)?;
+        inner.state.claim(endpoint)?;
+        inner.change_firewall(Change::AddEndpoint(who)).map_err(adopting)?;
         tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, "endpoint adopted");
         Ok(())
     }
@@ -56,9 +55,7 @@ impl Host {
     pub fn clear(&self) -> Result<(), HostError> {
         self.inner.state.forget_all();
         let mut errors = self.inner.reconcile(&Declared::default(), &InUse::default())?.errors;
-        errors.extend(
-            self.inner.gate.clear().err().map(|source| HostError::of_step("clear the firewall", source)),
-        );
+        errors.extend(self.inner.firewall.clear().err().map(HostError::from));
         HostError::gather(errors)
     }
 }
@@ -74,8 +71,7 @@ impl Inner {
         self.remove_ghosts(&difference, &mut report);
         self.restore_networks(declared, &difference, &mut report);
         self.rejoin(&difference.loose, &mut report);
-        let restored = self.gate.replace(declared);
-        report.errors.extend(restored.err().map(|source| HostError::of_step("restore the firewall", source)));
+        report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));
         self.janitor.sweep();
         Ok(report)
     }
@@ -141,6 +137,21 @@ impl Inner {
         let flags = bridge::flags(&network.spec, self.bridge_filtered);
         self.send(vec![link::join_bridge(&name, network.bridge), veth::mark(&name, alias, flags)])
             .map_err(|source| HostError::of_step(&format!("put link {name} into its bridge"), source))
+    }
+
+    /// The firewall as it was declared so far, with the endpoints that are not known here yet.
+    fn restore_firewall(&self, declared: &Declared, in_use: &InUse) -> Vec<FirewallError> {
+        // Nothing is behind the lock that a panic could have left half done.
+        let _alone = self.comparing.write().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = self.firewall.declared();
+        let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
+        let unknown = endpoints.filter(|endpoint| !in_use.endpoints.contains(&endpoint.spec.id));
+        let changes = unknown.map(|new| Change::AddEndpoint(FirewallEndpoint::new(&new.spec, &new.ports)));
+        // One whose network could not be restored keeps the others from nothing.
+        let mut errors: Vec<FirewallError> =
+            changes.filter_map(|change| wanted.change(change).err()).collect();
+        errors.extend(self.firewall.replace(wanted).err());
+        errors
     }
 
     fn is_alive(&self, ep: &EndpointSpec) -> Result<(), HostError> {

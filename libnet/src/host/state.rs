@@ -3,14 +3,13 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use super::{BridgeNetwork, HostError, gate::Reservation};
 use crate::{
-    bridge::{Admission, InUse},
-    ports::PublishedPort,
+    bridge::InUse,
+    firewall::FirewallEndpoint,
     types::{EndpointId, NetworkId},
 };
 
@@ -35,19 +34,19 @@ pub(crate) struct Network {
 /// An endpoint of this host.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) network: NetworkId,
+    /// Who it is, without ports.
+    pub(crate) spec: FirewallEndpoint,
     /// Name of the sandbox that it is in.
     pub(crate) sandbox: String,
-    pub(crate) addresses: Vec<IpAddr>,
     /// Host ports that are held for it.
     pub(crate) ports: Vec<Reservation>,
 }
 
 impl Endpoint {
-    /// Whom the firewall knows, and the ports published for it.
-    pub(crate) fn admission(&self, endpoint: EndpointId) -> (Admission, Vec<PublishedPort>) {
-        let who = Admission { endpoint, network: self.network, addresses: self.addresses.clone() };
-        (who, self.ports.iter().flat_map(|held| held.ports().iter().copied()).collect())
+    /// As the firewall knows it, with the ports published for it.
+    pub(crate) fn in_firewall(&self) -> FirewallEndpoint {
+        let ports = self.ports.iter().flat_map(|held| held.ports().iter().copied()).collect();
+        FirewallEndpoint { ports, ..self.spec.clone() }
     }
 }
 
@@ -70,7 +69,8 @@ impl State {
     }
 
     /// Enters the endpoint, so that no second caller attaches it meanwhile.
-    pub(crate) fn claim(&self, id: EndpointId, endpoint: Endpoint) -> Result<(), HostError> {
+    pub(crate) fn claim(&self, endpoint: Endpoint) -> Result<(), HostError> {
+        let id = endpoint.spec.id;
         match self.lock().endpoints.entry(id) {
             std::collections::hash_map::Entry::Occupied(_) => Err(HostError::Attached(id)),
             std::collections::hash_map::Entry::Vacant(free) => {
