@@ -4,9 +4,11 @@
 use std::os::fd::OwnedFd;
 
 use dns::{Forward, Host};
+use ipnetwork::Ipv4Network;
 use libnet::{
+    host::DefaultRoute,
     netns::DnsSockets,
-    ports::PublishedPort,
+    ports::{PortRequest, PublishedPort},
     store::{Change, Store},
     types::{ContainerId, NetworkId},
 };
@@ -15,7 +17,7 @@ use super::{
     EndpointAsk, EndpointView, NetworkError, SandboxAsk, SandboxView, endpoint,
     inner::{Inner, delete_endpoint, delete_lease, failed, put_endpoint},
     kernel::KernelError,
-    record::{EndpointRecord, LEASES, SANDBOXES, SandboxRecord, sandbox_name},
+    record::{EndpointRecord, LEASES, SANDBOXES, SandboxRecord, exactly, sandbox_name},
     state::{Connecting, GatewayMove, NewLease},
 };
 use crate::{error::chain, names::Scope};
@@ -73,7 +75,9 @@ impl Inner {
     /// Intent to disk, then the kernel.
     fn attach(&self, plan: &Connecting) -> Result<Vec<PublishedPort>, NetworkError> {
         let mut live = vec![put_endpoint(&plan.record)?];
-        if let (Some(sandbox), true) = (&plan.sandbox, plan.record.is_gateway) {
+        if let Some(sandbox) =
+            plan.sandbox.as_ref().filter(|sandbox| sandbox.requests != plan.requests_before)
+        {
             live.push(Change::put(SANDBOXES, sandbox.container, sandbox)?);
         }
         if let Some((lease, NewLease::Yes)) = &plan.lease {
@@ -102,23 +106,24 @@ impl Inner {
     }
 
     fn undo_attach(&self, plan: &Connecting) {
-        if let (Some(sandbox), Some(_)) = (&plan.sandbox, &plan.record.spec) {
-            if let Err(error) = self.kernel.detach(&sandbox.name, plan.record.id) {
-                tracing::warn!(endpoint.id = %plan.record.id, error = chain(&error), "endpoint of a failed connect stays");
-            }
+        if let (Some(sandbox), Some(spec)) = (&plan.sandbox, &plan.record.spec)
+            && let Err(error) = self.kernel.detach(&sandbox.name, spec.id)
+        {
+            tracing::warn!(endpoint.id = %spec.id, error = chain(&error), "endpoint of a failed connect stays");
         }
         self.undo_connect(plan);
     }
 
     fn undo_connect(&self, plan: &Connecting) {
-        let (container, network) = (plan.record.container, plan.record.network);
         self.withdraw_names(&plan.record);
-        self.undo(&*self.live, &[delete_endpoint(&plan.record)]);
-        let mut state = self.state();
-        state.drop_endpoint(container, network);
+        self.state().abandon_connect(plan);
+        let mut changes = vec![delete_endpoint(&plan.record)];
+        let sandbox = plan.sandbox.clone().filter(|sandbox| sandbox.requests != plan.requests_before);
+        let sandbox =
+            sandbox.map(|sandbox| SandboxRecord { requests: plan.requests_before.clone(), ..sandbox });
+        changes.extend(sandbox.and_then(|sandbox| Change::put(SANDBOXES, sandbox.container, &sandbox).ok()));
+        self.undo(&*self.live, &changes);
         if let Some((lease, NewLease::Yes)) = &plan.lease {
-            state.release_lease(container, network);
-            drop(state);
             self.undo(self.store(lease.durability), &[delete_lease(lease)]);
         }
     }
@@ -131,26 +136,72 @@ impl Inner {
     }
 
     fn move_gateway(&self, change: &GatewayMove) -> Result<(), NetworkError> {
-        let mut changes = Vec::new();
+        self.try_move_gateway(change).inspect_err(|_| {
+            if let Err(error) = self.move_gateway_back(change) {
+                tracing::error!(
+                    sandbox.name = change.sandbox,
+                    error = chain(&error),
+                    "container is left without a gateway"
+                );
+            }
+        })
+    }
+
+    fn try_move_gateway(&self, change: &GatewayMove) -> Result<(), NetworkError> {
+        let mut changed = Vec::new();
         if let Some(from) = &change.from {
             let withdraw = || -> Result<(), KernelError> {
                 self.kernel.unpublish(from.id)?;
-                self.kernel.set_default_route(&change.sandbox, from.id, libnet::host::DefaultRoute::None)
+                self.kernel.set_default_route(&change.sandbox, from.id, DefaultRoute::None)
             };
             withdraw().map_err(failed("move the gateway from endpoint", from.id))?;
-            changes.extend(self.state().unset_gateway(from));
+            changed.extend(self.state().unset_gateway(from));
         }
         if let Some(to) = &change.to {
-            let route = self.state().network(to.network).map(endpoint::route)?;
-            let moved = self.kernel.set_default_route(&change.sandbox, to.id, route);
-            moved.map_err(failed("move the gateway to endpoint", to.id))?;
-            let ports = match change.ports.as_slice() {
-                [] => Vec::new(),
-                ports => self.kernel.publish(to.id, ports).map_err(|source| attach_failed(to, source))?,
-            };
-            changes.extend(self.state().set_gateway(to, change.ports.clone(), ports));
+            changed.extend(self.lead_through(&change.sandbox, to, &change.ports)?);
         }
-        let changes = changes.iter().map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
+        self.write_down(&changed)
+    }
+
+    /// Default route and published ports lead to this endpoint from now on.
+    fn lead_through(
+        &self,
+        sandbox: &str,
+        to: &EndpointRecord,
+        ports: &[PortRequest],
+    ) -> Result<Option<EndpointRecord>, NetworkError> {
+        let route = self.state().network(to.network).map(endpoint::route)?;
+        let moved = self.kernel.set_default_route(sandbox, to.id, route);
+        moved.map_err(failed("move the gateway to endpoint", to.id))?;
+        let published = match ports {
+            [] => Vec::new(),
+            ports => self.kernel.publish(to.id, ports).map_err(|source| attach_failed(to, source))?,
+        };
+        Ok(self.state().set_gateway(to, published))
+    }
+
+    /// However far a move came, the old gateway is the gateway afterwards.
+    fn move_gateway_back(&self, change: &GatewayMove) -> Result<(), NetworkError> {
+        let mut changed = Vec::new();
+        for record in change.to.iter().chain(&change.from) {
+            self.kernel.unpublish(record.id).map_err(failed("unpublish the ports of endpoint", record.id))?;
+            changed.extend(self.state().unset_gateway(record));
+        }
+        match (&change.from, &change.to) {
+            (Some(from), _) => {
+                changed.extend(self.lead_through(&change.sandbox, from, &exactly(&from.ports))?);
+            }
+            (None, Some(to)) => {
+                let undone = self.kernel.set_default_route(&change.sandbox, to.id, DefaultRoute::None);
+                undone.map_err(failed("move the gateway from endpoint", to.id))?;
+            }
+            (None, None) => {}
+        }
+        self.write_down(&changed)
+    }
+
+    fn write_down(&self, endpoints: &[EndpointRecord]) -> Result<(), NetworkError> {
+        let changes = endpoints.iter().map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
         Ok(self.live.commit(&changes)?)
     }
 
@@ -186,22 +237,19 @@ impl Inner {
             self.kernel.detach(sandbox, endpoint.id).map_err(failed("detach endpoint", endpoint.id))?;
         }
         self.told(container, endpoint.network, "disconnect");
-        // The ports of a gateway that leaves go to the next one, to the same numbers.
-        let (change, from) = {
+        let change = {
             let mut state = self.state();
-            let ports = super::state::exactly(&endpoint.ports);
             state.drop_endpoint(container, endpoint.network);
-            let change = state.gateway_move(container).filter(|_| endpoint.is_gateway);
-            (
-                change.map(|change| GatewayMove {
-                    ports: if ports.is_empty() { change.ports.clone() } else { ports },
-                    ..change
-                }),
-                endpoint,
-            )
+            state.gateway_move(container).filter(|_| endpoint.is_gateway)
         };
-        let moved = change.map_or(Ok(()), |change| self.move_gateway(&change));
-        self.live.commit(&[delete_endpoint(from)])?;
+        // The ports of a gateway that leaves go to the next one, to the same numbers.
+        let moved = change.map_or(Ok(()), |mut change| {
+            if !endpoint.ports.is_empty() {
+                change.ports = exactly(&endpoint.ports);
+            }
+            self.move_gateway(&change)
+        });
+        self.live.commit(&[delete_endpoint(endpoint)])?;
         moved?;
         self.rescope(container)
     }
@@ -267,7 +315,7 @@ impl Inner {
                     view.endpoint,
                     Host {
                         names: view.dns_names,
-                        v4: view.v4.map(|net| net.ip()),
+                        v4: view.v4.map(Ipv4Network::ip),
                         v6: view.v6.map(|net| net.ip()),
                     },
                 )

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -26,9 +27,9 @@ use crate::{
 };
 
 /// Fills a slice with random bytes.
-pub(super) type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 /// Says what time it is.
-pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The networks of a host.
 pub(super) struct Inner {
@@ -135,12 +136,8 @@ pub(super) fn delete_lease(lease: &Lease) -> Change {
 }
 
 /// An error of the kernel, with what was to be done to what.
-pub(super) fn failed(
-    action: &'static str,
-    object: impl ToString,
-) -> impl FnOnce(KernelError) -> NetworkError {
-    let object = object.to_string();
-    move |source| NetworkError::Host { action, object, source }
+pub(super) fn failed(action: &'static str, object: impl Display) -> impl FnOnce(KernelError) -> NetworkError {
+    move |source| NetworkError::Host { action, object: object.to_string(), source }
 }
 
 fn pools(config: &NetworkConfig) -> Result<Pools, NetworkError> {

@@ -23,6 +23,8 @@ mod recovery;
 mod service;
 mod state;
 mod subnet;
+#[cfg(test)]
+mod tests;
 
 pub use ask::{
     Chosen, Driver, Durability, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkSummary, SandboxAsk,
@@ -30,5 +32,6 @@ pub use ask::{
 };
 pub use config::NetworkConfig;
 pub use error::{NetworkError, Problems};
+pub use inner::{Clock, Random};
 pub use kernel::KernelError;
 pub use service::{NetworkParts, Networks};

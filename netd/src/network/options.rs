@@ -149,8 +149,8 @@ fn gateway_mode(mode: &str, internal: Internal) -> Result<(), NetworkError> {
     Err(NetworkError::Invalid(text))
 }
 
-fn invalid(key: &str, value: &str, reason: impl ToString) -> NetworkError {
-    NetworkError::InvalidOption { key: key.to_owned(), value: value.to_owned(), reason: reason.to_string() }
+fn invalid(key: &str, value: &str, reason: impl std::fmt::Display) -> NetworkError {
+    NetworkError::InvalidOption { key: key.to_owned(), value: value.to_owned(), reason: format!("{reason}") }
 }
 
 #[cfg(test)]

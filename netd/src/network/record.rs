@@ -9,7 +9,7 @@ use std::{
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use libnet::{
     host::{BridgeNetwork, EndpointSpec},
-    ports::{PortRequest, PublishedPort},
+    ports::{HostPort, PortRequest, PublishedPort},
     types::{ContainerId, EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
 };
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,27 @@ pub(super) fn v6_in(subnet: &SubnetRecord, ip: impl Into<IpAddr>) -> Option<Ipv6
         IpAddr::V6(ip) => Ipv6Network::new(ip, subnet.net.prefix()).ok(),
         IpAddr::V4(_) => None,
     }
+}
+
+impl EndpointRecord {
+    /// Notes the ports that are published. Whoever takes the endpoint over asks for exactly these.
+    pub(super) fn publish(&mut self, ports: Vec<PublishedPort>) {
+        if let Some(spec) = &mut self.spec {
+            spec.ports = exactly(&ports);
+        }
+        self.ports = ports;
+    }
+}
+
+/// The ports that were published, to be asked for again.
+pub(super) fn exactly(ports: &[PublishedPort]) -> Vec<PortRequest> {
+    let exactly = |port: &PublishedPort| PortRequest {
+        host_ip: Some(port.host_ip),
+        host: HostPort::Exactly(port.host_port),
+        container: port.container,
+        proto: port.proto,
+    };
+    ports.iter().map(exactly).collect()
 }
 
 impl Lease {

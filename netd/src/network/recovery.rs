@@ -20,7 +20,6 @@ use super::{
     inner::{Inner, delete_endpoint, delete_lease, failed},
     kernel::{Found, KernelError},
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NETWORKS, NetworkRecord, SANDBOXES, SandboxRecord},
-    state::exactly,
 };
 use crate::error::chain;
 
@@ -117,11 +116,8 @@ impl Inner {
 
     fn on_host(&self) -> Declared {
         let state = self.state();
-        let endpoint = |record: EndpointRecord| {
-            let mut spec = record.spec?;
-            spec.ports = exactly(&record.ports);
-            Some(DeclaredEndpoint { spec, ports: record.ports })
-        };
+        let endpoint =
+            |record: EndpointRecord| Some(DeclaredEndpoint { spec: record.spec?, ports: record.ports });
         let sandbox = |sandbox: &SandboxRecord| DeclaredSandbox {
             name: sandbox.name.clone(),
             endpoints: state.endpoints_of(sandbox.container).into_iter().filter_map(endpoint).collect(),
@@ -154,9 +150,9 @@ impl Inner {
     fn adopt_kernel(&self, sandbox: &SandboxRecord, endpoints: &[EndpointRecord]) -> Result<(), KernelError> {
         self.kernel.adopt_sandbox(&sandbox.name)?;
         for record in endpoints {
-            let Some(mut spec) = record.spec.clone() else { continue };
-            spec.ports = exactly(&record.ports);
-            self.kernel.adopt_endpoint(&sandbox.name, &spec)?;
+            if let Some(spec) = &record.spec {
+                self.kernel.adopt_endpoint(&sandbox.name, spec)?;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
-use jiff::Timestamp;
 use libnet::{
     host::Host,
     store::Store,
@@ -14,7 +13,7 @@ use netd_api::{Filters, models};
 use super::{
     EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError, NetworkSummary, SandboxAsk,
     SandboxView, endpoint,
-    inner::{Inner, Parts},
+    inner::{Clock, Inner, Parts, Random},
     inspect::{self, ListFilter},
     kernel::HostKernel,
 };
@@ -33,9 +32,9 @@ pub struct NetworkParts {
     /// Where creations, connections and removals are told.
     pub events: Events,
     /// Fills a slice with random bytes.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Random,
     /// What time it is.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub clock: Clock,
 }
 
 /// All networks of a host. Requests about one container must come one after the other; its owner sees to that.

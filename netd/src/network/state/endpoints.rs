@@ -3,7 +3,7 @@
 
 use libnet::{
     host::{DefaultRoute, EndpointSpec},
-    ports::{HostPort, PortRequest, PublishedPort},
+    ports::{PortRequest, PublishedPort},
     types::{ContainerId, IfName, MacAddr, NetworkId},
 };
 
@@ -11,7 +11,7 @@ use super::{Endpoint, Member, NewLease, State};
 use crate::network::{
     Driver, EndpointAsk, EndpointView, NetworkError, endpoint,
     gateway::{self, Candidate},
-    record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, v4_in, v6_in},
+    record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, exactly, v4_in, v6_in},
 };
 
 /// An endpoint that is about to be attached.
@@ -21,6 +21,8 @@ pub(in crate::network) struct Connecting {
     pub(in crate::network) sandbox: Option<SandboxRecord>,
     pub(in crate::network) record: EndpointRecord,
     pub(in crate::network) lease: Option<(Lease, NewLease)>,
+    /// The published ports that the container asked for before.
+    pub(in crate::network) requests_before: Vec<PortRequest>,
 }
 
 /// The default route, and the published ports with it, go from one endpoint of a sandbox to another.
@@ -51,6 +53,7 @@ impl State {
             sandbox: member.sandbox.clone(),
             record: endpoint::record(container, ask),
             lease: None,
+            requests_before: member.sandbox.iter().flat_map(|sandbox| sandbox.requests.clone()).collect(),
         };
         if network.driver == Driver::Bridge {
             self.plan_attach(&mut connecting, &network, ask, mac).inspect_err(|_| self.sweep(container))?;
@@ -94,6 +97,19 @@ impl State {
         Ok(())
     }
 
+    /// Forgets an endpoint that could not be attached, and a lease that was made for it.
+    pub(in crate::network) fn abandon_connect(&mut self, connecting: &Connecting) {
+        let (container, network) = (connecting.record.container, connecting.record.network);
+        if let Some(sandbox) = self.containers.get_mut(&container).and_then(|member| member.sandbox.as_mut())
+        {
+            sandbox.requests.clone_from(&connecting.requests_before);
+        }
+        if let Some((_, NewLease::Yes)) = connecting.lease {
+            self.release_lease(container, network);
+        }
+        self.drop_endpoint(container, network);
+    }
+
     /// The endpoint is attached, with these ports.
     pub(in crate::network) fn connected(
         &mut self,
@@ -103,7 +119,7 @@ impl State {
     ) {
         if let Some(endpoint) = self.endpoint_mut(container, network) {
             endpoint.attached = true;
-            endpoint.record.ports = ports;
+            endpoint.record.publish(ports);
         }
     }
 
@@ -176,11 +192,10 @@ impl State {
     pub(in crate::network) fn unset_gateway(&mut self, record: &EndpointRecord) -> Option<EndpointRecord> {
         let endpoint = &mut self.endpoint_mut(record.container, record.network)?.record;
         endpoint.is_gateway = false;
-        endpoint.ports.clear();
         if let Some(spec) = &mut endpoint.spec {
             spec.default_route = DefaultRoute::None;
-            spec.ports.clear();
         }
+        endpoint.publish(Vec::new());
         Some(endpoint.clone())
     }
 
@@ -188,17 +203,15 @@ impl State {
     pub(in crate::network) fn set_gateway(
         &mut self,
         record: &EndpointRecord,
-        asked: Vec<PortRequest>,
         ports: Vec<PublishedPort>,
     ) -> Option<EndpointRecord> {
         let route = self.network(record.network).map(endpoint::route).unwrap_or_default();
         let endpoint = &mut self.endpoint_mut(record.container, record.network)?.record;
         endpoint.is_gateway = true;
-        endpoint.ports = ports;
         if let Some(spec) = &mut endpoint.spec {
             spec.default_route = route;
-            spec.ports = asked;
         }
+        endpoint.publish(ports);
         Some(endpoint.clone())
     }
 
@@ -243,17 +256,6 @@ impl State {
     fn endpoint_mut(&mut self, container: ContainerId, network: NetworkId) -> Option<&mut Endpoint> {
         self.containers.get_mut(&container)?.endpoints.get_mut(&network)
     }
-}
-
-/// The ports that were published, to be asked for again.
-pub(in crate::network) fn exactly(ports: &[PublishedPort]) -> Vec<PortRequest> {
-    let exactly = |port: &PublishedPort| PortRequest {
-        host_ip: Some(port.host_ip),
-        host: HostPort::Exactly(port.host_port),
-        container: port.container,
-        proto: port.proto,
-    };
-    ports.iter().map(exactly).collect()
 }
 
 /// The name that is asked for, else the first of `eth0`, `eth1`, … that the container doesn't have.

@@ -5,8 +5,6 @@
 mod endpoints;
 mod leases;
 mod networks;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +14,7 @@ use libnet::{
 };
 
 use super::record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord};
-pub(super) use endpoints::{Connecting, GatewayMove, exactly};
+pub(super) use endpoints::{Connecting, GatewayMove};
 pub(super) use leases::NewLease;
 pub(super) use networks::Surroundings;
 
@@ -110,6 +108,17 @@ impl State {
     /// The containers that have a sandbox.
     pub(super) fn sandboxes(&self) -> impl Iterator<Item = &SandboxRecord> {
         self.containers.values().filter_map(|member| member.sandbox.as_ref())
+    }
+
+    /// Everything but where the search for the next address begins, as sorted lines.
+    #[cfg(test)]
+    pub(super) fn lines(&self) -> Vec<String> {
+        let usage = self.ipam.pools().map(|pool| format!("{pool:?} {:?}", self.ipam.usage(pool)));
+        let networks = self.networks.values().map(|network| format!("{network:?}"));
+        let containers = self.containers.iter().map(|container| format!("{container:?}"));
+        let mut lines: Vec<_> = usage.chain(networks).chain(containers).collect();
+        lines.sort();
+        lines
     }
 
     /// A container that nothing is known of needs no entry.

@@ -1,0 +1,251 @@
+//! A host without a kernel: it holds the state that a kernel would, and fails at the call that a test names.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use ipnetwork::IpNetwork;
+use libnet::{
+    host::{BridgeNetwork, Declared, DefaultRoute, EndpointSpec},
+    netns::DnsSockets,
+    ports::{HostPort, PortRequest, PublishedPort},
+    store::{Change, MemoryStore, Store, StoreError},
+    types::{EndpointId, Mtu, NetworkId, Port},
+};
+
+use crate::network::kernel::{Found, Kernel, KernelError, Opened};
+
+/// Counts down to the call that fails; 0 is never.
+#[derive(Clone, Default)]
+pub(super) struct Fuse(Arc<AtomicUsize>);
+
+impl Fuse {
+    /// The `n`th call from now on fails, and none after it.
+    pub(super) fn set(&self, n: usize) {
+        self.0.store(n, Ordering::SeqCst);
+    }
+
+    /// Whether the call that was to fail never came.
+    pub(super) fn is_unburnt(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+
+    fn burns(&self) -> bool {
+        let count = |left: usize| left.checked_sub(1);
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
+    }
+}
+
+/// What is in the kernel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct World {
+    pub(super) networks: BTreeMap<NetworkId, BridgeNetwork>,
+    pub(super) sandboxes: BTreeMap<String, BTreeMap<EndpointId, EndpointSpec>>,
+    pub(super) routes: BTreeMap<String, (EndpointId, DefaultRoute)>,
+    pub(super) ports: BTreeMap<EndpointId, Vec<PublishedPort>>,
+}
+
+impl World {
+    fn bind(
+        &mut self,
+        endpoint: EndpointId,
+        asks: &[PortRequest],
+    ) -> Result<Vec<PublishedPort>, KernelError> {
+        let mut taken: BTreeSet<_> =
+            self.ports.values().flatten().map(|port| (port.host_port, port.proto)).collect();
+        let mut bound = Vec::new();
+        for ask in asks {
+            let host_port = match ask.host {
+                HostPort::Exactly(port) => port,
+                _ => (40_000..).filter_map(Port::new).find(|p| !taken.contains(&(*p, ask.proto))).unwrap(),
+            };
+            let host_ip = ask.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            if !taken.insert((host_port, ask.proto)) {
+                let text =
+                    format!("Bind for {host_ip}:{} failed: port is already allocated", host_port.get());
+                return Err(KernelError::Port(text.into()));
+            }
+            bound.push(PublishedPort { host_ip, host_port, container: ask.container, proto: ask.proto });
+        }
+        if !bound.is_empty() {
+            self.ports.entry(endpoint).or_default().extend(bound.clone());
+        }
+        Ok(bound)
+    }
+}
+
+/// The fake.
+#[derive(Clone, Default)]
+pub(super) struct FakeKernel {
+    pub(super) world: Arc<Mutex<World>>,
+    pub(super) fuse: Fuse,
+    pub(super) routes: Vec<IpNetwork>,
+}
+
+impl FakeKernel {
+    pub(super) fn world(&self) -> World {
+        self.world.lock().unwrap().clone()
+    }
+
+    fn call<T>(&self, work: impl FnOnce(&mut World) -> Result<T, KernelError>) -> Result<T, KernelError> {
+        if self.fuse.burns() {
+            return Err(KernelError::Other("this call was to fail".into()));
+        }
+        work(&mut self.world.lock().unwrap())
+    }
+}
+
+fn missing(what: impl std::fmt::Debug) -> KernelError {
+    KernelError::Other(format!("{what:?} is not there").into())
+}
+
+impl Kernel for FakeKernel {
+    fn create_network(&self, network: &BridgeNetwork) -> Result<(), KernelError> {
+        self.call(|world| {
+            world.networks.insert(network.id, network.clone());
+            Ok(())
+        })
+    }
+
+    fn remove_network(&self, id: NetworkId) -> Result<(), KernelError> {
+        self.call(|world| world.networks.remove(&id).map(|_| ()).ok_or_else(|| missing(id)))
+    }
+
+    fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError> {
+        self.call(|world| {
+            assert!(world.sandboxes.insert(name.to_owned(), BTreeMap::new()).is_none(), "{name} is there");
+            let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+            Ok(Opened { path: PathBuf::from("/run/netns").join(name), dns: DnsSockets { udp, tcp } })
+        })
+    }
+
+    fn adopt_sandbox(&self, name: &str) -> Result<PathBuf, KernelError> {
+        self.call(|world| world.sandboxes.get(name).map(|_| PathBuf::from(name)).ok_or_else(|| missing(name)))
+    }
+
+    fn close_sandbox(&self, name: &str) -> Result<(), KernelError> {
+        self.call(|world| {
+            let endpoints = world.sandboxes.remove(name).ok_or_else(|| missing(name))?;
+            endpoints.keys().for_each(|id| _ = world.ports.remove(id));
+            world.routes.remove(name);
+            Ok(())
+        })
+    }
+
+    fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError> {
+        self.call(|world| {
+            assert!(world.networks.contains_key(&endpoint.network));
+            let ports = world.bind(endpoint.id, &endpoint.ports)?;
+            let endpoints = world.sandboxes.get_mut(sandbox).ok_or_else(|| missing(sandbox))?;
+            assert!(endpoints.values().all(|other| other.ifname != endpoint.ifname));
+            endpoints.insert(endpoint.id, endpoint.clone());
+            if endpoint.default_route != DefaultRoute::None {
+                assert!(
+                    world.routes.insert(sandbox.to_owned(), (endpoint.id, endpoint.default_route)).is_none()
+                );
+            }
+            Ok(ports)
+        })
+    }
+
+    fn detach(&self, sandbox: &str, endpoint: EndpointId) -> Result<(), KernelError> {
+        self.call(|world| {
+            let endpoints = world.sandboxes.get_mut(sandbox).ok_or_else(|| missing(sandbox))?;
+            endpoints.remove(&endpoint).ok_or_else(|| missing(endpoint))?;
+            world.ports.remove(&endpoint);
+            world.routes.retain(|_, (via, _)| *via != endpoint);
+            Ok(())
+        })
+    }
+
+    fn adopt_endpoint(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<(), KernelError> {
+        self.call(|world| {
+            let known = world.sandboxes.get(sandbox).is_some_and(|all| all.contains_key(&endpoint.id));
+            if known { Ok(()) } else { Err(missing(endpoint.id)) }
+        })
+    }
+
+    fn publish(
+        &self,
+        endpoint: EndpointId,
+        ports: &[PortRequest],
+    ) -> Result<Vec<PublishedPort>, KernelError> {
+        self.call(|world| world.bind(endpoint, ports))
+    }
+
+    fn unpublish(&self, endpoint: EndpointId) -> Result<(), KernelError> {
+        self.call(|world| {
+            world.ports.remove(&endpoint);
+            Ok(())
+        })
+    }
+
+    fn set_default_route(
+        &self,
+        sandbox: &str,
+        endpoint: EndpointId,
+        route: DefaultRoute,
+    ) -> Result<(), KernelError> {
+        self.call(|world| {
+            match route {
+                DefaultRoute::None => world.routes.retain(|_, (via, _)| *via != endpoint),
+                route => _ = world.routes.insert(sandbox.to_owned(), (endpoint, route)),
+            }
+            Ok(())
+        })
+    }
+
+    fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {
+        self.call(|world| {
+            world.networks = declared.networks.iter().map(|network| (network.id, network.clone())).collect();
+            let names: Vec<_> = declared.sandboxes.iter().map(|sandbox| &sandbox.name).collect();
+            let gone: Vec<_> = world.sandboxes.keys().filter(|name| !names.contains(name)).cloned().collect();
+            for name in &gone {
+                let endpoints = world.sandboxes.remove(name).unwrap();
+                endpoints.keys().for_each(|id| _ = world.ports.remove(id));
+                world.routes.remove(name);
+            }
+            Ok(Found { removed: gone, ..Found::default() })
+        })
+    }
+
+    fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError> {
+        self.call(|_| Ok(self.routes.clone()))
+    }
+
+    fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError> {
+        self.call(|_| Ok(1_400_u32.try_into().ok()))
+    }
+}
+
+/// A store whose commits fail where the fuse says so.
+#[derive(Default)]
+pub(super) struct FakeStore {
+    pub(super) store: MemoryStore,
+    pub(super) fuse: Fuse,
+}
+
+impl Store for FakeStore {
+    fn get(&self, table: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(table, key)
+    }
+
+    fn list(&self, table: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.store.list(table)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), StoreError> {
+        if !changes.is_empty() && self.fuse.burns() {
+            let source = std::io::ErrorKind::StorageFull.into();
+            return Err(StoreError::Write { path: PathBuf::from("fake.redb"), source });
+        }
+        self.store.commit(changes)
+    }
+}

@@ -1,0 +1,89 @@
+//! A daemon dies at any moment; the next one goes on.
+
+use super::*;
+
+#[test]
+fn running_containers_are_adopted() {
+    let daemon = Daemon::new();
+    let web = daemon.network("web", "");
+    let c1 = daemon.sandbox(1);
+    let ask = EndpointAsk { ports: vec![port(None, 80)], ..daemon.ask(web) };
+    let before = daemon.connect(c1, &ask).unwrap();
+    let world = daemon.kernel.world();
+    let daemon = daemon.restart();
+    daemon.run(|inner| inner.adopt(c1, PathBuf::from("x"), Vec::new())).unwrap();
+    daemon.run(Inner::settle).unwrap();
+    assert_eq!(daemon.kernel.world(), world);
+    assert_eq!(daemon.inner.state().views(c1), [before]);
+    let next = daemon.connect(daemon.sandbox(2), &daemon.ask(web)).unwrap();
+    assert_eq!(next.v4.unwrap().ip().octets()[3], 3);
+}
+
+#[test]
+fn what_nobody_adopts_goes_and_leases_stay() {
+    let daemon = Daemon::new();
+    let web = daemon.network("web", "");
+    let (dead, gone) = (daemon.sandbox(1), daemon.sandbox(2));
+    let before = daemon.connect(dead, &daemon.ask(web)).unwrap();
+    let live = EndpointAsk { durability: Durability::Live, ..daemon.ask(web) };
+    daemon.connect(gone, &live).unwrap();
+    let daemon = daemon.restart();
+    daemon.run(Inner::settle).unwrap();
+    assert!(daemon.kernel.world().sandboxes.is_empty());
+    assert_eq!(daemon.live.list(ENDPOINTS).unwrap(), []);
+    assert_eq!(daemon.live.list(SANDBOXES).unwrap(), []);
+    assert!(!daemon.inner.state().in_use(web));
+    daemon.sandbox(1);
+    let again = daemon.connect(dead, &daemon.ask(web)).unwrap();
+    assert_eq!((again.v4, again.mac), (before.v4, before.mac));
+}
+
+#[test]
+fn a_reboot_leaves_networks_and_leases() {
+    let daemon = Daemon::new();
+    let web = daemon.network("web", "");
+    let c1 = daemon.sandbox(1);
+    let before = daemon.connect(c1, &daemon.ask(web)).unwrap();
+    let networks = daemon.kernel.world().networks;
+    let config = config();
+    let daemon = Daemon::start(
+        FakeKernel::default(),
+        daemon.declared.clone(),
+        Arc::default(),
+        daemon.ids.clone(),
+        config,
+    );
+    assert_eq!(daemon.kernel.world().networks, networks);
+    daemon.sandbox(1);
+    assert_eq!(daemon.connect(c1, &daemon.ask(web)).unwrap().v4, before.v4);
+}
+
+#[test]
+fn a_default_bridge_that_is_configured_anew_is_made_anew() {
+    let daemon = Daemon::new();
+    let id = |daemon: &Daemon| daemon.inner.state().resolve("bridge").unwrap().id;
+    let first = id(&daemon);
+    let daemon = daemon.restart();
+    assert_eq!(id(&daemon), first);
+    let mut other = config();
+    other.defaults.bridge.as_mut().unwrap().bip = "10.20.0.1/16".parse().ok();
+    let daemon = daemon.restart_as(other.clone());
+    assert_ne!(id(&daemon), first);
+    let net = daemon.inner.state().resolve("bridge").unwrap().v4.clone().unwrap().net;
+    assert_eq!(net.to_string(), "10.20.0.0/16");
+    other.defaults.bridge = None;
+    let daemon = daemon.restart_as(other);
+    assert!(daemon.inner.state().resolve("bridge").is_err());
+    assert!(daemon.kernel.world().networks.is_empty());
+}
+
+#[test]
+fn an_automatic_default_bridge_keeps_its_subnet() {
+    let mut auto = config();
+    auto.defaults.bridge.as_mut().unwrap().bip = None;
+    let daemon =
+        Daemon::start(FakeKernel::default(), Arc::default(), Arc::default(), Arc::default(), auto.clone());
+    let record = daemon.inner.state().resolve("bridge").unwrap().clone();
+    let daemon = daemon.restart_as(auto);
+    assert_eq!(*daemon.inner.state().resolve("bridge").unwrap(), record);
+}
