@@ -1,0 +1,15 @@
+//! `pontoon pause`.
+
+use crate::args::Containers;
+use crate::commands::Each;
+use crate::context::Context;
+use crate::error::CliError;
+
+pub(crate) async fn run(args: &Containers, context: &Context<'_>) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let mut each = Each::default();
+    for container in &args.containers {
+        each.done(container, client.docker().pause_container(container).await)?;
+    }
+    each.end()
+}

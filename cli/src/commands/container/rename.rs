@@ -1,0 +1,16 @@
+//! `pontoon rename`.
+
+use bollard::query_parameters::RenameContainerOptions;
+
+use crate::args::Rename;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::resolve::Invalid;
+
+pub(crate) async fn run(args: &Rename, context: &Context<'_>) -> Result<(), CliError> {
+    if args.container.trim().is_empty() || args.name.trim().is_empty() {
+        return Err(Invalid::new("Error: Neither old nor new names may be empty").into());
+    }
+    let options = RenameContainerOptions { name: args.name.clone() };
+    Ok(context.client().await?.docker().rename_container(&args.container, options).await?)
+}

@@ -1,0 +1,3 @@
+//! `pontoon image …`.
+
+pub(super) mod ls;

@@ -1,0 +1,8 @@
+//! `pontoon network …`.
+
+pub(super) mod connect;
+pub(super) mod create;
+pub(super) mod disconnect;
+pub(super) mod ls;
+pub(super) mod prune;
+pub(super) mod rm;
