@@ -64,6 +64,7 @@ if command -v dockerd containerd >/dev/null; then
     bench "docker exec" "docker exec keep true"
     bench "docker network create + rm" "sh -c 'docker network create b && docker network rm b'"
     bench "docker network connect + disconnect" "sh -c 'docker network connect bridge keep && docker network disconnect bridge keep'"
+    docker rm -f keep >/dev/null; docker network rm web >/dev/null
   fi
   unset DOCKER_HOST
 else
