@@ -27,8 +27,11 @@ use crate::{
     system::{Facts, IdentityError},
 };
 
-/// How long requests may take to end after containers have been stopped.
-const LAST_REQUESTS: Duration = Duration::from_secs(2);
+/// How long requests may take to end once the engine has; some never would, such as streams of events.
+const LAST_REQUESTS: Duration = Duration::from_millis(250);
+
+/// How long threads may take that wait for the kernel.
+const LAST_THREADS: Duration = Duration::from_secs(2);
 
 /// How a run of the daemon ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +103,7 @@ pub fn run(flags: &Flags, environment: &Environment) -> Result<Ended, DaemonErro
     let runtime = runtime.map_err(DaemonError::system("start the runtime"))?;
     let ended = runtime.block_on(serve(flags, config, environment, &log));
     // Threads that still wait for the kernel must not keep a stopped daemon alive.
-    runtime.shutdown_timeout(LAST_REQUESTS);
+    runtime.shutdown_timeout(LAST_THREADS);
     ended.map(|()| Ended::Stopped)
 }
 

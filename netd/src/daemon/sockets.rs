@@ -7,7 +7,7 @@ use std::{
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+            fs::{FileTypeExt as _, MetadataExt as _},
             net::{UnixListener, UnixStream},
         },
     },
@@ -90,8 +90,9 @@ pub(super) fn bind(
     for host in hosts {
         match host {
             Listen::Unix(path) => {
-                all.sockets.push(Socket::Unix(unix(path, group)?));
+                all.sockets.push(Socket::Unix(unix(path)?));
                 all.paths.remember(path);
+                give(path, group)?;
             }
             Listen::Tcp(address) => all.sockets.push(Socket::Tcp(tcp(*address)?)),
             Listen::Inherited => match inherited.take() {
@@ -107,7 +108,7 @@ pub(super) fn bind(
     Ok(all)
 }
 
-fn unix(path: &Path, group: &SocketGroup) -> Result<UnixListener, SocketError> {
+fn unix(path: &Path) -> Result<UnixListener, SocketError> {
     make_way(path)?;
     let failed = |source| SocketError::Bind { at: format!("unix://{}", path.display()), source };
     if let Some(parent) = path.parent() {
@@ -118,8 +119,6 @@ fn unix(path: &Path, group: &SocketGroup) -> Result<UnixListener, SocketError> {
     let bound = UnixListener::bind(path);
     nix::sys::stat::umask(before);
     let listener = bound.map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(failed)?;
-    give(path, group)?;
     Ok(listener)
 }
 
@@ -192,6 +191,7 @@ impl Drop for Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn bind_one(path: &Path) -> Result<Sockets, SocketError> {
         bind(&[Listen::Unix(path.to_owned())], &SocketGroup::Default, Vec::new())

@@ -92,6 +92,10 @@ fn json_content(headers: &HeaderMap) -> Result<(), Failure> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let mut value: Value =
         serde_json::from_slice(bytes).map_err(|error| bad(format!("invalid JSON: {error}")))?;
+    if !value.is_object() {
+        // The models would take a list for an object without keys.
+        return Err(bad("invalid JSON: the body should be an object"));
+    }
     as_go_reads(&mut value);
     serde_json::from_value(value).map_err(|error| bad(format!("invalid JSON: {error}")))
 }
