@@ -1,5 +1,7 @@
 //! Hosts in the lab: networks, sandboxes and endpoints on a real kernel.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
+
 mod support;
 
 use libnet::host::{DefaultRoute, EndpointSpec, HostError};

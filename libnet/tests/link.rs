@@ -1,5 +1,7 @@
 //! Sandboxes and what is in them before any network is.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
+
 mod support;
 
 use std::net::UdpSocket;

@@ -313,7 +313,9 @@ pub(crate) fn restart(text: Option<&str>) -> Result<Option<RestartPolicy>, Inval
     let (name, times) = match text.split_once(':') {
         Some((name, times)) if !times.contains(':') => (name, Some(times)),
         Some(_) => {
-            return Err(Invalid::new("invalid restart policy format: maximum retry count must be an integer"));
+            return Err(Invalid::new(
+                "invalid restart policy format: maximum retry count must be an integer",
+            ));
         }
         None => (text, None),
     };

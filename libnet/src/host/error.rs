@@ -108,10 +108,7 @@ impl HostError {
     }
 
     pub(crate) fn of_step(doing: &str, source: StepError) -> Self {
-        match source {
-            // PORT3
-            source => Self::Step { doing: doing.to_owned(), source },
-        }
+        Self::Step { doing: doing.to_owned(), source }
     }
 
     pub(crate) fn sandbox(name: &str, doing: &'static str) -> impl FnOnce(io::Error) -> Self {

@@ -29,9 +29,12 @@ pub use spec::{
 };
 
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use admission::Sockets;
@@ -55,6 +58,8 @@ pub struct Host {
 #[derive(Debug)]
 struct Inner {
     netns_dir: PathBuf,
+    /// The folder was made, or found, by this host.
+    has_folder: AtomicBool,
     netns: NetNs,
     sockets: Sockets,
     firewall: Firewall,
@@ -83,6 +88,7 @@ impl Host {
             state: State::default(),
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
             netns_dir: config.netns_dir,
+            has_folder: AtomicBool::new(false),
         };
         let pool = Pool::start(config.ready_namespaces).map_err(HostError::Open)?;
         Ok(Self { inner, pool })
@@ -127,7 +133,10 @@ impl Inner {
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(HostError::sandbox(name, "name it")(io::ErrorKind::InvalidInput.into()));
         }
-        fs::create_dir_all(&self.netns_dir).map_err(HostError::sandbox(name, "make its folder"))?;
+        if !self.has_folder.load(Ordering::Relaxed) {
+            NetNs::make_folder(&self.netns_dir).map_err(HostError::sandbox(name, "make its folder"))?;
+            self.has_folder.store(true, Ordering::Relaxed);
+        }
         Ok(self.netns_dir.join(name))
     }
 }

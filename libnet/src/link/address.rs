@@ -37,7 +37,7 @@ fn message(index: u32, address: IpNetwork) -> AddressMessage {
     match address {
         // RFC 3021: a /31 has no broadcast address.
         IpNetwork::V4(v4) if v4.prefix() < 31 => {
-            message.attributes.push(AddressAttribute::Broadcast(v4.broadcast()))
+            message.attributes.push(AddressAttribute::Broadcast(v4.broadcast()));
         }
         IpNetwork::V4(_) => {}
         IpNetwork::V6(_) => message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad)),

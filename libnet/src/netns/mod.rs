@@ -62,6 +62,11 @@ impl NetNs {
         sys::run_in(self.0.as_fd(), work)
     }
 
+    /// Makes a folder for names, as `ip netns add` makes `/run/netns`.
+    pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+        sys::make_folder(folder)
+    }
+
     /// Names the namespace, in the manner of `ip netns`.
     ///
     /// # Errors

@@ -38,11 +38,11 @@ impl<S: Clone> Undo<S> {
     }
 }
 
+/// What setting up comes to.
+pub(crate) type SetUp<A> = Result<Undo<<A as Apply>::Step>, Failed<<A as Apply>::Step, <A as Apply>::Error>>;
+
 /// Applies `steps` in order. If one fails, those before it are undone.
-pub(crate) fn set_up<A: Apply>(
-    steps: &[A::Step],
-    to: &mut A,
-) -> Result<Undo<A::Step>, Failed<A::Step, A::Error>> {
+pub(crate) fn set_up<A: Apply>(steps: &[A::Step], to: &mut A) -> SetUp<A> {
     let mut undo = Undo(Vec::with_capacity(steps.len()));
     for step in steps {
         match to.apply(step) {

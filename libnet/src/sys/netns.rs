@@ -63,6 +63,21 @@ pub(crate) fn bind(namespace: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     })
 }
 
+/// Makes `folder` a mount of its own, shared with itself, as the first `ip netns add` does. Without it, that command would
+/// cover the names that are there with copies of them, and no name could be taken away any more.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let shared = MsFlags::MS_SHARED | MsFlags::MS_REC;
+    match mount(None::<&str>, folder, None::<&str>, shared, None::<&str>) {
+        // Not a mount yet.
+        Err(nix::errno::Errno::EINVAL) => {
+            mount(Some(folder), folder, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
+            Ok(mount(None::<&str>, folder, None::<&str>, shared, None::<&str>)?)
+        }
+        other => Ok(other?),
+    }
+}
+
 /// Takes the name away. The namespace ends once nothing else refers to it; the kernel cleans it up later, by itself.
 pub(crate) fn unbind(path: &Path) -> io::Result<()> {
     match umount2(path, MntFlags::MNT_DETACH) {
@@ -84,5 +99,5 @@ pub(crate) fn is_namespace(file: &File) -> io::Result<bool> {
     /// `NSFS_MAGIC` of linux/magic.h.
     const NSFS: i64 = 0x6e73_6673;
     let found = nix::sys::statfs::fstatfs(file)?;
-    Ok(i64::from(found.filesystem_type().0) == NSFS)
+    Ok(found.filesystem_type().0 == NSFS)
 }

@@ -1,6 +1,7 @@
 //! Networks, endpoints and what is there, in few words.
 
-#![allow(dead_code)] // Each suite uses its part.
+#![allow(dead_code, reason = "each suite uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
 
 use libnet::{
     host::{BridgeNetwork, DefaultRoute, EndpointSpec, Host, HostConfig, Sandbox},
@@ -49,7 +50,10 @@ pub(crate) fn endpoint(net: &BridgeNetwork, number: u8, ifname: &str) -> Endpoin
         v4,
         v6,
         mtu: net.mtu,
-        default_route: DefaultRoute::Via { v4: net.v4.map(|net| net.ip()), v6: net.v6.map(|net| net.ip()) },
+        default_route: DefaultRoute::Via {
+            v4: net.v4.map(|gateway| gateway.ip()),
+            v6: net.v6.map(|gateway| gateway.ip()),
+        },
         ports: Vec::new(),
     }
 }

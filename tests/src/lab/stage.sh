@@ -6,6 +6,9 @@ set -eu
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lab/cgroup /run/netns /run/lock
+# As the first `ip netns add` leaves it, and the first sandbox.
+mount --bind /run/netns /run/netns
+mount --make-shared /run/netns
 mount --rbind /sys/fs/cgroup /run/lab/cgroup
 mount -t sysfs sysfs /sys
 mount --move /run/lab/cgroup /sys/fs/cgroup
