@@ -4,6 +4,7 @@
 //! Read top-down: [`types`] are values, plans are pure decisions over them, effects apply plans, `sys` makes syscalls.
 
 mod bridge;
+pub mod conntrack;
 pub mod firewall;
 pub mod host;
 pub mod ipam;

@@ -55,6 +55,11 @@ impl<'a> Writer<'a> {
         self.close(start);
     }
 
+    /// Attributes inside of an attribute, written already.
+    pub(crate) fn nested_bytes(&mut self, kind: u16, value: &[u8]) {
+        self.bytes(kind | NESTED, value);
+    }
+
     /// How long the whole message is by now.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -1,0 +1,127 @@
+//! The kernel's connection table: entries that outlive the endpoint or port they were made for are deleted, so that
+//! packets of an old connection don't reach whoever has the address next, and so that a flow of datagrams that began
+//! before its port was published doesn't miss the container for ever.
+
+mod entry;
+
+use std::net::IpAddr;
+
+use crate::{
+    firewall::{FirewallError, NfSocket},
+    ports::PublishedPort,
+    sys::nfnl::{
+        DUMP, NfnlError,
+        batch::{ACK, Messages},
+    },
+    types::{Family, Port, Proto},
+};
+use entry::{Ask, Entry, Field, write_ask};
+
+/// `NFNL_SUBSYS_CTNETLINK << 8`, with `IPCTNL_MSG_CT_GET` and `IPCTNL_MSG_CT_DELETE`.
+const GET: u16 = 1 << 8 | 1;
+const DELETE: u16 = 1 << 8 | 2;
+/// `AF_INET`, `AF_INET6`.
+const INET: u8 = 2;
+const INET6: u8 = 10;
+
+/// Connections that are to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// All that a container's address has, had from it or led to it.
+    Address(IpAddr),
+    /// Those that a published port led to a container.
+    Port {
+        /// The port, which is published no more.
+        port: PublishedPort,
+        /// The container's address.
+        container: IpAddr,
+    },
+    /// Those to a port of the host that was not published when they began.
+    Host {
+        /// An address of the host.
+        ip: IpAddr,
+        /// Its port, which is published now.
+        port: Port,
+        /// The protocol.
+        proto: Proto,
+    },
+}
+
+/// Forgets connections, in the namespace of `socket`; returns how many. The kernel looks through its table once to three
+/// times for each; entries that end meanwhile are no error.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn forget(socket: &mut NfSocket, stale: &[Stale]) -> Result<usize, FirewallError> {
+    let mut forgotten = 0;
+    for stale in stale {
+        for ask in stale.asks() {
+            for entry in find(socket, &ask)? {
+                if stale.matches(&entry) && delete(socket, ask.family, &entry)? {
+                    forgotten += 1;
+                }
+            }
+        }
+    }
+    Ok(forgotten)
+}
+
+impl Stale {
+    /// What to ask the kernel for: it compares fields for us, but only as "all of these".
+    fn asks(&self) -> Vec<Ask> {
+        let ask = |ip: IpAddr, fields: Vec<Field>| Ask { family: Family::of(ip), fields };
+        match *self {
+            Self::Address(ip) => [Field::From(ip), Field::To(ip), Field::AnswersFrom(ip)]
+                .map(|field| ask(ip, vec![field]))
+                .into(),
+            Self::Port { port, container } => {
+                let fields = vec![Field::AnswersFrom(container), Field::ToPort(port.proto, port.host_port)];
+                vec![ask(container, fields)]
+            }
+            Self::Host { ip, port, proto } => vec![ask(ip, vec![Field::To(ip), Field::ToPort(proto, port)])],
+        }
+    }
+
+    /// Whether an entry is really meant: kernels before 5.8 ignore what they are asked for.
+    fn matches(&self, entry: &Entry) -> bool {
+        let to = |proto, port: Port| entry.proto == proto && entry.to.1 == port.get();
+        match *self {
+            Self::Address(ip) => [entry.from.0, entry.to.0, entry.answers_from.0].contains(&ip),
+            Self::Port { port, container } => {
+                entry.answers_from == (container, port.container.get()) && to(port.proto, port.host_port)
+            }
+            Self::Host { ip, port, proto } => {
+                entry.to.0 == ip && to(proto, port) && entry.answers_from == entry.to
+            }
+        }
+    }
+}
+
+fn find(socket: &mut NfSocket, ask: &Ask) -> Result<Vec<Entry>, FirewallError> {
+    let request = || Messages::single(GET, DUMP, family(ask.family), |attrs| write_ask(attrs, &ask.fields));
+    let found = socket.dump(request, |_, _, attrs| Ok(Entry::read(attrs)))?;
+    // Entries of protocols without ports can't be read, and aren't meant.
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// `false`: it ended by itself.
+fn delete(socket: &mut NfSocket, of: Family, entry: &Entry) -> Result<bool, FirewallError> {
+    let mut request = Messages::single(DELETE, ACK, family(of), |attrs| entry.write_key(attrs));
+    match socket.send(&mut request) {
+        Ok(()) => Ok(true),
+        Err(NfnlError::Refused(refusal)) if refusal.errno.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(NfnlError::Refused(refusal)) => Err(FirewallError::Refused {
+            action: format!("forget the connection {entry}"),
+            hint: refusal.text,
+            source: refusal.errno,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+const fn family(family: Family) -> u8 {
+    match family {
+        Family::V4 => INET,
+        Family::V6 => INET6,
+    }
+}
