@@ -2,7 +2,7 @@
 //! out is framed by the shim already (or raw, with a terminal); here bytes are only carried, and the end of one side
 //! told to the other.
 
-use std::{io, os::fd::AsFd as _, time::Duration};
+use std::{io, os::fd::AsFd as _, pin::Pin, time::Duration};
 
 use axum::{
     body::Body,
@@ -42,6 +42,22 @@ pub(super) struct Hijack {
     version: Version,
 }
 
+/// What a process says and takes, taken apart.
+struct Stdio {
+    framing: Framing,
+    /// What was said before.
+    past: Option<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>>,
+    /// The stream, once there is a process.
+    live: Pin<Box<dyn Future<Output = Option<UnixStream>> + Send>>,
+}
+
+impl From<AttachStream> for Stdio {
+    fn from(mut attached: AttachStream) -> Self {
+        let (framing, past) = (attached.framing, attached.past.take());
+        Self { framing, past: past.map(|past| past.body), live: Box::pin(attached.open()) }
+    }
+}
+
 impl Hijack {
     /// Reads the wish from the request's headers. Clients from before 2015 don't send them.
     pub(super) fn of(request: &mut Request, version: Version) -> Self {
@@ -52,16 +68,20 @@ impl Hijack {
     /// Answers, and carries bytes both ways from then on; `keys` leave a terminal. A client that did not ask to take
     /// the connection over gets the output as the answer's body.
     pub(super) fn answer(self, attached: AttachStream, keys: Option<DetachKeys>) -> Response {
-        let kind = content_type(attached.framing, self.version);
+        self.stream(attached.into(), keys)
+    }
+
+    fn stream(self, stdio: Stdio, keys: Option<DetachKeys>) -> Response {
+        let kind = content_type(stdio.framing, self.version);
         let Some(upgrade) = self.upgrade else {
-            let mut response = Response::new(Body::from_stream(output_of(attached)));
+            let mut response = Response::new(Body::from_stream(output_of(stdio)));
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
             return response;
         };
-        let keys = keys.filter(|_| attached.framing == Framing::Raw);
+        let keys = keys.filter(|_| stdio.framing == Framing::Raw);
         tokio::spawn(async move {
             match upgrade.await {
-                Ok(client) => carry(client, attached, keys).await,
+                Ok(client) => carry(client, stdio, keys).await,
                 Err(error) => tracing::debug!(%error, "connection was not taken over"),
             }
         });
@@ -79,12 +99,11 @@ pub(super) fn content_type(framing: Framing, version: Version) -> HeaderValue {
 }
 
 /// What was, and what is written from now on.
-fn output_of(mut attached: AttachStream) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let past = attached.past.take().map(|past| past.body);
-    let live = stream::once(attached.open()).flat_map(|stream| {
+fn output_of(stdio: Stdio) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let live = stream::once(stdio.live).flat_map(|stream| {
         stream::iter(stream).flat_map(|stream| ReaderStream::with_capacity(stream, CHUNK))
     });
-    stream::iter(past).flatten().chain(live)
+    stream::iter(stdio.past).flatten().chain(live)
 }
 
 fn switching(kind: HeaderValue) -> Response {
@@ -132,10 +151,10 @@ impl Client {
 
 /// Carries bytes until the container's output ends, the user detaches or the client is gone. The end of the client's
 /// input is the end of stdin, no more.
-async fn carry(client: Upgraded, attached: AttachStream, keys: Option<DetachKeys>) {
+async fn carry(client: Upgraded, stdio: Stdio, keys: Option<DetachKeys>) {
     let mut client = Client::new(client);
     tokio::select! {
-        result = converse(&mut client.reader, &mut client.writer, attached, keys) => {
+        result = converse(&mut client.reader, &mut client.writer, stdio, keys) => {
             if let Err(error) = result {
                 tracing::debug!(%error, "attached client left");
             }
@@ -150,16 +169,16 @@ async fn carry(client: Upgraded, attached: AttachStream, keys: Option<DetachKeys
 async fn converse(
     reader: &mut (dyn AsyncRead + Send + Unpin),
     writer: &mut (dyn AsyncWrite + Send + Unpin),
-    mut attached: AttachStream,
+    stdio: Stdio,
     keys: Option<DetachKeys>,
 ) -> io::Result<()> {
-    if let Some(mut past) = attached.past.take() {
-        while let Some(piece) = past.body.next().await {
+    if let Some(mut past) = stdio.past {
+        while let Some(piece) = past.next().await {
             writer.write_all(&piece?).await?;
         }
     }
     // The container may still have to be started, and may be removed instead.
-    let Some(stream) = attached.open().await else { return Ok(()) };
+    let Some(stream) = stdio.live.await else { return Ok(()) };
     let (output, input) = stream.into_split();
     tokio::select! {
         result = send_output(output, writer) => result,
@@ -235,3 +254,6 @@ async fn gone(watched: Option<&UnixStream>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

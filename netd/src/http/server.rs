@@ -90,7 +90,7 @@ async fn accept<T, F: Future<Output = io::Result<T>>>(
     }
 }
 
-async fn serve<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     io: I,
     router: Router,
     stop: CancellationToken,

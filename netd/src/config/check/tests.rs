@@ -1,0 +1,136 @@
+use super::*;
+use crate::config::settings::Flags;
+use clap::Parser;
+
+fn checked(args: &[&str]) -> Checked<Config> {
+    let settings = Flags::try_parse_from(["netd"].iter().chain(args)).unwrap().settings;
+    config(Merged { settings, ignored: Vec::new() })
+}
+
+fn refused(args: &[&str]) -> String {
+    checked(args).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_said_is_dockers_defaults() {
+    let config = checked(&[]).unwrap();
+    assert_eq!(config.hosts, [Listen::Unix("/run/pontoon/pontoon.sock".into())]);
+    assert_eq!(config.data_root, PathBuf::from("/var/lib/pontoon"));
+    let bridge = config.network.bridge.unwrap();
+    assert!(bridge.icc && bridge.masquerade && !bridge.ipv6);
+    assert_eq!((bridge.bip, bridge.mtu, bridge.existing), (None, None, None));
+    assert_eq!(config.container.shm_size, 64 << 20);
+    assert_eq!(config.container.runtime, "pontoon");
+    assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn every_value_is_typed() {
+    let config = checked(&[
+        "--bip=10.10.0.1/16",
+        "--fixed-cidr=10.10.4.0/24",
+        "--icc=false",
+        "--ip-masq=false",
+        "--mtu=1400",
+        "--ip=127.0.0.1",
+        "--default-address-pool=base=10.99.0.0/16,size=24",
+        "--dns=1.1.1.1",
+        "--dns-search=example.com",
+        "-H",
+        "tcp://localhost:2375",
+        "-H",
+        "fd://",
+        "-H",
+        "unix:///a",
+        "--add-runtime=runc=/usr/bin/runc",
+        "--default-runtime=runc",
+        "--log-opt=max-size=10m",
+        "--shutdown-timeout=-1",
+        "-D",
+        "--default-network-opt=bridge=com.docker.network.driver.mtu=1234",
+    ])
+    .unwrap();
+    let bridge = config.network.bridge.unwrap();
+    assert_eq!(bridge.bip.unwrap().to_string(), "10.10.0.1/16");
+    assert_eq!(bridge.mtu.unwrap().bytes(), 1400);
+    assert!(!bridge.icc && !bridge.masquerade);
+    assert_eq!(config.network.pools[0].size, 24);
+    assert_eq!(config.network.options["bridge"]["com.docker.network.driver.mtu"], "1234");
+    assert_eq!(config.hosts.len(), 3);
+    assert_eq!(config.log_level, LogLevel::Debug);
+    assert_eq!(config.shutdown_timeout, None);
+    assert_eq!(config.container.runtimes["runc"].path, PathBuf::from("/usr/bin/runc"));
+    assert!(config.warnings[0].contains("tcp://127.0.0.1:2375"));
+    assert_eq!(checked(&["--bridge=none"]).unwrap().network.bridge, None);
+}
+
+#[test]
+fn nonsense_is_refused_with_its_name() {
+    let table: &[(&[&str], &str)] = &[
+        (
+            &["--bip=10.0.0.1"],
+            r#"invalid value "10.0.0.1" for "bip": invalid CIDR address: it should be of the form 10.10.0.0/16"#,
+        ),
+        (
+            &["--bip=10.0.0.0/24"],
+            r#"invalid value "10.0.0.0/24" for "bip": it must be the address of a host in 10.0.0.0/24"#,
+        ),
+        (
+            &["--bip=10.0.0.1/24", "--fixed-cidr=10.1.0.0/25"],
+            r#"invalid value "10.1.0.0/25" for "fixed-cidr": it is not within the bridge's subnet 10.0.0.0/24"#,
+        ),
+        (
+            &["--bip=10.0.0.1/24", "--default-gateway=10.0.1.1"],
+            r#"invalid value "10.0.1.1/32" for "default-gateway": it is not within the bridge's subnet 10.0.0.0/24"#,
+        ),
+        (
+            &["-b", "br0", "--bip=10.0.0.1/24"],
+            r#"invalid value "10.0.0.1/24" for "bip": bridge and bip are mutually exclusive: an existing bridge keeps its own address"#,
+        ),
+        (&["--mtu=-1"], r#"invalid value "-1" for "mtu": invalid MTU number: -1"#),
+        (&["--ip=localhost"], r#"invalid value "localhost" for "ip": IP address is not correctly formatted"#),
+        (&["--dns=8.8.8"], r#"invalid value "8.8.8" for "dns": IP address is not correctly formatted"#),
+        (&["--dns-search=a..b"], r#"invalid value "a..b" for "dns-search": it is not a valid domain"#),
+        (&["-l", "loud"], r#"invalid value "loud" for "log-level": invalid logging level"#),
+        (
+            &["-H", "/run/x.sock"],
+            r#"invalid value "/run/x.sock" for "hosts": it should begin with unix://, tcp:// or fd://"#,
+        ),
+        (
+            &["-H", "tcp://:2375"],
+            r#"invalid value "tcp://:2375" for "hosts": it should be of the form tcp://127.0.0.1:2375"#,
+        ),
+        (&["--data-root=here"], r#"invalid value "here" for "data-root": the path must be absolute"#),
+        (&["--label=a"], r#"invalid value "a" for "labels": bad attribute format"#),
+        (
+            &["--default-address-pool=base=10.0.0.0/16,size=8"],
+            r#"invalid value "10.0.0.0/16" for "default-address-pools": the size 8 must be between 16 and 32"#,
+        ),
+        (
+            &[
+                "--default-address-pool=base=10.0.0.0/8,size=24",
+                "--default-address-pool=base=10.1.0.0/16,size=24",
+            ],
+            r#"invalid value "10.1.0.0/16" for "default-address-pools": it overlaps with 10.0.0.0/8"#,
+        ),
+        (
+            &["--default-runtime=kata"],
+            r#"invalid value "kata" for "default-runtime": specified default runtime does not exist"#,
+        ),
+        (
+            &["--add-runtime=pontoon=/x"],
+            r#"invalid value "pontoon" for "runtimes": this name is that of the built-in runtime"#,
+        ),
+        (
+            &["--log-driver=syslog"],
+            r#"invalid value "syslog" for "log-driver": the only driver is json-file"#,
+        ),
+        (
+            &["--shutdown-timeout=-2"],
+            r#"invalid value "-2" for "shutdown-timeout": it should be -1 or a number of seconds"#,
+        ),
+    ];
+    for (args, text) in table {
+        assert_eq!(refused(args), *text);
+    }
+}
