@@ -3,6 +3,7 @@
 //! resolv.conf and hosts.
 
 mod dial;
+mod follow;
 mod hosts;
 mod service;
 mod settings;

@@ -4,8 +4,8 @@
 use std::{
     collections::HashMap,
     fs, io,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use dns::{
@@ -18,7 +18,7 @@ use libnet::{
 };
 use tokio::sync::watch;
 
-use super::{DnsSettings, dial::SandboxDial};
+use super::{DnsSettings, dial::SandboxDial, follow::follow};
 
 /// Names of all containers.
 pub(crate) struct Names {
@@ -103,7 +103,7 @@ impl Names {
     }
 
     /// Reads the host's file again, for the servers that run.
-    pub(crate) fn refresh(&self) {
+    fn refresh(&self) {
         for sandbox in self.sandboxes().values() {
             if let Some(server) = &sandbox.server {
                 let servers = self.internal(&sandbox.settings).upstreams;
@@ -127,9 +127,14 @@ impl Names {
         ResolvConf::parse(&fs::read_to_string(&self.resolv_conf).unwrap_or_default())
     }
 
-    /// Where the host's resolv.conf is.
-    pub(crate) fn host_file(&self) -> &Path {
-        &self.resolv_conf
+    /// Keeps the servers of all sandboxes at what the host's resolv.conf says, as long as these names are.
+    pub(crate) async fn follow_host(this: Weak<Self>) {
+        let Some(file) = this.upgrade().map(|names| names.resolv_conf.clone()) else { return };
+        let changed = move || {
+            let names = this.upgrade();
+            names.as_deref().map(Self::refresh).is_some()
+        };
+        follow(file, changed).await;
     }
 
     fn source(&self) -> String {

@@ -40,7 +40,7 @@ pub(super) struct Inner {
     pub(super) events: Events,
     pub(super) random: Random,
     pub(super) clock: Clock,
-    pub(super) names: Names,
+    pub(super) names: Arc<Names>,
     state: Mutex<State>,
 }
 
@@ -60,7 +60,7 @@ impl Inner {
     pub(super) fn new(parts: Parts) -> Result<Self, NetworkError> {
         let ipam = Ipam::new(pools(&parts.config)?);
         Ok(Self {
-            names: Names::new(parts.config.resolv_conf.clone()),
+            names: Arc::new(Names::new(parts.config.resolv_conf.clone())),
             kernel: parts.kernel,
             declared: parts.declared,
             live: parts.live,

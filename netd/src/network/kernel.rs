@@ -12,7 +12,7 @@ use ipnetwork::IpNetwork;
 use libnet::{
     host::{BridgeNetwork, Declared, DefaultRoute, EndpointSpec, Host, HostError, Sandbox},
     netns::DnsSockets,
-    ports::{PortRequest, PublishedPort},
+    ports::{PortError, PortRequest, PublishedPort},
     types::{EndpointId, Mtu, NetworkId},
 };
 
@@ -91,7 +91,12 @@ impl HostKernel {
 
 impl From<HostError> for KernelError {
     fn from(error: HostError) -> Self {
-        Self::Other(Box::new(error))
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        while let Some(error) = cause.filter(|error| !error.is::<PortError>()) {
+            cause = error.source();
+        }
+        let port = cause.is_some();
+        if port { Self::Port(Box::new(error)) } else { Self::Other(Box::new(error)) }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     inspect::{self, ListFilter},
     kernel::HostKernel,
 };
-use crate::events::Events;
+use crate::{events::Events, names::Names};
 
 /// What the networks are made of.
 pub struct NetworkParts {
@@ -64,6 +64,7 @@ impl Networks {
         })?;
         let networks = Self { inner: Arc::new(inner) };
         networks.work("open the networks", Inner::recover).await?;
+        tokio::spawn(Names::follow_host(Arc::downgrade(&networks.inner.names)));
         Ok(Arc::new(networks))
     }
 
