@@ -55,20 +55,19 @@ pub(crate) fn without_seccomp(spec: &ContainerSpec) -> Result<oci::Spec, BundleE
     check(spec)?;
     let root =
         oci::RootBuilder::default().path("root").readonly(spec.readonly_rootfs).build().map_err(invalid)?;
-    let mut builder = oci::SpecBuilder::default()
+    let builder = oci::SpecBuilder::default()
         .version("1.0.2")
         .root(root)
         .process(process(&spec.process, spec.privileged)?)
         .mounts(mounts(spec)?)
         .annotations(spec.annotations.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
         .linux(linux(spec)?);
-    if spec.uts == Namespace::Private && !spec.hostname.is_empty() {
-        builder = builder.hostname(spec.hostname.clone());
-    }
-    if let (Some(domainname), Namespace::Private) = (&spec.domainname, &spec.uts) {
-        builder = builder.domainname(domainname.clone());
-    }
-    builder.build().map_err(invalid)
+    let mut bundle = builder.build().map_err(invalid)?;
+    // only a namespace of its own is named; the builder would name it "youki"
+    let own = spec.uts == Namespace::Private;
+    bundle.set_hostname(Some(spec.hostname.clone()).filter(|name| own && !name.is_empty()));
+    bundle.set_domainname(spec.domainname.clone().filter(|_| own));
+    Ok(bundle)
 }
 
 fn invalid(error: OciSpecError) -> BundleError {
@@ -359,4 +358,105 @@ fn device_rule(allow: bool, text: &str) -> Result<oci::LinuxDeviceCgroup, Bundle
         builder = builder.minor(minor.parse::<i64>().map_err(|_| wrong())?);
     }
     builder.build().map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Rlimit, Rootfs, Writable};
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec {
+            id: "abc".to_owned(),
+            rootfs: Rootfs::Dir("/srv/root".into()),
+            writable: Some(Writable { upper: "/u".into(), work: "/w".into() }),
+            hostname: "box".to_owned(),
+            process: Process {
+                args: vec!["sh".to_owned()],
+                capabilities: capabilities::defaults(),
+                ..Process::default()
+            },
+            ..ContainerSpec::default()
+        }
+    }
+
+    fn json(spec: &ContainerSpec) -> serde_json::Value {
+        serde_json::to_value(bundle(spec).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn nothing_of_the_builders_own_taste_is_left() {
+        let value = json(&spec());
+        assert_eq!(value["hostname"], "box");
+        assert_eq!(value["process"]["noNewPrivileges"], false);
+        assert_eq!(value["process"]["rlimits"], serde_json::json!([]));
+        assert_eq!(value["process"]["env"], serde_json::json!([]));
+        let linux: Vec<&String> = value["linux"].as_object().unwrap().keys().collect();
+        let mut linux: Vec<&str> = linux.into_iter().map(String::as_str).collect();
+        linux.sort_unstable();
+        assert_eq!(
+            linux,
+            [
+                "maskedPaths",
+                "namespaces",
+                "readonlyPaths",
+                "resources",
+                "rootfsPropagation",
+                "seccomp",
+                "sysctl"
+            ]
+        );
+        let shared = ContainerSpec { uts: Namespace::Path("/proc/7/ns/uts".into()), ..spec() };
+        assert!(json(&shared).get("hostname").is_none());
+    }
+
+    #[test]
+    fn what_lies_higher_is_mounted_first_and_replaces_the_default() {
+        let tmpfs =
+            |target: &str| Mount { target: target.into(), source: MountSource::Tmpfs, options: Vec::new() };
+        let spec = ContainerSpec { mounts: vec![tmpfs("/a/b"), tmpfs("/a"), tmpfs("/dev/shm")], ..spec() };
+        let value = json(&spec);
+        let targets: Vec<&str> = value["mounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|mount| mount["destination"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            targets,
+            ["/proc", "/dev", "/dev/pts", "/sys", "/sys/fs/cgroup", "/dev/mqueue", "/a", "/a/b", "/dev/shm"]
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let with = |change: &dyn Fn(&mut ContainerSpec)| {
+            let mut spec = spec();
+            change(&mut spec);
+            bundle(&spec).unwrap_err()
+        };
+        assert_eq!(with(&|spec| spec.process.args.clear()), BundleError::NoCommand);
+        assert_eq!(
+            with(&|spec| spec.process.rlimits.push(Rlimit { name: "files".to_owned(), soft: 1, hard: 1 })),
+            BundleError::Rlimit("files".to_owned())
+        );
+        assert_eq!(
+            with(&|spec| spec.resources.device_rules.push("x 1:2 rwm".to_owned())),
+            BundleError::DeviceRule("x 1:2 rwm".to_owned())
+        );
+        assert_eq!(
+            with(&|spec| drop(spec.sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned()))),
+            BundleError::Sysctl("net.ipv4.ip_forward".to_owned()),
+            "the machine's own network is not the container's to set"
+        );
+        assert_eq!(
+            with(&|spec| {
+                let source = MountSource::Tmpfs;
+                spec.mounts.push(Mount { target: "relative".into(), source, options: Vec::new() });
+            }),
+            BundleError::RelativeTarget("relative".to_owned())
+        );
+        let host = ContainerSpec { rootfs: Rootfs::default(), writable: None, ..spec() };
+        assert_eq!(bundle(&host), Err(BundleError::NoWritable));
+    }
 }

@@ -30,6 +30,7 @@ pub use client::{
     ShimState, Stats, Stdin, Top,
 };
 pub use error::{BundleError, Fault, LaunchError, RuntimeError};
+pub use logs::{LogEntry, LogQuery, format_time, read_logs};
 pub use shim::run_shim;
 pub use spec::{
     ContainerSpec, Device, Mount, MountSource, Namespace, Netns, Process, Resources, Rlimit, Rootfs, Seccomp,

@@ -11,5 +11,4 @@ mod stats;
 
 pub(crate) use group::Cgroup;
 pub(crate) use layout::Layout;
-pub(crate) use limits::{Setting, settings};
 pub(crate) use stats::read as read_stats;

@@ -145,6 +145,7 @@ fn enter_container(
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     nix::sched::setns(container, namespaces)
         .map_err(|errno| LaunchError::other("cannot join the container's namespaces", words(errno)))?;
+    sync.wait_for(&ToInit::Joined)?;
     match stdio {
         Some(stdio) => console::use_pipes(stdio, plan)?,
         None => console::open_terminal(plan, sync)?,

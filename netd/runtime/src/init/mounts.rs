@@ -6,13 +6,14 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::sched::CloneFlags;
 use rustix::fs::CWD;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
 
 use super::{Outcome, files};
 use crate::error::LaunchError;
 use crate::launch::{DeviceNode, DevicePlan, InitPlan, MountFrom, MountPlan};
-use crate::reason::reason;
+use crate::reason::{reason, words};
 use crate::sys::{self, MountAttr};
 
 /// A detached copy of something on the host.
@@ -55,6 +56,38 @@ fn open_bind(mount: &MountPlan, source: &Path) -> Outcome<Tree> {
 }
 
 fn open_tree(path: &Path, recursive: bool) -> Outcome<Tree> {
+    match other_namespace(path) {
+        Some((namespace, inside)) => open_tree_in(&namespace, &inside, recursive),
+        None => open_tree_here(path, recursive),
+    }
+}
+
+/// `/proc/<pid>/root/<path>` is in another mount namespace, and a mount can be copied only in its own.
+fn other_namespace(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut parts = path.strip_prefix("/proc").ok()?.components();
+    let process: i32 = parts.next()?.as_os_str().to_str()?.parse().ok()?;
+    (parts.next()?.as_os_str() == "root")
+        .then(|| (format!("/proc/{process}/ns/mnt").into(), Path::new("/").join(parts.as_path())))
+}
+
+fn open_tree_in(namespace: &Path, path: &Path, recursive: bool) -> Outcome<Tree> {
+    let open = |path: &Path| {
+        fs::File::open(path).map_err(|error| {
+            LaunchError::other(format_args!("cannot open {}", path.display()), reason(&error))
+        })
+    };
+    let enter = |namespace: fs::File| {
+        nix::sched::setns(namespace, CloneFlags::CLONE_NEWNS)
+            .map_err(|errno| LaunchError::other("cannot join a mount namespace", words(errno)))
+    };
+    let (own, other) = (open(Path::new("/proc/self/ns/mnt"))?, open(namespace)?);
+    enter(other)?;
+    let tree = open_tree_here(path, recursive);
+    enter(own)?;
+    tree
+}
+
+fn open_tree_here(path: &Path, recursive: bool) -> Outcome<Tree> {
     let failed = |why: String| {
         LaunchError::other(format_args!("bind source path does not exist: {}", path.display()), why)
     };

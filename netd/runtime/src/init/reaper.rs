@@ -7,22 +7,21 @@ use nix::unistd::Pid;
 use super::Outcome;
 use crate::error::LaunchError;
 use crate::reason::reason;
-use crate::sys::{self, Cloned};
+use crate::sys;
 
 /// Splits in two: the child returns and becomes the command, the parent never returns.
 pub(super) fn split() -> Outcome<()> {
     let signals = SigSet::all();
     let _ = signals.thread_block();
-    match sys::clone_process(0, None)
-        .map_err(|error| LaunchError::other("cannot start the init", reason(&error)))?
-    {
-        Cloned::Child => {
+    // the filter, which is loaded by now, lets clone through but not clone3
+    match sys::fork().map_err(|error| LaunchError::other("cannot start the init", reason(&error)))? {
+        None => {
             sys::default_signals();
             let _ = rustix::process::setpgid(None, None);
             let _ = rustix::termios::tcsetpgrp(std::io::stdin(), rustix::process::getpgrp());
             Ok(())
         }
-        Cloned::Parent { pid, .. } => reap(pid, signals),
+        Some(pid) => reap(pid, signals),
     }
 }
 

@@ -82,8 +82,9 @@ impl ShimSide {
         let mut buffer = vec![0; 16 << 10];
         let length = loop {
             match fdpass::receive(&self.0, &mut buffer, fds) {
+                // the kernel reports once that the other side left something unread; its own last words come after that
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break 0,
                 other => break other?,
             }
         };

@@ -2,8 +2,72 @@
 
 use std::fmt::Write as _;
 
+use serde::Deserialize;
+
 const NANOS: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
+
+/// One entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The line, with its end if it had one.
+    pub line: String,
+    /// It came on standard error.
+    pub is_stderr: bool,
+    /// When, in nanoseconds since 1970.
+    pub unix_nanos: i64,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    log: String,
+    stream: String,
+    time: String,
+}
+
+impl LogEntry {
+    /// Reads a line of a log file; `None` if it is none (a line that a full disk has cut).
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
+        let stored: Stored = serde_json::from_slice(line).ok()?;
+        Some(Self {
+            line: stored.log,
+            is_stderr: stored.stream == "stderr",
+            unix_nanos: parse_time(&stored.time)?,
+        })
+    }
+}
+
+/// A moment as RFC 3339 with nine digits of a second: the form in which clients get it (`--timestamps`).
+#[must_use]
+pub fn format_time(unix_nanos: i64) -> String {
+    let mut text = String::new();
+    append_time(&mut text, unix_nanos - unix_nanos.rem_euclid(NANOS));
+    text.pop();
+    let _ = write!(text, ".{:09}Z", unix_nanos.rem_euclid(NANOS));
+    text
+}
+
+/// Reads `2026-01-02T03:04:05.6Z`, the only form that a shim writes.
+fn parse_time(text: &str) -> Option<i64> {
+    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let days = days(date.next()??, date.next()??, date.next()??);
+    let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let mut parts = whole.splitn(3, ':').map(|part| part.parse::<i64>().ok());
+    let seconds = parts.next()?? * 3600 + parts.next()?? * 60 + parts.next()??;
+    let nanos: i64 = if fraction.len() > 9 { return None } else { format!("{fraction:0<9}").parse().ok()? };
+    (days * DAY + seconds).checked_mul(NANOS)?.checked_add(nanos)
+}
+
+/// The inverse of [`civil`].
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
 
 /// Appends the entry for `line` to `out`. Bytes that are no UTF-8 are replaced, as JSON can't hold them.
 pub(crate) fn append(out: &mut String, line: &[u8], stream: &str, unix_nanos: i64) {
@@ -108,11 +172,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn clients_get_nine_digits() {
+        assert_eq!(format_time(5 * NANOS + 120), "1970-01-01T00:00:05.000000120Z");
+    }
+
     proptest::proptest! {
         #[test]
         fn every_line_survives_json(line in ".*", nanos in 0_i64..4_000_000_000_000_000_000) {
-            let value: serde_json::Value = serde_json::from_str(&entry(line.as_bytes(), nanos)).unwrap();
-            proptest::prop_assert_eq!(value["log"].as_str().unwrap(), line);
+            let read = LogEntry::parse(entry(line.as_bytes(), nanos).as_bytes()).unwrap();
+            proptest::prop_assert_eq!(read, LogEntry { line, is_stderr: false, unix_nanos: nanos });
         }
     }
 }

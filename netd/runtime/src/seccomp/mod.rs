@@ -5,5 +5,5 @@ mod default;
 mod profile;
 mod syscalls;
 
-pub(crate) use compile::{Filters, compile};
-pub(crate) use profile::{Profile, profile, to_oci};
+pub(crate) use compile::Filters;
+pub(crate) use profile::{profile, to_oci};

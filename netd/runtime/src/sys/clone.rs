@@ -6,6 +6,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::libc;
 use nix::unistd::Pid;
 
+/// The kernel's value; `libc`'s constant is too narrow for it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Which side of the call this is.
 pub(crate) enum Cloned {
     /// The new process.
@@ -30,7 +33,7 @@ pub(crate) fn clone_process(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> 
     args.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     if let Some(cgroup) = cgroup {
-        args.flags |= libc::CLONE_INTO_CGROUP as u64;
+        args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     // SAFETY: `args` is valid for its size and outlives the call; without CLONE_VM and with stack 0 the call behaves as
@@ -45,6 +48,16 @@ pub(crate) fn clone_process(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> 
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Cloned::Parent { pid: Pid::from_raw(pid as libc::pid_t), pidfd })
         }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Plain fork: the child gets `None`. The caller must be single-threaded, as for [`clone_process`].
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: the single-threaded caller holds no lock that the child would miss.
+    match unsafe { libc::fork() } {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Some(Pid::from_raw(pid))),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 
-pub(crate) use clone::{Cloned, clone_process};
+pub(crate) use clone::{Cloned, clone_process, fork};
 pub(crate) use rlimit::{lower_to_hard_limit, set_rlimit};
 pub(crate) use seccomp::install_filter;
 
