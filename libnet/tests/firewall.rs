@@ -1,5 +1,7 @@
 //! Table `inet pontoon` as the kernel holds it, for every option; what survives whom; what a change costs.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
+
 use std::{net::IpAddr, time::Instant};
 
 use libnet::{

@@ -1,5 +1,7 @@
 //! The redirection of DNS in a container's namespace, as `nft` shows it and as a client meets it.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
+
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},

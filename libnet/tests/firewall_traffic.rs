@@ -1,5 +1,7 @@
 //! Real packets through table `inet pontoon`: who reaches what, and which source address the server sees.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
+
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},

@@ -1,5 +1,7 @@
 //! Ports of a host, reserved by sockets that are really bound.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
+
 use std::{
     io::{ErrorKind, Read},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},

@@ -68,7 +68,7 @@ impl FirewallEndpoint {
         Self {
             id: endpoint.id,
             network: endpoint.network,
-            v4: endpoint.v4.map(|net| net.ip()),
+            v4: endpoint.v4.map(Ipv4Network::ip),
             v6: endpoint.v6.map(|net| net.ip()),
             ports: ports.to_vec(),
         }

@@ -99,7 +99,7 @@ impl Rule {
     }
 
     /// Packets to an address of this host.
-    pub(crate) fn to_this_host(self) -> Self {
+    pub(crate) fn for_this_host(self) -> Self {
         let exprs =
             [Expr::FibDestinationType { to: SCRATCH }, compare(Cmp::Equal, LOCAL.to_ne_bytes().to_vec())];
         self.word("fib daddr type local", exprs)
@@ -118,7 +118,7 @@ impl Rule {
     }
 
     /// Packets to ::1.
-    pub(crate) fn to_loopback6(self) -> Self {
+    pub(crate) fn for_loopback6(self) -> Self {
         let exprs = [
             load(Meta::NfProto),
             compare(Cmp::Equal, vec![IPV6]),
@@ -129,7 +129,7 @@ impl Rule {
     }
 
     /// Packets from fe80::/10.
-    pub(crate) fn from_link_local6(self) -> Self {
+    pub(crate) fn of_link_local6(self) -> Self {
         let (mut mask, mut net) = (vec![0; 16], vec![0; 16]);
         mask[..2].copy_from_slice(&[0xff, 0xc0]);
         net[..2].copy_from_slice(&[0xfe, 0x80]);

@@ -126,7 +126,7 @@ fn raw_prerouting() -> Vec<Rule> {
 }
 
 fn to_published() -> Rule {
-    Rule::new().to_this_host().verdict(Verdict::Jump(PUBLISHED.to_owned()))
+    Rule::new().for_this_host().verdict(Verdict::Jump(PUBLISHED.to_owned()))
 }
 
 fn published() -> Vec<Rule> {
@@ -135,8 +135,8 @@ fn published() -> Vec<Rule> {
         dnat(Family::V4, DnatKey::Address, SetId::DnatAddress4),
         dnat(Family::V4, DnatKey::Any, SetId::DnatAny4),
         // Packets from ::1 and from link-local addresses can't be routed into a network.
-        Rule::new().to_loopback6().verdict(Verdict::Return),
-        Rule::new().from_link_local6().verdict(Verdict::Return),
+        Rule::new().for_loopback6().verdict(Verdict::Return),
+        Rule::new().of_link_local6().verdict(Verdict::Return),
         dnat(Family::V6, DnatKey::Address, SetId::DnatAddress6),
         dnat(Family::V6, DnatKey::Any, SetId::DnatAny6),
     ]

@@ -73,9 +73,12 @@ impl Ruleset {
     pub(super) fn delta(&self, declared: &DeclaredFirewall, change: &Change) -> Result<Delta, FirewallError> {
         let (before, after) = affected(declared, change)?;
         let delta = Delta::between(&before, &after);
-        let taken_key =
-            delta.come.keys().find(|key| self.elements.contains_key(*key) && !delta.gone.contains_key(*key));
-        taken_key.map_or(Ok(delta.clone()), |key| Err(taken(key)))
+        let is_taken =
+            |key: &&(SetId, Tuple)| self.elements.contains_key(*key) && !delta.gone.contains_key(*key);
+        match delta.come.keys().find(is_taken) {
+            Some(key) => Err(taken(key)),
+            None => Ok(delta),
+        }
     }
 
     /// Becomes what the delta leads to.
@@ -94,10 +97,6 @@ impl Delta {
             a.iter().filter(differs).map(|(key, entry)| (key.clone(), entry.clone())).collect()
         };
         Self { gone: only(before, after), come: only(after, before) }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.gone.is_empty() && self.come.is_empty()
     }
 
     /// The operations: first what goes, so that what comes finds its place free.
