@@ -27,8 +27,12 @@ pub(crate) enum CliError {
     Invalid(#[from] Invalid),
     #[error(transparent)]
     Host(#[from] HostError),
+    /// The template of an `inspect`.
     #[error("template parsing error: {0}")]
-    Template(#[from] TemplateError),
+    Template(TemplateError),
+    /// The template of a list.
+    #[error("{}", list_template(.0))]
+    ListTemplate(TemplateError),
     /// Reading or writing here.
     #[error("{what}: {}", crate::resolve::files::reason(source))]
     Io { what: String, source: io::Error },
@@ -47,6 +51,13 @@ pub(crate) enum CliError {
     /// A flag that Docker's CLI refuses while it still reads flags.
     #[error("{0}")]
     Flags(String),
+}
+
+fn list_template(error: &TemplateError) -> String {
+    match error {
+        TemplateError::Syntax { .. } => format!("failed to parse template: {error}"),
+        TemplateError::Execution { .. } => format!("failed to execute template: {error}"),
+    }
 }
 
 fn no_daemon(host: &str, source: &io::Error) -> String {
@@ -76,6 +87,7 @@ impl CliError {
             Self::BrokenPipe => (None, 0),
             Self::Exit(code) => (None, *code),
             Self::Flags(text) => (Some(text.clone()), 125),
+            Self::Template(TemplateError::Syntax { .. }) => (Some(self.to_string()), 64),
             Self::Making { verb, source } => return making(verb, source),
             other => (Some(other.to_string()), 1),
         };

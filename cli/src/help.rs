@@ -36,7 +36,7 @@ fn finish_arg(arg: Arg) -> Arg {
     if arg.is_positional() {
         return arg;
     }
-    let arg = match arg.get_action() {
+    match arg.get_action() {
         ArgAction::SetTrue => arg
             .action(ArgAction::Set)
             .num_args(0..=1)
@@ -45,15 +45,17 @@ fn finish_arg(arg: Arg) -> Arg {
             .default_value("false")
             .value_name("")
             .value_parser(values::boolean),
-        ArgAction::Set | ArgAction::Append => match arg.is_require_equals_set() {
-            true => arg.value_parser(values::boolean),
-            false => arg.allow_hyphen_values(true),
-        },
+        ArgAction::Set | ArgAction::Append if arg.is_require_equals_set() => {
+            arg.value_parser(values::boolean)
+        }
+        ArgAction::Set | ArgAction::Append => {
+            let arg = arg.allow_hyphen_values(true);
+            match check(arg.get_id().as_str()) {
+                Some(parser) => arg.value_parser(parser),
+                None => arg,
+            }
+        }
         _ => arg,
-    };
-    match check(arg.get_id().as_str()) {
-        Some(parser) => arg.value_parser(parser),
-        None => arg,
     }
 }
 
@@ -61,7 +63,7 @@ fn finish_arg(arg: Arg) -> Arg {
 fn check(id: &str) -> Option<ValueParser> {
     let parser: fn(&str) -> Result<String, String> = match id {
         "add_host" => values::add_host,
-        "attach" => return None,
+        "filter" => values::filter,
         "link" => values::link,
         "dns" => values::ip_address,
         "dns_search" => values::dns_search,

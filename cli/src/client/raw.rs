@@ -40,7 +40,7 @@ impl Client {
 
     async fn json(&self, method: Method, path_and_query: &str, body: Body<'_>) -> Result<Value, CliError> {
         let response = self.request(method, path_and_query, body, false).await?;
-        let bytes = response.into_body().collect().await.map_err(lost)?.to_bytes();
+        let bytes = response.into_body().collect().await.map_err(|e| lost(&e))?.to_bytes();
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
@@ -69,7 +69,7 @@ impl Client {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(CliError::NoUpgrade { status: response.status().as_u16() });
         }
-        Ok(TokioIo::new(hyper::upgrade::on(response).await.map_err(lost)?))
+        Ok(TokioIo::new(hyper::upgrade::on(response).await.map_err(|e| lost(&e))?))
     }
 
     async fn request(
@@ -80,7 +80,8 @@ impl Client {
         upgrade: bool,
     ) -> Result<Response<Incoming>, CliError> {
         let io = TokioIo::new(dial(&self.host).await?);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(lost)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(io).await.map_err(|e| lost(&e))?;
         tokio::spawn(connection.with_upgrades());
         let version = API_VERSION;
         let uri = format!("/v{}.{}{path_and_query}", version.major_version, version.minor_version);
@@ -96,7 +97,7 @@ impl Client {
             }
         };
         let request = request.body(Full::new(content)).map_err(|e| CliError::Lost(e.to_string()))?;
-        let response = sender.send_request(request).await.map_err(lost)?;
+        let response = sender.send_request(request).await.map_err(|e| lost(&e))?;
         if response.status().is_success() || matches!(response.status().as_u16(), 101 | 304) {
             return Ok(response);
         }
@@ -109,7 +110,7 @@ async fn refusal(response: Response<Incoming>) -> CliError {
     let status = response.status().as_u16();
     let bytes = match response.into_body().collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) => return lost(error),
+        Err(error) => return lost(&error),
     };
     let json: Option<Value> = serde_json::from_slice(&bytes).ok();
     let message = json.as_ref().and_then(|v| v.get("message")).and_then(Value::as_str).map(str::to_owned);
@@ -117,7 +118,7 @@ async fn refusal(response: Response<Incoming>) -> CliError {
     CliError::Daemon { status, message }
 }
 
-fn lost(error: hyper::Error) -> CliError {
+fn lost(error: &hyper::Error) -> CliError {
     CliError::Lost(error.to_string())
 }
 
@@ -137,7 +138,7 @@ impl JsonLines {
             match self.body.frame().await {
                 None => return Ok(None),
                 Some(frame) => {
-                    if let Ok(data) = frame.map_err(lost)?.into_data() {
+                    if let Ok(data) = frame.map_err(|e| lost(&e))?.into_data() {
                         self.buffer.extend_from_slice(&data);
                     }
                 }

@@ -31,7 +31,11 @@ pub(super) async fn any(args: &Inspect, context: &Context<'_>) -> Result<(), Cli
         Some("container") => &[Kind::Container],
         Some("image") => &[Kind::Image],
         Some("network") => &[Kind::Network],
-        Some(other) => return Err(Invalid(format!("{other:?} is not a valid value for --type")).into()),
+        Some(other) => {
+            let text =
+                format!("unknown type: {other:?}: must be one of \"container\", \"image\", \"network\"");
+            return Err(Invalid(text).into());
+        }
     };
     let more = More { size: args.size, verbose: false };
     inspect(kinds, &args.names, args.format.as_deref(), more, context).await
@@ -59,7 +63,7 @@ async fn inspect(
             Err(error) => errors.push(error),
         }
     }
-    let text = format::inspect::render(&found, format)?;
+    let text = format::inspect::render(&found, format).map_err(CliError::Template)?;
     output::data(&text)?;
     if errors.is_empty() { Ok(()) } else { Err(CliError::Several(errors)) }
 }

@@ -26,6 +26,7 @@ pub(crate) const KIND: Kind = Kind {
         ("Platform", "PLATFORM"),
     ],
     table: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
+    raw: "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n",
     quiet: "{{.ID}}",
 };
 
@@ -71,7 +72,7 @@ pub(crate) fn row(container: &Value, long: Long, now: i64, zone: &TimeZone) -> R
         "Networks": networks(container).join(","),
         "Platform": Value::Null,
     });
-    Row { cells, labels }
+    Row::new(cells, labels)
 }
 
 /// All names without the slash; names of links (`/a/b`) only where nothing is cut.

@@ -23,6 +23,7 @@ pub(crate) const KIND: Kind = Kind {
         ("VirtualSize", "VIRTUAL SIZE"),
     ],
     table: "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+    raw: "repository: {{.Repository}}\ntag: {{.Tag}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n",
     quiet: "{{.ID}}",
 };
 
@@ -66,5 +67,5 @@ fn row(image: &Value, name: &str, digest: &str, long: Long, (now, zone): (i64, &
         "UniqueSize": "N/A",
         "VirtualSize": size("Size"),
     });
-    Row { cells, labels: labels_of(image) }
+    Row::new(cells, labels_of(image))
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::table;
-use crate::template::{Data, Template, TemplateError, compact};
+use crate::template::{Data, Template, TemplateError, compact_escaped};
 
 /// A kind of list.
 pub(crate) struct Kind {
@@ -14,14 +14,26 @@ pub(crate) struct Kind {
     pub(crate) headings: &'static [(&'static str, &'static str)],
     /// The template of the default table.
     pub(crate) table: &'static str,
+    /// The template of `--format raw`.
+    pub(crate) raw: &'static str,
     /// The template of `--quiet`.
     pub(crate) quiet: &'static str,
 }
 
 /// A row: its cells, and the labels that `.Label "name"` looks into.
 pub(crate) struct Row {
-    pub(crate) cells: Value,
-    pub(crate) labels: Map<String, Value>,
+    cells: Value,
+    labels: Map<String, Value>,
+}
+
+impl Row {
+    /// The cells come in order of name, as Go writes a map.
+    pub(crate) fn new(cells: Value, labels: Map<String, Value>) -> Self {
+        let Value::Object(cells) = cells else { return Self { cells, labels } };
+        let mut cells: Vec<_> = cells.into_iter().collect();
+        cells.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Self { cells: cells.into_iter().collect(), labels }
+    }
 }
 
 /// What `--format` and `--quiet` ask for.
@@ -37,7 +49,7 @@ fn shape(kind: &Kind, format: Option<&str>, quiet: bool) -> Shape {
         "" if quiet => Shape::Template(kind.quiet.to_owned()),
         "table" if quiet => Shape::Template(kind.quiet.to_owned()),
         "" | "table" => Shape::Table(kind.table.to_owned()),
-        "raw" => Shape::Template(raw(kind)),
+        "raw" => Shape::Template(kind.raw.to_owned()),
         "json" => Shape::Json,
         text => match text.strip_prefix("table ") {
             Some(template) => Shape::Table(unescape(template)),
@@ -51,10 +63,6 @@ fn unescape(text: &str) -> String {
     text.trim().replace("\\t", "\t").replace("\\n", "\n")
 }
 
-fn raw(kind: &Kind) -> String {
-    kind.headings.iter().map(|(name, _)| format!("{}: {{{{.{name}}}}}\n", name.to_lowercase())).collect()
-}
-
 /// The whole list, with a newline at the end of each row.
 pub(crate) fn render(
     kind: &Kind,
@@ -63,7 +71,7 @@ pub(crate) fn render(
     rows: &[Row],
 ) -> Result<String, TemplateError> {
     match shape(kind, format, quiet) {
-        Shape::Json => Ok(rows.iter().map(|row| sorted(&row.cells) + "\n").collect()),
+        Shape::Json => Ok(rows.iter().map(|row| compact_escaped(&row.cells) + "\n").collect()),
         Shape::Template(template) => lines(kind, &Template::parse(&template)?, rows),
         Shape::Table(template) => {
             let parsed = Template::parse(&template)?;
@@ -135,14 +143,6 @@ fn plain_action(action: &str) -> String {
         *i == 0 || !DROPPED.contains(&stage.trim().split(char::is_whitespace).next().unwrap_or_default())
     });
     kept.map(|(_, stage)| *stage).collect::<Vec<_>>().join("|")
-}
-
-/// JSON on one line with the fields in order of name, as Go writes a map.
-fn sorted(cells: &Value) -> String {
-    let Value::Object(cells) = cells else { return compact(cells) };
-    let mut pairs: Vec<_> = cells.iter().collect();
-    pairs.sort_by_key(|(name, _)| name.as_str());
-    compact(&Value::Object(pairs.into_iter().map(|(n, v)| (n.clone(), v.clone())).collect()))
 }
 
 /// Labels as a list shows them: `a=b,c=d`, in order of name.

@@ -22,6 +22,7 @@ pub(crate) const KIND: Kind = Kind {
         ("CreatedAt", "CREATED AT"),
     ],
     table: "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
+    raw: "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n",
     quiet: "{{.ID}}",
 };
 
@@ -41,7 +42,7 @@ pub(crate) fn row(network: &Value, long: Long, zone: &TimeZone) -> Row {
         "Labels": labels_text(&labels),
         "CreatedAt": created(text(network, "Created"), zone),
     });
-    Row { cells, labels }
+    Row::new(cells, labels)
 }
 
 fn created(text: &str, zone: &TimeZone) -> String {

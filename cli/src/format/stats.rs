@@ -20,6 +20,7 @@ pub(crate) const KIND: Kind = Kind {
         ("PIDs", "PIDS"),
     ],
     table: "{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}",
+    raw: "id: {{.ID}}\nname: {{.Name}}\ncpu: {{.CPUPerc}}\nmemory: {{.MemUsage}}\n",
     quiet: "{{.ID}}",
 };
 
@@ -30,7 +31,7 @@ pub(crate) fn row(asked: &str, reading: Option<&Value>, long: Long) -> Row {
             "Container": asked, "ID": short_id(asked), "Name": "--", "CPUPerc": "--", "MemUsage": "-- / --",
             "MemPerc": "--", "NetIO": "--", "BlockIO": "--", "PIDs": "--",
         });
-        return Row { cells, labels: Map::new() };
+        return Row::new(cells, Map::new());
     };
     let id = text(reading, "id");
     let name = text(reading, "name");
@@ -49,7 +50,7 @@ pub(crate) fn row(asked: &str, reading: Option<&Value>, long: Long) -> Row {
         "BlockIO": format!("{} / {}", human::short_size(read), human::short_size(written)),
         "PIDs": number(&reading["pids_stats"], "current").to_string(),
     });
-    Row { cells, labels: Map::new() }
+    Row::new(cells, Map::new())
 }
 
 fn number(value: &Value, name: &str) -> f64 {

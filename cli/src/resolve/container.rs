@@ -177,7 +177,7 @@ fn host_config(
         auto_remove: Some(flags.process.rm),
         init: flags.process.init,
         container_id_file: flags.process.cidfile.clone(),
-        restart_policy: restart(flags.restart.restart.as_deref())?,
+        restart_policy: restart(Some(flags.restart.restart.as_deref().unwrap_or("no")))?,
         ..host
     })
 }
@@ -241,11 +241,12 @@ fn surroundings(host: HostConfig, flags: &HostFlags, caller: &Caller<'_>) -> Res
     }
     let shm_size = flags.shm_size.as_deref().map(units::bytes).transpose().map_err(Invalid)?;
     let storage = lists::pairs(&flags.storage_opt, "invalid storage option")?;
+    let (cap_add, cap_drop) = capabilities(&flags.cap_add, &flags.cap_drop);
     let (security, paths) = security(&flags.security_opt)?;
     Ok(HostConfig {
         annotations: full(annotations),
-        cap_add: some(flags.cap_add.clone()),
-        cap_drop: some(flags.cap_drop.clone()),
+        cap_add: some(cap_add),
+        cap_drop: some(cap_drop),
         cgroup_parent: flags.cgroup_parent.clone(),
         cgroupns_mode: flags.cgroupns.as_deref().and_then(|mode| mode.parse().ok()),
         group_add: some(flags.group_add.clone()),
@@ -267,6 +268,22 @@ fn surroundings(host: HostConfig, flags: &HostFlags, caller: &Caller<'_>) -> Res
         volumes_from: some(flags.volumes_from.clone()),
         ..host
     })
+}
+
+/// As the kernel names them, in order, each once; `ALL` stands for the rest, and what is added is not taken away.
+fn capabilities(add: &[String], drop: &[String]) -> (Vec<String>, Vec<String>) {
+    let tidy = |names: &[String]| {
+        let named = names.iter().map(|name| name.trim().to_uppercase()).map(|name| match name.as_str() {
+            "ALL" | "RESET" => name,
+            _ if name.starts_with("CAP_") => name,
+            _ => format!("CAP_{name}"),
+        });
+        let all: std::collections::BTreeSet<String> = named.collect();
+        if all.contains("ALL") { vec!["ALL".to_owned()] } else { all.into_iter().collect() }
+    };
+    let add = tidy(add);
+    let drop = tidy(drop).into_iter().filter(|name| name == "ALL" || !add.contains(name)).collect();
+    (add, drop)
 }
 
 fn full(map: HashMap<String, String>) -> Option<HashMap<String, String>> {

@@ -21,7 +21,7 @@ pub(crate) struct Ports {
 pub(crate) fn ports(publish: &[String], expose: &[String]) -> Result<Ports, Invalid> {
     let mut ports = Ports::default();
     for text in publish {
-        for parsed in interim::parse_publish(text).map_err(Invalid)? {
+        for parsed in libnet::ports::parse_publish(text).map_err(|error| Invalid(error.to_string()))? {
             let request = parsed.request;
             let key = format!("{}/{}", request.container, request.proto);
             expose_one(&mut ports.exposed, &key);
@@ -70,55 +70,6 @@ fn exposed(text: &str) -> Result<Vec<String>, Invalid> {
     }
     let range: PortRange = range.parse().map_err(|_| wrong("invalid range specified for port".to_owned()))?;
     Ok(range.iter().map(|port| format!("{port}/{proto}")).collect())
-}
-
-mod interim {
-    use libnet::ports::{HostPort, PortRequest};
-    use libnet::types::{Port, PortRange, Proto};
-
-    pub(super) struct Parsed {
-        pub(super) request: PortRequest,
-    }
-
-    pub(super) fn parse_publish(text: &str) -> Result<Vec<Parsed>, String> {
-        let (rest, proto) = text.rsplit_once('/').unwrap_or((text, "tcp"));
-        let proto: Proto = proto.parse().map_err(|_| format!("invalid proto: {proto}"))?;
-        let parts: Vec<&str> = rest.rsplitn(3, ':').collect();
-        let container: PortRange =
-            parts[0].parse().map_err(|_| format!("invalid containerPort: {}", parts[0]))?;
-        let host = parts.get(1).copied().unwrap_or_default();
-        let range: Option<PortRange> = match host {
-            "" | "0" => None,
-            host => Some(host.parse().map_err(|_| format!("invalid hostPort: {host}"))?),
-        };
-        let ip = parts.get(2).copied().unwrap_or_default().trim_matches(['[', ']']);
-        let host_ip = if ip.is_empty() {
-            None
-        } else {
-            Some(ip.parse().map_err(|_| format!("invalid IP address: {ip}"))?)
-        };
-        if let Some(range) = range {
-            if range.count() != container.count() && container.count() != 1 {
-                return Err(format!(
-                    "invalid ranges specified for container and host Ports: {container} and {range}"
-                ));
-            }
-        }
-        let host_of = |i: usize, _: Port| match range {
-            None => HostPort::Ephemeral,
-            Some(range) if range.count() == container.count() => {
-                range.iter().nth(i).map_or(HostPort::Ephemeral, HostPort::Exactly)
-            }
-            Some(range) => HostPort::OneOf(range),
-        };
-        Ok(container
-            .iter()
-            .enumerate()
-            .map(|(i, port)| Parsed {
-                request: PortRequest { host_ip, host: host_of(i, port), container: port, proto },
-            })
-            .collect())
-    }
 }
 
 #[cfg(test)]

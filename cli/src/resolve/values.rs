@@ -23,6 +23,14 @@ pub(crate) fn add_host(text: &str) -> Checked {
     }
 }
 
+/// `key=value`, or nothing.
+pub(crate) fn filter(text: &str) -> Checked {
+    if text.is_empty() || text.contains('=') {
+        return Ok(text.to_owned());
+    }
+    Err("bad format of filter (expected name=value)".to_owned())
+}
+
 pub(crate) fn attach(text: &str) -> Checked {
     let stream = text.to_ascii_lowercase();
     match stream.as_str() {
@@ -193,7 +201,8 @@ mod tests {
     #[test]
     fn what_is_refused_says_why() {
         type Check = fn(&str) -> Checked;
-        let table: [(Check, &str, &str); 10] = [
+        let table: [(Check, &str, &str); 11] = [
+            (filter, "x", "bad format of filter (expected name=value)"),
             (link, "a:b:c", "bad format for links: a:b:c"),
             (attach, "foo", "valid streams are STDIN, STDOUT and STDERR"),
             (ip_address, "300.1.1.1", "IP address is not correctly formatted: 300.1.1.1"),

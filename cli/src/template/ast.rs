@@ -48,6 +48,7 @@ pub(super) enum Declares {
 /// An operand, or a function or method with its arguments.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Command {
+    pub(super) place: Place,
     pub(super) words: Vec<Operand>,
 }
 

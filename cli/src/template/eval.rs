@@ -129,7 +129,7 @@ impl Run<'_> {
     ) -> Result<Value, TemplateError> {
         let Some((first, rest)) = command.words.split_first() else { return Ok(Value::Null) };
         if let Kind::Function(name) = &first.kind {
-            return self.function(&first.place, name, rest, dot, last);
+            return self.function(&command.place, name, rest, dot, last);
         }
         if rest.is_empty() && last.is_none() {
             return self.operand(first, dot);
@@ -162,6 +162,9 @@ impl Run<'_> {
             return self.logic(place, name == "or", rest, dot, last);
         }
         let arguments = self.arguments(rest, dot, last)?;
+        if name == "json" && !self.data.type_name.is_empty() && arguments.first() == Some(self.data.root) {
+            return Ok(Value::String(show::compact_escaped(self.data.root)));
+        }
         functions::call(name, &arguments).map_err(|what| fail(place, what))
     }
 

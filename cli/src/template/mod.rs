@@ -14,7 +14,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub(crate) use show::compact;
+pub(crate) use show::{compact, compact_escaped};
 
 /// A template that was read without error.
 #[derive(Debug)]

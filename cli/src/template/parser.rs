@@ -16,7 +16,7 @@ pub(super) fn parse(source: &str, tokens: Vec<Token>) -> Result<Vec<Node>, Templ
     match end {
         End::Source => Ok(nodes),
         End::Else => Err(parser.error("unexpected {{else}}")),
-        End::End => Err(parser.error("unexpected {{end}}")),
+        End::Finish => Err(parser.error("unexpected {{end}}")),
     }
 }
 
@@ -33,7 +33,7 @@ struct Parser<'a> {
 enum End {
     Source,
     Else,
-    End,
+    Finish,
 }
 
 impl Parser<'_> {
@@ -46,7 +46,7 @@ impl Parser<'_> {
                     Some(Lexeme::Word(word)) if word == "end" => {
                         self.next += 1;
                         self.close()?;
-                        return Ok((nodes, End::End));
+                        return Ok((nodes, End::Finish));
                     }
                     Some(Lexeme::Word(word)) if word == "else" => {
                         self.next += 1;
@@ -97,7 +97,7 @@ impl Parser<'_> {
         let (body, end) = self.nodes()?;
         self.loops -= usize::from(word == "range");
         let otherwise = match end {
-            End::End => Vec::new(),
+            End::Finish => Vec::new(),
             End::Else => self.otherwise(word)?,
             End::Source => return Err(self.error("unexpected EOF")),
         };
@@ -116,7 +116,7 @@ impl Parser<'_> {
             _ => {
                 self.close()?;
                 match self.nodes()? {
-                    (nodes, End::End) => Ok(nodes),
+                    (nodes, End::Finish) => Ok(nodes),
                     (_, End::Else) => Err(self.error("expected end; found {{else}}")),
                     (_, End::Source) => Err(self.error("unexpected EOF")),
                 }
@@ -189,10 +189,13 @@ impl Parser<'_> {
 
     fn command(&mut self) -> Result<Command, TemplateError> {
         let mut words = Vec::new();
+        let start = self.tokens.get(self.next).map_or(self.source.len(), |token| token.start);
         while let Some(operand) = self.operand()? {
             words.push(operand);
         }
-        Ok(Command { words })
+        let end =
+            self.next.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(start, |token| token.end);
+        Ok(Command { place: self.place(start, start, end.max(start)), words })
     }
 
     fn operand(&mut self) -> Result<Option<Operand>, TemplateError> {
@@ -214,9 +217,12 @@ impl Parser<'_> {
             Lexeme::LeftParen => self.group()?,
             _ => return Ok(None),
         };
+        let behind = self.tokens.get(self.next).map(|t| t.start);
+        let first_behind = self.next;
         let kind = self.fields_behind(kind)?;
         let end = self.tokens[self.next - 1].end;
-        Ok(Some(Operand { place: self.place(token.start, end), kind }))
+        let at = if self.next > first_behind { behind.unwrap_or(token.start) } else { token.start };
+        Ok(Some(Operand { place: self.place(at, token.start, end), kind }))
     }
 
     fn one(&mut self, kind: Kind) -> Kind {
@@ -254,7 +260,7 @@ impl Parser<'_> {
         {
             match &mut kind {
                 Kind::Dot(fields) | Kind::Variable(_, fields) | Kind::Group(_, fields) => {
-                    fields.push(name.clone())
+                    fields.push(name.clone());
                 }
                 _ => return Err(self.error(format!("unexpected . after term {:?}", format!(".{name}")))),
             }
@@ -288,9 +294,10 @@ impl Parser<'_> {
         token
     }
 
-    fn place(&self, start: usize, end: usize) -> Place {
-        let column = start - self.source[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        Place { line: line_of(self.source, start), column, text: self.source[start..end].to_owned() }
+    /// Go says of a chain of fields where its second one stands.
+    fn place(&self, at: usize, start: usize, end: usize) -> Place {
+        let column = at - self.source[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        Place { line: line_of(self.source, at), column, text: self.source[start..end].to_owned() }
     }
 
     fn unexpected(&self, context: &str) -> TemplateError {

@@ -17,11 +17,16 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// JSON on one line, object keys in order of name, as Go writes maps.
+/// JSON on one line, fields in their order.
 pub(crate) fn compact(value: &Value) -> String {
     let mut out = String::new();
     write_json(&mut out, value);
     out
+}
+
+/// As [`compact`], with `<`, `>` and `&` written as Go writes them by default.
+pub(crate) fn compact_escaped(value: &Value) -> String {
+    compact(value).replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 fn write_value(out: &mut String, value: &Value) {

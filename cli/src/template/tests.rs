@@ -84,7 +84,7 @@ fn errors_are_go_s() {
         ("{{.Foo}}", "template: :1:2: executing \"\" at <.Foo>: map has no entry for key \"Foo\""),
         (
             "a\n {{.Networks.x}}",
-            "template: :2:3: executing \"\" at <.Networks.x>: map has no entry for key \"x\"",
+            "template: :2:12: executing \"\" at <.Networks.x>: map has no entry for key \"x\"",
         ),
         ("{{foo}}", "template: :1: function \"foo\" not defined"),
         ("{{if .Up}}", "template: :1: unexpected EOF"),
@@ -94,11 +94,11 @@ fn errors_are_go_s() {
         ("{{(.Id}}", "template: :1: unclosed left paren"),
         (
             "{{.Name.Foo}}",
-            "template: :1:2: executing \"\" at <.Name.Foo>: can't evaluate field Foo in type string",
+            "template: :1:7: executing \"\" at <.Name.Foo>: can't evaluate field Foo in type string",
         ),
         (
             "{{index .Args 9}}",
-            "template: :1:2: executing \"\" at <index>: error calling index: index out of range: 9",
+            "template: :1:2: executing \"\" at <index .Args 9>: error calling index: index out of range: 9",
         ),
         ("{{\"abc}}", "template: :1: unterminated quoted string"),
         ("{{break}}", "template: :1: {{break}} outside {{range}}"),

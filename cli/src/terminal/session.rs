@@ -91,7 +91,7 @@ async fn copy_input(
         }
         let _ = writer.shutdown().await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The output of a request's answer, such as logs.

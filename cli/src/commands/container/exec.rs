@@ -19,7 +19,7 @@ pub(crate) async fn run(args: &Exec, context: &Context<'_>) -> Result<(), CliErr
         lists::environment(&files::read_all(&args.env_file)?, &args.env, &context.world.variables)?;
     let client = context.client().await?;
     let container = args.words.first().map(String::as_str).unwrap_or_default();
-    let request = request(args, environment);
+    let request = request(args, &environment);
     let path = format!("/containers/{}/exec", query_escape(container));
     let made = client.post(&path, Body::Json(&request)).await?;
     let id = text(&made, "Id").to_owned();
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &Exec, context: &Context<'_>) -> Result<(), CliErr
     }
 }
 
-fn request(args: &Exec, environment: Vec<String>) -> Value {
+fn request(args: &Exec, environment: &[String]) -> Value {
     let attached = !args.detach;
     let mut request = Map::new();
     let mut set = |name: &str, value: Value| request.insert(name.to_owned(), value);

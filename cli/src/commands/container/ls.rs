@@ -12,7 +12,7 @@ use crate::output;
 use crate::resolve::filters;
 
 pub(crate) async fn run(args: &Ps, context: &Context<'_>) -> Result<(), CliError> {
-    let filters = filters::query(&filters::parse(&args.filter)?);
+    let filters = filters::query(&filters::parse(&args.filter));
     let last = if args.latest { 1 } else { args.last };
     let sized = args.size || args.format.as_deref().is_some_and(|format| format.contains(".Size"));
     let query = query(&[
@@ -27,5 +27,7 @@ pub(crate) async fn run(args: &Ps, context: &Context<'_>) -> Result<(), CliError
     let long = if args.no_trunc { Long::Whole } else { Long::Cut };
     let rows: Vec<_> = all.iter().map(|container| containers::row(container, long, now, &zone)).collect();
     let kind = if args.size { &containers::SIZED } else { &containers::KIND };
-    output::data(&list::render(kind, args.format.as_deref(), args.quiet, &rows)?)
+    output::data(
+        &list::render(kind, args.format.as_deref(), args.quiet, &rows).map_err(CliError::ListTemplate)?,
+    )
 }

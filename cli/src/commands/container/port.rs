@@ -29,7 +29,7 @@ fn of_port(ports: &Value, asked: &str, container: &str) -> Result<String, Invali
     }
     let lines: Vec<String> = bindings(&ports[&key]).map(|binding| format!("{binding}\n")).collect();
     if lines.is_empty() {
-        return Err(Invalid(format!("Error: No public port '{key}' published for {container}")));
+        return Err(Invalid(format!("Error: No public port '{asked}' published for {container}")));
     }
     Ok(lines.concat())
 }

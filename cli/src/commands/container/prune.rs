@@ -12,7 +12,7 @@ use crate::output;
 use crate::resolve::filters::{self, Filters};
 
 pub(crate) async fn run(args: &Prune, context: &Context<'_>) -> Result<(), CliError> {
-    let filters = filters::parse(&args.filter)?;
+    let filters = filters::parse(&args.filter);
     let client = context.client().await?;
     if !args.force {
         prompt::confirm("WARNING! This will remove all stopped containers.")?;

@@ -83,7 +83,9 @@ async fn live(client: &Client, args: &Stats, names: Vec<String>) -> Result<(), C
 }
 
 fn draw(args: &Stats, rows: &[Row]) -> Result<(), CliError> {
-    output::data(&list::render(&stats::KIND, args.format.as_deref(), false, rows)?)
+    output::data(
+        &list::render(&stats::KIND, args.format.as_deref(), false, rows).map_err(CliError::ListTemplate)?,
+    )
 }
 
 fn long(args: &Stats) -> Long {

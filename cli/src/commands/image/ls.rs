@@ -12,7 +12,7 @@ use crate::output;
 use crate::resolve::filters;
 
 pub(crate) async fn run(args: &ImageLs, context: &Context<'_>) -> Result<(), CliError> {
-    let mut filters = filters::parse(&args.filter)?;
+    let mut filters = filters::parse(&args.filter);
     if let Some(reference) = &args.reference {
         filters.entry("reference".to_owned()).or_default().push(reference.clone());
     }
@@ -24,5 +24,7 @@ pub(crate) async fn run(args: &ImageLs, context: &Context<'_>) -> Result<(), Cli
     let long = if args.no_trunc { Long::Whole } else { Long::Cut };
     let rows: Vec<_> = all.iter().flat_map(|image| images::rows(image, long, now, &zone)).collect();
     let kind = if args.digests { &images::WITH_DIGESTS } else { &images::KIND };
-    output::data(&list::render(kind, args.format.as_deref(), args.quiet, &rows)?)
+    output::data(
+        &list::render(kind, args.format.as_deref(), args.quiet, &rows).map_err(CliError::ListTemplate)?,
+    )
 }

@@ -19,6 +19,7 @@ const KIND: Kind = Kind {
         ("Reclaimable", "RECLAIMABLE"),
     ],
     table: "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+    raw: "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n",
     quiet: "{{.Type}}",
 };
 
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: &SystemDf, context: &Context<'_>) -> Result<(), Cl
         row("Local Volumes", &usage(&answer["Volumes"], referenced, |v| v["UsageData"]["Size"].as_f64())),
         row("Build Cache", &usage(&answer["BuildCache"], in_use, |b| b["Size"].as_f64())),
     ];
-    output::data(&list::render(&KIND, args.format.as_deref(), false, &rows)?)
+    output::data(&list::render(&KIND, args.format.as_deref(), false, &rows).map_err(CliError::ListTemplate)?)
 }
 
 fn usage(objects: &Value, active: impl Fn(&Value) -> bool, size: impl Fn(&Value) -> Option<f64>) -> Usage {
@@ -76,5 +77,5 @@ fn row(kind: &str, usage: &Usage) -> Row {
         "Size": human::size(usage.size),
         "Reclaimable": format!("{}{share}", human::size(usage.reclaimable)),
     });
-    Row { cells, labels: Map::new() }
+    Row::new(cells, Map::new())
 }

@@ -19,13 +19,13 @@ pub(crate) async fn run(args: &Events, context: &Context<'_>) -> Result<(), CliE
     let query = query(&[
         ("since", args.since.as_deref().map(|text| moment(text, now)).transpose()?),
         ("until", args.until.as_deref().map(|text| moment(text, now)).transpose()?),
-        ("filters", filters::query(&filters::parse(&args.filter)?)),
+        ("filters", filters::query(&filters::parse(&args.filter))),
     ]);
     let mut events = context.client().await?.json_lines(Method::GET, &format!("/events{query}")).await?;
     let zone = context.zone();
     while let Some(event) = events.next().await? {
         match args.format.as_deref().filter(|format| !format.is_empty()) {
-            Some(format) => output::line(&inspect::one(&event, format)?)?,
+            Some(format) => output::line(&inspect::one(&event, format).map_err(CliError::Template)?)?,
             None => output::line(&line(&event, &zone))?,
         }
     }

@@ -12,7 +12,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<(), CliErr
     let mut info = context.client().await?.get("/info").await?;
     if let Some(format) = args.format.as_deref().filter(|format| !format.is_empty()) {
         info["ClientInfo"] = json!({ "Version": env!("CARGO_PKG_VERSION"), "Context": "default" });
-        return output::line(&inspect::one(&info, format)?);
+        return output::line(&inspect::one(&info, format).map_err(CliError::Template)?);
     }
     output::data(&page(&info))?;
     for warning in info["Warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {

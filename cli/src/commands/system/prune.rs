@@ -9,7 +9,7 @@ use crate::output;
 use crate::resolve::filters;
 
 pub(crate) async fn run(args: &SystemPrune, context: &Context<'_>) -> Result<(), CliError> {
-    let filters = filters::parse(&args.filter)?;
+    let filters = filters::parse(&args.filter);
     let client = context.client().await?;
     if !args.force {
         prompt::confirm(

@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &Version, context: &Context<'_>) -> Result<(), Cli
     match args.format.as_deref().filter(|format| !format.is_empty()) {
         Some(format) => {
             let both = json!({ "Client": own, "Server": server });
-            output::line(&inspect::one(&both, format)?)?;
+            output::line(&inspect::one(&both, format).map_err(CliError::Template)?)?;
         }
         None => {
             output::data(&client_text(&own))?;
