@@ -1,0 +1,244 @@
+//! Networks on a real kernel: bridges, endpoints, names, and what a new daemon makes of what a killed one left.
+
+use std::{
+    net::Ipv4Addr,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use libnet::{
+    host::{Host, HostConfig},
+    store::{RedbStore, Store},
+    types::{ContainerId, EndpointId},
+};
+use netd::{
+    config::{DefaultBridge, DnsDefaults, NetworkDefaults},
+    events::Events,
+    names::DnsSettings,
+    network::{
+        Durability, EndpointAsk, EndpointView, NetworkConfig, NetworkParts, Networks, SandboxAsk, SandboxView,
+    },
+};
+use netd_api::models;
+use tests::Lab;
+
+/// A daemon's networks on a lab host.
+struct Daemon {
+    networks: Arc<Networks>,
+    host: Arc<Host>,
+}
+
+impl Daemon {
+    async fn start(root: &Path) -> Self {
+        let host = Arc::new(Host::open(HostConfig::default()).unwrap());
+        let open = |name: &str| -> Arc<dyn Store> { Arc::new(RedbStore::open(&root.join(name)).unwrap()) };
+        let parts = NetworkParts {
+            host: host.clone(),
+            declared: open("declared.redb"),
+            live: open("live.redb"),
+            config: config(),
+            events: Events::new(),
+            random: Arc::new(|bytes| rand::fill(bytes)),
+            clock: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
+        };
+        Self { networks: Networks::open(parts).await.unwrap(), host }
+    }
+
+    async fn network(&self, name: &str, subnet: &str) {
+        let config = models::IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() };
+        let ipam = models::Ipam { config: Some(vec![config]), ..Default::default() };
+        let ask =
+            models::NetworkCreateRequest { name: name.to_owned(), ipam: Some(ipam), ..Default::default() };
+        self.networks.create(ask).await.unwrap();
+    }
+
+    async fn container(&self, number: u8) -> (ContainerId, SandboxView) {
+        let container = ContainerId::from_bytes([number; 32]);
+        let ask = SandboxAsk { container, hostname: format!("host{number}"), dns: DnsSettings::default() };
+        (container, self.networks.open_sandbox(ask).await.unwrap())
+    }
+
+    async fn connect(
+        &self,
+        container: ContainerId,
+        network: &str,
+        name: &str,
+        aliases: &[&str],
+    ) -> EndpointView {
+        let mut endpoint = [0; 32];
+        rand::fill(&mut endpoint);
+        let ask = EndpointAsk {
+            network: self.networks.resolve(network).unwrap().id,
+            endpoint: EndpointId::from_bytes(endpoint),
+            name: name.to_owned(),
+            aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
+            links: Vec::new(),
+            v4: None,
+            v6: None,
+            mac: None,
+            ports: Vec::new(),
+            gw_priority: 0,
+            driver_opts: [].into(),
+            durability: Durability::Durable,
+        };
+        self.networks.connect(container, ask).await.unwrap()
+    }
+}
+
+fn config() -> NetworkConfig {
+    let bridge = DefaultBridge {
+        existing: None,
+        bip: "10.10.0.1/16".parse().ok(),
+        bip6: None,
+        fixed_cidr: None,
+        fixed_cidr_v6: None,
+        gateway: None,
+        gateway_v6: None,
+        ipv6: false,
+        icc: true,
+        host_ip: None,
+        masquerade: true,
+        mtu: None,
+    };
+    let defaults = NetworkDefaults {
+        bridge: Some(bridge),
+        pools: Vec::new(),
+        options: [].into(),
+        dns: DnsDefaults::default(),
+        host_gateway: Vec::new(),
+        ip_forward: true,
+        userland_proxy: true,
+    };
+    NetworkConfig { defaults, resolv_conf: PathBuf::from("/etc/resolv.conf"), identity: [7; 32] }
+}
+
+/// Runs `story` in a lab host, in a runtime whose threads all live there.
+fn on_a_host(story: impl AsyncFnOnce(&tests::Host, &Path) + Send) {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    host.run(|| {
+        // The host has a /tmp of its own.
+        let root = tempfile::tempdir().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(story(&host, root.path()));
+    });
+}
+
+/// A program in a container's namespace.
+fn inside(host: &tests::Host, container: ContainerId, line: &str) -> tests::Output {
+    let name = format!("pontoon-{}", container.short(12));
+    host.exec(["ip", "netns", "exec", &name, "bash", "-c", line])
+}
+
+fn dig(host: &tests::Host, container: ContainerId, question: &str) -> Vec<String> {
+    let answer = inside(host, container, &format!("dig @127.0.0.11 +short +tries=1 +time=3 {question}")).ok();
+    let mut lines: Vec<_> = answer.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn containers_reach_and_find_each_other() {
+    on_a_host(async |host, root| {
+        let daemon = Daemon::start(root).await;
+        daemon.network("web", "192.168.0.0/24").await;
+        let ((c1, _s1), (c2, _s2)) = (daemon.container(1).await, daemon.container(2).await);
+        let first = daemon.connect(c1, "web", "c1", &["search"]).await;
+        daemon.connect(c2, "web", "c2", &["search"]).await;
+        assert_eq!(first.v4.unwrap().to_string(), "192.168.0.2/24");
+        tokio::task::block_in_place(|| {
+            inside(host, c1, "ping -c1 -W2 192.168.0.3").ok();
+            assert!(inside(host, c1, "ip route").ok().contains("default via 192.168.0.1"));
+            assert_eq!(dig(host, c1, "c2"), ["192.168.0.3"]);
+            assert_eq!(dig(host, c1, "C2.web"), ["192.168.0.3"]);
+            assert_eq!(dig(host, c2, "host1 +tcp"), ["192.168.0.2"]);
+            assert_eq!(dig(host, c1, "search"), ["192.168.0.2", "192.168.0.3"]);
+            assert_eq!(dig(host, c1, "-x 192.168.0.3"), ["c2.web."]);
+        });
+        daemon.networks.rename(c2, "renamed".to_owned()).await.unwrap();
+        tokio::task::block_in_place(|| assert_eq!(dig(host, c1, "-x 192.168.0.3"), ["renamed.web."]));
+        daemon.networks.close_sandbox(c2).await.unwrap();
+        tokio::task::block_in_place(|| assert_eq!(dig(host, c1, "search"), ["192.168.0.2"]));
+        daemon.networks.close_sandbox(c1).await.unwrap();
+        daemon.networks.remove("web").await.unwrap();
+        tokio::task::block_in_place(|| {
+            tests::eventually("links and namespaces are gone", || {
+                let links = host.sh("ip -br link | grep -E '^(veth|br-)' | grep -v DOWN; ip netns").ok();
+                if links.contains("veth") || links.contains("pontoon-0") { Err(links) } else { Ok(()) }
+            });
+        });
+    });
+}
+
+#[test]
+fn the_default_bridge_has_addresses_and_no_names() {
+    on_a_host(async |host, root| {
+        let daemon = Daemon::start(root).await;
+        let (c1, _sandbox) = daemon.container(1).await;
+        let view = daemon.connect(c1, "default", "c1", &[]).await;
+        assert_eq!(
+            (view.v4.unwrap().ip(), view.dns_names),
+            (Ipv4Addr::new(10, 10, 0, 2), Vec::<String>::new())
+        );
+        tokio::task::block_in_place(|| {
+            assert!(host.sh("ip -br addr show pontoon0").ok().contains("10.10.0.1/16"));
+            inside(host, c1, "ping -c1 -W2 10.10.0.1").ok();
+            inside(host, c1, "dig @127.0.0.11 +tries=1 +time=1 c1").fails(9);
+        });
+    });
+}
+
+#[test]
+fn the_gateway_moves_when_a_network_comes_or_goes() {
+    on_a_host(async |host, root| {
+        let daemon = Daemon::start(root).await;
+        daemon.network("b", "192.168.2.0/24").await;
+        daemon.network("a", "192.168.1.0/24").await;
+        let (c1, _sandbox) = daemon.container(1).await;
+        let route = || tokio::task::block_in_place(|| inside(host, c1, "ip route show default").ok());
+        daemon.connect(c1, "b", "c1", &[]).await;
+        assert!(route().contains("via 192.168.2.1 dev eth0"), "{}", route());
+        daemon.connect(c1, "a", "c1", &[]).await;
+        assert!(route().contains("via 192.168.1.1 dev eth1"), "{}", route());
+        assert_eq!(route().lines().count(), 1);
+        let a = daemon.networks.resolve("a").unwrap().id;
+        daemon.networks.disconnect(c1, a, false).await.unwrap();
+        assert!(route().contains("via 192.168.2.1 dev eth0"), "{}", route());
+    });
+}
+
+#[test]
+fn a_new_daemon_takes_over_and_clears_away() {
+    on_a_host(async |host, root| {
+        let daemon = Daemon::start(root).await;
+        daemon.network("web", "192.168.0.0/24").await;
+        let ((c1, s1), (c2, s2), (dead, _)) =
+            (daemon.container(1).await, daemon.container(2).await, daemon.container(3).await);
+        let before = daemon.connect(c1, "web", "c1", &[]).await;
+        daemon.connect(c2, "web", "c2", &[]).await;
+        daemon.connect(dead, "web", "dead", &[]).await;
+        // Killed: nothing is closed, and the shims keep the sockets.
+        let kept = |view: SandboxView| -> (PathBuf, Vec<OwnedFd>) { (view.path, view.dns) };
+        let (s1, s2) = (kept(s1), kept(s2));
+        let Daemon { networks, host: old } = daemon;
+        drop(Arc::into_inner(networks).expect("nobody else has the networks"));
+        drop(Arc::into_inner(old).expect("nobody else has the host"));
+
+        let daemon = Daemon::start(root).await;
+        daemon.networks.adopt(c1, s1.0, s1.1).await.unwrap();
+        daemon.networks.adopt(c2, s2.0, s2.1).await.unwrap();
+        daemon.networks.settle().await.unwrap();
+        assert_eq!(daemon.networks.endpoints(c1), [before]);
+        tokio::task::block_in_place(|| {
+            inside(host, c1, "ping -c1 -W2 192.168.0.3").ok();
+            assert_eq!(dig(host, c1, "c2"), ["192.168.0.3"]);
+            assert_eq!(dig(host, c1, "dead"), [""; 0]);
+            assert!(!host.sh("ip netns").ok().contains("pontoon-0303"), "nobody adopted it");
+        });
+        let (dead, _sandbox) = daemon.container(3).await;
+        let again = daemon.connect(dead, "web", "dead", &[]).await;
+        assert_eq!(again.v4.unwrap().ip(), Ipv4Addr::new(192, 168, 0, 4), "its lease was kept");
+    });
+}
