@@ -15,10 +15,13 @@ use libnet::{
 
 use crate::{
     Config,
-    container::{ContainerError, Containers, Volumes},
+    config::Listen,
+    container::{Containers, Parts, Paths, Volumes},
     events::Events,
     network::{NetworkConfig, NetworkError, NetworkParts, Networks},
+    recovery::{self, RecoveryError},
 };
+use netd_runtime::{Runtime, RuntimeConfig};
 
 /// Tells the time: the daemon's own reads the clock, tests say what time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -78,9 +81,9 @@ pub enum StartError {
     /// Networks can't be set up or taken over.
     #[error("cannot set up networks")]
     Networks(#[from] NetworkError),
-    /// Containers can't be taken over.
-    #[error("cannot take over containers")]
-    Containers(#[source] ContainerError),
+    /// What an earlier daemon left can't be taken over.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
 }
 
 impl Engine {
@@ -89,27 +92,49 @@ impl Engine {
     /// # Errors
     /// [`StartError`]: nothing that runs was touched.
     pub async fn open(parts: EngineParts) -> Result<Arc<Self>, StartError> {
-        let EngineParts { config, clock, random, shim: _ } = parts;
+        let EngineParts { config, clock, random, shim } = parts;
         let ground = Ground::prepare(&config, &random)?;
         let events = Events::new();
         let networks = Networks::open(NetworkParts {
             host: ground.host,
-            declared: ground.declared,
-            live: ground.live,
+            declared: ground.declared.clone(),
+            live: ground.live.clone(),
             config: NetworkConfig {
                 defaults: config.network.clone(),
                 resolv_conf: PathBuf::from("/etc/resolv.conf"),
                 identity: ground.identity,
             },
             events: events.clone(),
-            random,
+            random: random.clone(),
             clock: clock.clone(),
         })
         .await?;
+        let volumes = Arc::new(Volumes::new(
+            config.data_root.join("volumes"),
+            ground.declared.clone(),
+            events.clone(),
+            clock.clone(),
+            random.clone(),
+        ));
+        let cgroup_parent = config.container.cgroup_parent.clone();
+        let parts = Arc::new(Parts {
+            networks: networks.clone(),
+            volumes: volumes.clone(),
+            runtime: Runtime::new(RuntimeConfig { shim, cgroup_parent }),
+            declared: ground.declared,
+            live: ground.live,
+            events: events.clone(),
+            clock: clock.clone(),
+            random,
+            paths: paths(&config),
+            defaults: config.container.clone(),
+        });
+        let containers = Arc::new(Containers::new(parts.clone()));
+        recovery::recover(&parts, &containers).await?;
         Ok(Arc::new(Self {
             networks,
-            containers: Arc::new(Containers),
-            volumes: Arc::new(Volumes),
+            containers,
+            volumes,
             events,
             config,
             clock,
@@ -119,7 +144,12 @@ impl Engine {
     }
 
     /// The daemon ends: containers are stopped, or left to themselves under `live-restore`.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        if self.config.live_restore {
+            return;
+        }
+        self.containers.close(self.config.shutdown_timeout).await;
+    }
 }
 
 /// What everything else stands on.
@@ -143,6 +173,32 @@ impl Ground {
         let host = Host::open(HostConfig::default())?;
         Ok(Self { lock, declared: Arc::new(declared), live: Arc::new(live), host: Arc::new(host), identity })
     }
+}
+
+/// Secrets of the machine, and what is ours: containers of the built-in image see the machine's root without them. A
+/// `*` stands for any rest of a name.
+const HIDDEN: [&str; 11] = [
+    "/root",
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/ssl/private",
+    "/etc/ssh/ssh_host_*",
+    "/etc/pontoon",
+    "/var/lib/docker",
+];
+
+fn paths(config: &Config) -> Paths {
+    let mut hidden: Vec<PathBuf> = HIDDEN.iter().map(PathBuf::from).collect();
+    hidden.extend([config.data_root.clone(), config.exec_root.clone()]);
+    hidden.extend(config.hosts.iter().filter_map(|host| match host {
+        Listen::Unix(path) => Some(path.clone()),
+        Listen::Tcp(_) | Listen::Inherited => None,
+    }));
+    Paths { data_root: config.data_root.clone(), exec_root: config.exec_root.clone(), hidden }
 }
 
 /// A directory that only root enters: what is below may be a container's secret.

@@ -11,6 +11,7 @@ mod http;
 pub mod image;
 pub mod names;
 pub mod network;
+pub mod recovery;
 pub mod system;
 
 pub use config::Config;

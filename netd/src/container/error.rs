@@ -7,7 +7,7 @@ use libnet::store::StoreError;
 use netd_runtime::{BundleError, RuntimeError};
 
 use super::policy::Denied;
-use crate::{error::Kind, network::NetworkError};
+use crate::{error::Kind, image::ImageError, network::NetworkError};
 
 /// A request about containers failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +18,9 @@ pub enum ContainerError {
     /// Several ids begin so.
     #[error("multiple IDs found with provided prefix: {0}")]
     Ambiguous(String),
-    /// No such image.
-    #[error("No such image: {0}")]
-    NoImage(String),
+    /// Its image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// No such exec.
     #[error("No such exec instance: {0}")]
     NoExec(String),
@@ -102,9 +102,7 @@ impl ContainerError {
     /// Of which kind the failure is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) | Self::NoImage(_) | Self::NoExec(_) | Self::NoVolume(_) | Self::Missing(_) => {
-                Kind::NotFound
-            }
+            Self::NotFound(_) | Self::NoExec(_) | Self::NoVolume(_) | Self::Missing(_) => Kind::NotFound,
             Self::Ambiguous(_)
             | Self::InvalidName(_)
             | Self::Invalid(_)
@@ -114,6 +112,7 @@ impl ContainerError {
             Self::NameTaken { .. } | Self::Conflict(_) | Self::Denied(_) => Kind::Conflict,
             Self::NotImplemented(_) => Kind::NotImplemented,
             Self::Network(error) => error.kind(),
+            Self::Image(error) => error.kind(),
             Self::Other { source, .. } => source.kind(),
             // dockerd answers 400 where the command is at fault and 500 otherwise.
             Self::Runtime(error) if error.exit_code().is_some() => Kind::InvalidParameter,

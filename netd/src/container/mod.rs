@@ -2,10 +2,27 @@
 //! as a record, and carried out by the task that owns the container (`actor`), which starts it in phases that can each
 //! undo themselves (`start`). Networks belong to [`crate::network`], processes to `netd-runtime`.
 
+mod actor;
 mod ask;
+mod create;
 mod error;
+mod execs;
+mod inspect;
+mod list;
+mod logs;
+mod name;
+mod parts;
 mod policy;
-mod stub;
+mod record;
+mod recovered;
+mod registry;
+mod restart;
+mod service;
+mod spec;
+mod start;
+mod streams;
+mod volumes;
+mod words;
 
 pub use ask::{
     AttachAsk, AttachStream, CreateAsk, Done, ExecStarted, Framing, ListAsk, Logs, LogsAsk, Pending,
@@ -13,4 +30,8 @@ pub use ask::{
 };
 pub use error::ContainerError;
 pub use policy::{Ask, Denied, Phase, Reason, Verdict, admit};
-pub use stub::{Containers, Volumes};
+pub use service::Containers;
+pub use volumes::Volumes;
+
+pub(crate) use parts::{Parts, Paths, remove_tree};
+pub(crate) use recovered::Recovered;

@@ -2,7 +2,6 @@
 
 pub(crate) mod base;
 mod contribution;
-pub(super) mod foreign;
 mod text;
 
 use std::collections::BTreeMap;

@@ -24,9 +24,9 @@ use crate::launch::{InitPlan, Launch, ProcessPlan, RootPlan};
 use crate::reason::{reason, words};
 use crate::sys;
 
-pub(crate) use rootfs::{detach_from_host, mount_point, mount_root};
+pub(crate) use rootfs::{mount_point, mount_root};
 pub(crate) use sync::{FromInit, InitSide, ShimSide, ToInit, pair};
-pub(crate) use user::resolve_in;
+pub(crate) use user::{Identity, resolve_in};
 
 type Outcome<T> = Result<T, LaunchError>;
 
@@ -85,9 +85,9 @@ fn join_namespaces(plan: &InitPlan) -> Outcome<()> {
 }
 
 fn become_root(root: &RootPlan, dir: &Path) -> Outcome<()> {
-    detach_from_host()?;
-    mount_root(root, dir)?;
-    rootfs::pivot(&mount_point(dir))
+    rootfs::detach_from_host()?;
+    rootfs::mount_root(root, dir)?;
+    rootfs::pivot(&rootfs::mount_point(dir))
 }
 
 fn name(plan: &InitPlan) -> Outcome<()> {

@@ -12,6 +12,7 @@ use super::session::{ChildEnds, Session};
 use crate::client::Stdin;
 use crate::error::LaunchError;
 use crate::init;
+use crate::launch::EnginePlan;
 use crate::protocol::ExecRequest;
 use crate::sys::{self, Cloned};
 
@@ -82,7 +83,11 @@ fn clone_into(
     drop((theirs, ends));
     match cloned {
         Ok(Cloned::Parent { pid, pidfd }) => {
-            bring_up(Born { pid, pidfd, sync: Some(sync) }, session, |pid| container.cgroup.join(pid))
+            let join = |pid| match container.launch.engine {
+                EnginePlan::Builtin(_) => container.cgroup.join(pid),
+                EnginePlan::Oci { .. } => super::oci::join_cgroups(container.pid.as_raw(), pid),
+            };
+            bring_up(Born { pid, pidfd, sync: Some(sync) }, session, join)
         }
         Ok(Cloned::Child) => sys::exit_now(1),
         Err(error) => Err(internal("cannot clone a process", error)),

@@ -28,18 +28,13 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
-        Self::with(Engine::Builtin)
-    }
-
-    /// A place whose containers `engine` makes.
-    pub fn with(engine: Engine) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let parent = format!("/pontoon-test-{}-{number}", std::process::id());
         let runtime = Runtime::new(RuntimeConfig {
             shim: env!("CARGO_BIN_EXE_netd-shim").into(),
             cgroup_parent: parent.clone(),
         });
-        Self { home: tempfile::tempdir().unwrap(), parent, runtime, engine }
+        Self { home: tempfile::tempdir().unwrap(), parent, runtime, engine: Engine::Builtin }
     }
 
     /// A request for a container over the machine's root that runs `args`.

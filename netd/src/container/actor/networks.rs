@@ -1,0 +1,196 @@
+//! Networks joined and left, other names, other limits: changes of a container that stays what it is.
+
+use libnet::types::EndpointId;
+use netd_api::models;
+use netd_runtime::Resources;
+
+use super::Actor;
+use crate::{
+    container::{
+        ContainerError,
+        create::NetworkMode,
+        error::invalid,
+        name,
+        policy::{Ask, Phase},
+        record::{Endpoint, EndpointSettings, Record},
+        start::{endpoint_ask, refresh},
+    },
+    network::{Driver, NetworkError, NetworkSummary},
+};
+
+impl Actor {
+    pub(super) async fn connect(
+        &mut self,
+        network: NetworkSummary,
+        settings: EndpointSettings,
+    ) -> Result<(), ContainerError> {
+        self.admit(Ask::Networks)?;
+        self.check_mode(&network)?;
+        let known = self.record.endpoints.iter().position(|endpoint| endpoint.network == network.id);
+        let joined = self.record.state.phase.has_process();
+        if known.is_some() && joined {
+            let (name, network) = (self.record.name.clone(), network.name);
+            return Err(NetworkError::AlreadyConnected { name, network }.into());
+        }
+        let endpoint = Endpoint {
+            network: network.id,
+            network_name: network.name.clone(),
+            endpoint: EndpointId::from_bytes(self.parts.random()),
+            settings,
+        };
+        let asked = endpoint_ask(&self.record, &self.wanted()?, &endpoint)?;
+        self.parts.networks.check(&network, &asked)?;
+        if joined {
+            self.parts.networks.connect(self.record.id, asked).await?;
+        }
+        match known {
+            Some(position) => self.record.endpoints[position] = endpoint,
+            None => self.record.endpoints.push(endpoint),
+        }
+        self.networks_changed(joined).await
+    }
+
+    pub(super) async fn disconnect(
+        &mut self,
+        network: &NetworkSummary,
+        force: bool,
+    ) -> Result<(), ContainerError> {
+        self.admit(Ask::Networks)?;
+        if network.driver == Driver::Host {
+            return invalid(
+                "cannot disconnect container from host network - container was created in host network mode",
+            );
+        }
+        let known = self.record.endpoints.iter().position(|endpoint| endpoint.network == network.id);
+        let Some(known) = known else {
+            let (container, network) = (self.record.id, network.name.clone());
+            return if force {
+                Ok(())
+            } else {
+                Err(NetworkError::NotConnected { container, network }.into())
+            };
+        };
+        let joined = self.record.state.phase.has_process();
+        // A container that does not run may hold no lease there yet.
+        self.parts.networks.disconnect(self.record.id, network.id, force || !joined).await?;
+        self.record.endpoints.remove(known);
+        self.networks_changed(joined).await
+    }
+
+    fn check_mode(&self, network: &NetworkSummary) -> Result<(), ContainerError> {
+        match NetworkMode::read(self.record.network_mode()) {
+            NetworkMode::Host | NetworkMode::Container(_) => invalid(
+                "container sharing network namespace with another container or host cannot be connected to any other network",
+            ),
+            NetworkMode::None => invalid(
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+            ),
+            NetworkMode::Private => match network.driver {
+                Driver::Bridge => Ok(()),
+                Driver::Host => invalid(
+                    "cannot connect container to host network - container must be created in host network mode",
+                ),
+                Driver::Null => invalid(
+                    "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+                ),
+            },
+        }
+    }
+
+    async fn networks_changed(&self, joined: bool) -> Result<(), ContainerError> {
+        if joined {
+            refresh(&self.parts, &self.registry, &self.record, &self.wanted()?).await?;
+        }
+        self.parts.save(&self.record).await?;
+        self.publish();
+        Ok(())
+    }
+
+    pub(super) async fn rename(&mut self, new: String) -> Result<(), ContainerError> {
+        self.admit(Ask::Rename)?;
+        let new = name::check(&new)?.to_owned();
+        if new == self.record.name {
+            return invalid("Renaming a container with the same name as its current name");
+        }
+        self.registry.take_name(&new, self.record.id)?;
+        let old = std::mem::replace(&mut self.record.name, new.clone());
+        let renamed = self.renamed().await;
+        if let Err(error) = renamed {
+            self.registry.drop_name(&new, self.record.id);
+            self.record.name = old;
+            return Err(error);
+        }
+        self.registry.drop_name(&old, self.record.id);
+        self.publish();
+        self.tell("rename", &[("oldName", format!("/{old}"))]);
+        Ok(())
+    }
+
+    async fn renamed(&self) -> Result<(), ContainerError> {
+        self.parts.networks.rename(self.record.id, self.record.name.clone()).await?;
+        self.parts.save(&self.record).await
+    }
+
+    pub(super) async fn update(
+        &mut self,
+        ask: models::ContainerUpdateBody,
+    ) -> Result<Vec<String>, ContainerError> {
+        self.admit(Ask::Update)?;
+        let before = self.record.host.clone();
+        overlay(&mut self.record, ask);
+        let limits = match self.wanted() {
+            Ok(wanted) => wanted.resources,
+            Err(error) => {
+                self.record.host = before;
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.apply(&limits).await {
+            self.record.host = before;
+            return Err(error);
+        }
+        self.parts.save(&self.record).await?;
+        self.publish();
+        self.tell("update", &[]);
+        Ok(Vec::new())
+    }
+
+    async fn apply(&self, limits: &Resources) -> Result<(), ContainerError> {
+        match &self.shim {
+            Some(shim) if self.record.state.phase != Phase::Restarting => Ok(shim.update(limits).await?),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the update says replaces what was said before; zero and nothing say nothing.
+fn overlay(record: &mut Record, ask: models::ContainerUpdateBody) {
+    fn take<T: PartialEq + Default>(old: &mut Option<T>, new: Option<T>) {
+        if let Some(new) = new.filter(|new| *new != T::default()) {
+            *old = Some(new);
+        }
+    }
+    let host = &mut record.host;
+    if ask.nano_cpus.is_some_and(|cpus| cpus > 0) {
+        (host.cpu_quota, host.cpu_period) = (None, None);
+    }
+    if ask.cpu_quota.is_some_and(|quota| quota != 0) || ask.cpu_period.is_some_and(|period| period != 0) {
+        host.nano_cpus = None;
+    }
+    take(&mut host.nano_cpus, ask.nano_cpus);
+    take(&mut host.cpu_shares, ask.cpu_shares);
+    take(&mut host.cpu_quota, ask.cpu_quota);
+    take(&mut host.cpu_period, ask.cpu_period);
+    take(&mut host.cpuset_cpus, ask.cpuset_cpus);
+    take(&mut host.cpuset_mems, ask.cpuset_mems);
+    take(&mut host.memory, ask.memory);
+    take(&mut host.memory_swap, ask.memory_swap);
+    take(&mut host.memory_reservation, ask.memory_reservation);
+    take(&mut host.pids_limit, ask.pids_limit);
+    let policy = ask
+        .restart_policy
+        .filter(|policy| !matches!(policy.name, None | Some(models::RestartPolicyNameEnum::EMPTY)));
+    if policy.is_some() {
+        host.restart_policy = policy;
+    }
+}

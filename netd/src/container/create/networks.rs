@@ -1,0 +1,379 @@
+//! `NetworkMode`, `EndpointsConfig` and what can't be combined with them, in Docker's words. Pure: which networks exist
+//! is asked by the caller.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use libnet::types::MacAddr;
+use netd_api::models;
+
+use crate::{
+    container::{ContainerError, error::invalid, record::EndpointSettings},
+    names::DnsSettings,
+};
+
+/// Whose network a container has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::container) enum NetworkMode {
+    /// The machine's.
+    Host,
+    /// Nobody's: a loopback interface.
+    None,
+    /// Another container's, by id or name.
+    Container(String),
+    /// Its own, in networks of these names or ids.
+    Private,
+}
+
+/// What a request says about networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::container) struct Wanted {
+    pub(in crate::container) mode: NetworkMode,
+    /// Networks as named, the first one first; for `host` and `none` that one.
+    pub(in crate::container) networks: Vec<(String, EndpointSettings)>,
+}
+
+impl NetworkMode {
+    /// Reads HostConfig.NetworkMode.
+    pub(in crate::container) fn read(text: &str) -> Self {
+        match text {
+            "host" => Self::Host,
+            "none" => Self::None,
+            _ => match text.strip_prefix("container:") {
+                Some(other) => Self::Container(other.to_owned()),
+                None => Self::Private,
+            },
+        }
+    }
+}
+
+/// The network of that name; the CLI says `default` where it means the default bridge.
+pub(in crate::container) fn canonical(name: &str) -> &str {
+    if name.is_empty() || name == "default" { "bridge" } else { name }
+}
+
+/// Reads what a request says about networks, and refuses what contradicts it.
+pub(in crate::container) fn read(
+    config: &models::ContainerConfig,
+    host: &models::HostConfig,
+    endpoints: Option<&models::NetworkingConfig>,
+    mac: Option<&str>,
+) -> Result<Wanted, ContainerError> {
+    let first = canonical(host.network_mode.as_deref().unwrap_or_default());
+    let mode = NetworkMode::read(first);
+    check(&mode, config, host)?;
+    let given = endpoints.and_then(|config| config.endpoints_config.as_ref());
+    let mut given = given
+        .into_iter()
+        .flatten()
+        .map(|(name, settings)| (canonical(name), settings))
+        .collect::<BTreeMap<_, _>>();
+    if let NetworkMode::Container(other) = &mode {
+        if other.is_empty() {
+            return invalid("invalid container format container:<name|id>");
+        }
+        if mac.is_some_and(|mac| !mac.is_empty()) {
+            return invalid("conflicting options: mac-address and the network mode");
+        }
+        return Ok(Wanted { mode, networks: Vec::new() });
+    }
+    let links = host.links.clone().unwrap_or_default();
+    let mut settings = settings(given.remove(first), links)?;
+    match (mac, settings.mac) {
+        (None | Some(""), _) => {}
+        (Some(mac), known) => {
+            let mac = read_mac(mac)?;
+            if known.is_some_and(|known| known != mac) {
+                return invalid(
+                    "conflicting MAC address configuration: the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+                );
+            }
+            settings.mac = Some(mac);
+        }
+    }
+    if !given.is_empty() && mode != NetworkMode::Private {
+        return invalid(match mode {
+            NetworkMode::None => {
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+            }
+            _ => {
+                "container sharing network namespace with another container or host cannot be connected to any other network"
+            }
+        });
+    }
+    let mut networks = vec![(first.to_owned(), settings)];
+    for (name, endpoint) in given {
+        networks.push((name.to_owned(), self::settings(Some(endpoint), Vec::new())?));
+    }
+    Ok(Wanted { mode, networks })
+}
+
+fn check(
+    mode: &NetworkMode,
+    config: &models::ContainerConfig,
+    host: &models::HostConfig,
+) -> Result<(), ContainerError> {
+    fn some<T>(list: Option<&Vec<T>>) -> bool {
+        list.is_some_and(|list| !list.is_empty())
+    }
+    let uts_host = host.uts_mode.as_deref() == Some("host");
+    let named = config.hostname.as_deref().is_some_and(|name| !name.is_empty());
+    let domain = config.domainname.as_deref().is_some_and(|name| !name.is_empty());
+    if uts_host && named {
+        return invalid("conflicting options: hostname and the UTS mode");
+    }
+    if uts_host && domain {
+        return invalid("conflicting options: domainname and the UTS mode");
+    }
+    let shared = matches!(mode, NetworkMode::Container(_));
+    if some(host.links.as_ref()) {
+        match mode {
+            NetworkMode::Container(_) => {
+                return invalid(
+                    "conflicting options: container type network can't be used with links. This would result in undefined behavior",
+                );
+            }
+            NetworkMode::Host => {
+                return invalid(
+                    "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+                );
+            }
+            NetworkMode::None | NetworkMode::Private => {}
+        }
+    }
+    let refused = [
+        (named, "hostname and the network mode"),
+        (some(host.dns.as_ref()), "dns and the network mode"),
+        (some(host.extra_hosts.as_ref()), "custom host-to-IP mapping and the network mode"),
+        (
+            host.publish_all_ports == Some(true)
+                || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()),
+            "port publishing and the container type network mode",
+        ),
+        (some(config.exposed_ports.as_ref()), "port exposing and the container type network mode"),
+    ];
+    match refused.iter().find(|(there, _)| shared && *there) {
+        Some((_, what)) => invalid(format!("conflicting options: {what}")),
+        None => Ok(()),
+    }
+}
+
+/// What a request says about one endpoint.
+pub(in crate::container) fn settings(
+    endpoint: Option<&models::EndpointSettings>,
+    mut links: Vec<String>,
+) -> Result<EndpointSettings, ContainerError> {
+    let Some(endpoint) = endpoint else {
+        return Ok(EndpointSettings { links, ..EndpointSettings::default() });
+    };
+    let ipam = endpoint.ipam_config.as_ref();
+    let text = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+    let v4 = text(ipam.and_then(|ipam| ipam.ipv4_address.as_ref())).map(|ip| v4(&ip)).transpose()?;
+    let v6 = text(ipam.and_then(|ipam| ipam.ipv6_address.as_ref())).map(|ip| v6(&ip)).transpose()?;
+    if ipam.and_then(|ipam| ipam.link_local_ips.as_ref()).is_some_and(|ips| !ips.is_empty()) {
+        return Err(ContainerError::NotImplemented(
+            "link-local addresses of an endpoint are not supported".to_owned(),
+        ));
+    }
+    let mac = text(endpoint.mac_address.as_ref()).map(|mac| read_mac(&mac)).transpose()?;
+    for link in endpoint.links.iter().flatten() {
+        if !links.contains(link) {
+            links.push(link.clone());
+        }
+    }
+    for link in &links {
+        link_parts(link)?;
+    }
+    let mut aliases = endpoint.aliases.clone().unwrap_or_default();
+    aliases.retain(|alias| !alias.is_empty());
+    Ok(EndpointSettings {
+        v4,
+        v6,
+        mac,
+        aliases,
+        links,
+        gw_priority: endpoint.gw_priority.unwrap_or(0),
+        driver_opts: endpoint.driver_opts.clone().unwrap_or_default().into_iter().collect(),
+    })
+}
+
+fn v4(text: &str) -> Result<Ipv4Addr, ContainerError> {
+    text.parse().or_else(|_| invalid(format!("invalid endpoint settings:\ninvalid IPv4 address: {text}")))
+}
+
+fn v6(text: &str) -> Result<Ipv6Addr, ContainerError> {
+    text.parse().or_else(|_| invalid(format!("invalid endpoint settings:\ninvalid IPv6 address: {text}")))
+}
+
+fn read_mac(text: &str) -> Result<MacAddr, ContainerError> {
+    text.parse().or_else(|_| invalid(format!("invalid MAC address: {text}")))
+}
+
+/// `name` or `name:alias`, as (name, alias).
+pub(in crate::container) fn link_parts(link: &str) -> Result<(&str, &str), ContainerError> {
+    let parts: Vec<_> = link.split(':').collect();
+    match parts[..] {
+        [name] if !name.is_empty() => Ok((name, name)),
+        [name, alias] if !name.is_empty() && !alias.is_empty() => {
+            // Older daemons hand out links as `/name:/owner/alias`.
+            let alias = alias.rsplit('/').next().unwrap_or(alias);
+            Ok((name.strip_prefix('/').unwrap_or(name), alias))
+        }
+        _ => invalid(format!("bad format for links: {link}")),
+    }
+}
+
+/// `--dns`, `--dns-search`, `--dns-option`.
+pub(in crate::container) fn dns(host: &models::HostConfig) -> Result<DnsSettings, ContainerError> {
+    let mut servers = Vec::new();
+    for text in host.dns.iter().flatten() {
+        match text.parse::<IpAddr>() {
+            Ok(server) => servers.push(server),
+            Err(_) => return invalid(format!("{text} is not a valid nameserver IP address")),
+        }
+    }
+    Ok(DnsSettings {
+        servers,
+        search: host.dns_search.clone().unwrap_or_default(),
+        options: host.dns_options.clone().unwrap_or_default(),
+    })
+}
+
+/// `--add-host`: name and address, or `host-gateway` in its place.
+pub(in crate::container) fn extra_hosts(
+    host: &models::HostConfig,
+) -> Result<Vec<(String, String)>, ContainerError> {
+    let mut all = Vec::new();
+    for text in host.extra_hosts.iter().flatten() {
+        let Some((name, ip)) = text.split_once(['=', ':']).filter(|(name, _)| !name.is_empty()) else {
+            return invalid(format!("bad format for add-host: \"{text}\""));
+        };
+        let bare = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+        if bare != "host-gateway" && bare.parse::<IpAddr>().is_err() {
+            return invalid(format!("invalid IP address in add-host: \"{ip}\""));
+        }
+        all.push((name.to_owned(), bare.to_owned()));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask(body: serde_json::Value) -> Result<Wanted, ContainerError> {
+        let body: models::ContainerCreateBody = serde_json::from_value(body).unwrap();
+        let config = models::ContainerConfig {
+            hostname: body.hostname,
+            exposed_ports: body.exposed_ports,
+            ..Default::default()
+        };
+        read(&config, &body.host_config.unwrap_or_default(), body.networking_config.as_ref(), None)
+    }
+
+    fn refusal(body: serde_json::Value) -> String {
+        ask(body.clone()).expect_err(&body.to_string()).to_string()
+    }
+
+    #[test]
+    fn what_the_cli_sends_without_a_network_is_the_default_bridge() {
+        for body in [
+            json!({}),
+            json!({"HostConfig": {"NetworkMode": "default"}}),
+            json!({"HostConfig": {"NetworkMode": "bridge"}, "NetworkingConfig": {"EndpointsConfig": {"default": {}}}}),
+        ] {
+            let wanted = ask(body).unwrap();
+            assert_eq!(wanted.mode, NetworkMode::Private);
+            assert_eq!(wanted.networks, [("bridge".to_owned(), EndpointSettings::default())]);
+        }
+    }
+
+    #[test]
+    fn the_mode_names_the_first_of_several_networks() {
+        let wanted = ask(json!({
+            "HostConfig": {"NetworkMode": "web", "Links": ["db:database"]},
+            "NetworkingConfig": {"EndpointsConfig": {
+                "a": {},
+                "web": {"Aliases": ["search", ""], "IPAMConfig": {"IPv4Address": "10.0.0.9"}, "GwPriority": 7},
+            }},
+        }))
+        .unwrap();
+        let names: Vec<_> = wanted.networks.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["web", "a"]);
+        let web = &wanted.networks[0].1;
+        assert_eq!((web.v4, web.gw_priority), (Some(Ipv4Addr::new(10, 0, 0, 9)), 7));
+        assert_eq!(
+            (web.aliases.as_slice(), web.links.as_slice()),
+            (&["search".to_owned()][..], &["db:database".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn contradictions_are_refused_in_dockers_words() {
+        let shared = |mut body: serde_json::Value| {
+            body["HostConfig"]["NetworkMode"] = "container:x".into();
+            refusal(body)
+        };
+        assert_eq!(shared(json!({"Hostname": "h"})), "conflicting options: hostname and the network mode");
+        assert_eq!(
+            shared(json!({"HostConfig": {"Dns": ["1.1.1.1"]}})),
+            "conflicting options: dns and the network mode"
+        );
+        assert_eq!(
+            shared(json!({"HostConfig": {"ExtraHosts": ["a:1.1.1.1"]}})),
+            "conflicting options: custom host-to-IP mapping and the network mode"
+        );
+        assert_eq!(
+            shared(json!({"HostConfig": {"PublishAllPorts": true}})),
+            "conflicting options: port publishing and the container type network mode"
+        );
+        assert_eq!(
+            shared(json!({"ExposedPorts": {"80/tcp": {}}})),
+            "conflicting options: port exposing and the container type network mode"
+        );
+        assert_eq!(
+            shared(json!({"HostConfig": {"Links": ["a:b"]}})),
+            "conflicting options: container type network can't be used with links. This would result in undefined behavior"
+        );
+        assert_eq!(
+            refusal(json!({"HostConfig": {"NetworkMode": "host", "Links": ["a:b"]}})),
+            "conflicting options: host type networking can't be used with links. This would result in undefined behavior"
+        );
+        assert_eq!(
+            refusal(json!({"Hostname": "h", "HostConfig": {"UTSMode": "host"}})),
+            "conflicting options: hostname and the UTS mode"
+        );
+        assert!(
+            refusal(json!({"HostConfig": {"NetworkMode": "none"}, "NetworkingConfig": {"EndpointsConfig": {"web": {}}}}))
+                .contains("private (none) mode")
+        );
+    }
+
+    #[test]
+    fn names_servers_and_links_are_read() {
+        let host: models::HostConfig = serde_json::from_value(json!({
+            "Dns": ["1.1.1.1", "fd00::1"], "DnsSearch": ["."],
+            "ExtraHosts": ["a:10.0.0.1", "b=fd00::2", "c:[fd00::3]", "gw:host-gateway"],
+        }))
+        .unwrap();
+        assert_eq!(dns(&host).unwrap().servers.len(), 2);
+        let text = |name: &str, ip: &str| (name.to_owned(), ip.to_owned());
+        assert_eq!(
+            extra_hosts(&host).unwrap(),
+            [text("a", "10.0.0.1"), text("b", "fd00::2"), text("c", "fd00::3"), text("gw", "host-gateway")]
+        );
+        for wrong in
+            [json!({"Dns": ["nowhere"]}), json!({"ExtraHosts": ["a"]}), json!({"ExtraHosts": ["a:b"]})]
+        {
+            let host: models::HostConfig = serde_json::from_value(wrong).unwrap();
+            assert!(dns(&host).is_err() || extra_hosts(&host).is_err());
+        }
+        assert_eq!(link_parts("db").unwrap(), ("db", "db"));
+        assert_eq!(link_parts("/db:/web/database").unwrap(), ("db", "database"));
+        assert!(link_parts(":x").is_err() && link_parts("a:b:c").is_err());
+    }
+}

@@ -1,0 +1,334 @@
+//! `POST /containers/create`: everything is checked first, then the volumes and the directory are made, and the record
+//! is written last: a daemon that is killed before has nothing to remember.
+
+use std::collections::HashMap;
+
+use libnet::types::{ContainerId, EndpointId};
+use netd_api::models;
+
+use super::{Containers, Result};
+use crate::{
+    container::{
+        ContainerError, CreateAsk,
+        actor::Actor,
+        create::{self, Access, Missing, NetworkMode, Rootfs, Source, Wanted},
+        error::invalid,
+        name,
+        parts::remove_tree,
+        record::{Endpoint, Record, State, VolumeUse},
+        start::{check_root, data, endpoint_ask, refuse_source},
+    },
+    image::{HostImage, architecture},
+};
+
+impl Containers {
+    /// Makes a container.
+    ///
+    /// # Errors
+    /// [`ContainerError`]: nothing was made.
+    pub async fn create(&self, ask: CreateAsk) -> Result<models::ContainerCreateResponse> {
+        check_platform(ask.platform.as_deref())?;
+        let CreateAsk { name, body, mac_address, .. } = ask;
+        let id = ContainerId::from_bytes(self.parts.random());
+        let name = self.take_name(name.as_deref(), id)?;
+        let made = self.make(id, &name, body, mac_address.as_deref()).await;
+        if made.is_err() {
+            self.registry.drop_name(&name, id);
+        }
+        made
+    }
+
+    fn take_name(&self, name: Option<&str>, id: ContainerId) -> Result<String> {
+        if let Some(name) = name.filter(|name| !name.is_empty()) {
+            let name = name::check(name)?;
+            self.registry.take_name(name, id)?;
+            return Ok(name.to_owned());
+        }
+        let made_up = (0..name::TRIES).map(|attempt| name::make_up(self.parts.random(), attempt));
+        let free = made_up.into_iter().find(|name| self.registry.take_name(name, id).is_ok());
+        match free {
+            Some(name) => Ok(name),
+            // Everything was taken: the id is not.
+            None => {
+                let name = id.short(12);
+                self.registry.take_name(&name, id).map(|()| name)
+            }
+        }
+    }
+
+    async fn make(
+        &self,
+        id: ContainerId,
+        name: &str,
+        body: models::ContainerCreateBody,
+        mac: Option<&str>,
+    ) -> Result<models::ContainerCreateResponse> {
+        let (mut record, endpoints) = self.record(id, name, body)?;
+        self.inherit_volumes(&mut record)?;
+        let wanted = create::read(&record, &self.parts.defaults)?;
+        let networks = create::networks(&record, endpoints.as_ref(), mac)?;
+        record.endpoints = self.endpoints(&networks.networks, networks.mode == NetworkMode::Private)?;
+        self.check(&record, &wanted).await?;
+        let warnings = create::warnings(&record.host);
+
+        if let Err(error) = self.keep(&mut record, &wanted).await {
+            self.unmake(&record).await;
+            return Err(error);
+        }
+        Actor::spawn(self.parts.clone(), self.registry.clone(), record.clone());
+        self.parts.tell(&record, "create", &[]);
+        tracing::info!(container.id = %id, container.name = name, "container created");
+        Ok(models::ContainerCreateResponse { id: id.to_string(), warnings })
+    }
+
+    /// The request, with what the image and Docker's defaults say where it is silent.
+    fn record(
+        &self,
+        id: ContainerId,
+        name: &str,
+        body: models::ContainerCreateBody,
+    ) -> Result<(Record, Option<models::NetworkingConfig>)> {
+        let mut host = body.host_config.clone().unwrap_or_default();
+        let endpoints = body.networking_config.clone();
+        let mut config = config(body);
+        let image_id = image(&mut config, &host)?;
+        let mode = create::canonical(host.network_mode.as_deref().unwrap_or_default()).to_owned();
+        let uts_host = host.uts_mode.as_deref() == Some("host");
+        if config.hostname.as_deref().is_none_or(str::is_empty) {
+            config.hostname = match NetworkMode::read(&mode) {
+                NetworkMode::Host => Some(machine_name()),
+                _ if uts_host => Some(machine_name()),
+                NetworkMode::Container(ref other) => {
+                    self.find(other).ok().and_then(|other| other.record().config.hostname.clone())
+                }
+                _ => Some(id.short(12)),
+            };
+        }
+        // Kept by id: the other one may change its name.
+        host.network_mode = Some(match NetworkMode::read(&mode) {
+            NetworkMode::Container(other) if !other.is_empty() => {
+                format!("container:{}", self.joined(&other)?.id)
+            }
+            _ => mode,
+        });
+        config.labels.get_or_insert_with(HashMap::new);
+        let record = Record {
+            id,
+            name: name.to_owned(),
+            created: self.parts.now(),
+            image_id,
+            config,
+            host,
+            endpoints: Vec::new(),
+            volumes: Vec::new(),
+            state: State::created(),
+            restarts: 0,
+            stopped_by_user: false,
+        };
+        Ok((record, endpoints))
+    }
+
+    fn joined(&self, other: &str) -> Result<std::sync::Arc<crate::container::registry::Container>> {
+        self.find(other).map_err(|source| ContainerError::Other {
+            what: "joining network namespace of container",
+            source: Box::new(source),
+        })
+    }
+
+    /// `--volumes-from`: what the others mount is mounted here, unless something else is.
+    fn inherit_volumes(&self, record: &mut Record) -> Result<()> {
+        let wanted = create::read(record, &self.parts.defaults)?;
+        let mut taken: Vec<_> = wanted.mounts.iter().map(|mount| mount.target.clone()).collect();
+        let mut binds = record.host.binds.clone().unwrap_or_default();
+        for (name, access) in &wanted.volumes_from {
+            let other = self.find(name)?.record();
+            let theirs = create::read(&other, &self.parts.defaults)?;
+            for mount in theirs.mounts.iter().filter(|mount| !taken.contains(&mount.target)) {
+                let source = match &mount.source {
+                    Source::Bind { path, .. } => path.display().to_string(),
+                    Source::Volume { .. } => match volume_at(&other, &mount.target.to_string_lossy()) {
+                        Some(volume) => volume.name.clone(),
+                        None => continue,
+                    },
+                    Source::Tmpfs(_) => continue,
+                };
+                let read_only = *access == Access::ReadOnly || mount.access == Access::ReadOnly;
+                let mode = if read_only { "ro" } else { "rw" };
+                binds.push(format!("{source}:{}:{mode}", mount.target.display()));
+            }
+            taken.extend(theirs.mounts.into_iter().map(|mount| mount.target));
+        }
+        if !wanted.volumes_from.is_empty() {
+            record.host.binds = Some(binds);
+        }
+        Ok(())
+    }
+
+    fn endpoints(
+        &self,
+        wanted: &[(String, crate::container::record::EndpointSettings)],
+        private: bool,
+    ) -> Result<Vec<Endpoint>> {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for (name, settings) in wanted {
+            let network = self.parts.networks.resolve(name)?;
+            if endpoints.iter().any(|endpoint| endpoint.network == network.id) {
+                return invalid(format!("network \"{name}\" is specified multiple times"));
+            }
+            if private && network.driver != crate::network::Driver::Bridge && wanted.len() > 1 {
+                return invalid(
+                    "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+                );
+            }
+            self.check_links(&settings.links)?;
+            endpoints.push(Endpoint {
+                network: network.id,
+                network_name: network.name,
+                endpoint: EndpointId::from_bytes(self.parts.random()),
+                settings: settings.clone(),
+            });
+        }
+        Ok(endpoints)
+    }
+
+    /// What can only be known by looking.
+    async fn check(&self, record: &Record, wanted: &Wanted) -> Result<()> {
+        for endpoint in &record.endpoints {
+            let network = self.parts.networks.resolve(&endpoint.network.to_string())?;
+            self.parts.networks.check(&network, &endpoint_ask(record, wanted, endpoint)?)?;
+        }
+        if let Rootfs::Dir(dir) = &wanted.rootfs {
+            check_root(dir).await?;
+        }
+        for mount in &wanted.mounts {
+            if let Source::Bind { path, missing: Missing::Refused } = &mount.source
+                && !tokio::fs::try_exists(path).await.unwrap_or(false)
+            {
+                return refuse_source(path);
+            }
+        }
+        for (space, what) in
+            [(&wanted.spaces.pid, "PID"), (&wanted.spaces.ipc, "IPC"), (&wanted.spaces.uts, "UTS")]
+        {
+            if let create::Space::Container(name) = space {
+                self.find(name).map_err(|source| ContainerError::Other {
+                    what: match what {
+                        "PID" => "joining PID namespace of container",
+                        "IPC" => "joining IPC namespace of container",
+                        _ => "joining UTS namespace of container",
+                    },
+                    source: Box::new(source),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Volumes, directory, record, in this order.
+    async fn keep(&self, record: &mut Record, wanted: &Wanted) -> Result<()> {
+        for mount in &wanted.mounts {
+            if let Source::Volume { name, .. } = &mount.source {
+                let target = mount.target.to_string_lossy().into_owned();
+                let volume = self.parts.volumes.ensure(name.as_deref()).await?;
+                record.volumes.push(VolumeUse {
+                    name: volume.name,
+                    path: volume.path,
+                    target,
+                    anonymous: name.is_none(),
+                });
+            }
+        }
+        data(&self.parts.paths, record).await?;
+        self.parts.save(record).await
+    }
+
+    async fn unmake(&self, record: &Record) {
+        if let Err(error) = remove_tree(&self.parts.paths.data(record.id)).await {
+            tracing::warn!(container.id = %record.id, %error, "directory not removed");
+        }
+        for volume in record.volumes.iter().filter(|volume| volume.anonymous) {
+            if let Err(error) = self.parts.volumes.remove(&volume.name, true).await {
+                tracing::warn!(container.id = %record.id, %error, "volume not removed");
+            }
+        }
+    }
+}
+
+fn volume_at<'a>(record: &'a Record, target: &str) -> Option<&'a VolumeUse> {
+    record.volumes.iter().find(|volume| volume.target == target)
+}
+
+/// The Config part of a request.
+fn config(body: models::ContainerCreateBody) -> models::ContainerConfig {
+    models::ContainerConfig {
+        hostname: body.hostname,
+        domainname: Some(body.domainname.unwrap_or_default()),
+        user: Some(body.user.unwrap_or_default()),
+        attach_stdin: Some(body.attach_stdin.unwrap_or(false)),
+        attach_stdout: Some(body.attach_stdout.unwrap_or(false)),
+        attach_stderr: Some(body.attach_stderr.unwrap_or(false)),
+        exposed_ports: body.exposed_ports,
+        tty: Some(body.tty.unwrap_or(false)),
+        open_stdin: Some(body.open_stdin.unwrap_or(false)),
+        stdin_once: Some(body.stdin_once.unwrap_or(false)),
+        env: body.env,
+        cmd: body.cmd,
+        healthcheck: body.healthcheck,
+        args_escaped: body.args_escaped,
+        image: body.image,
+        volumes: body.volumes,
+        working_dir: body.working_dir,
+        entrypoint: body.entrypoint,
+        network_disabled: body.network_disabled,
+        on_build: None,
+        labels: body.labels,
+        stop_signal: body.stop_signal,
+        stop_timeout: body.stop_timeout,
+        shell: body.shell,
+    }
+}
+
+/// Fills in what the image says, and returns its id. With a root directory of its own a container needs no image.
+fn image(config: &mut models::ContainerConfig, host: &models::HostConfig) -> Result<String> {
+    let own_root = host
+        .annotations
+        .as_ref()
+        .is_some_and(|notes| notes.contains_key(netd_api::extras::ROOTFS_ANNOTATION));
+    let name = config.image.clone().unwrap_or_default();
+    let id = match HostImage::find(&name) {
+        Ok(image) => image.id().to_owned(),
+        Err(_) if own_root => String::new(),
+        Err(error) => return Err(ContainerError::Image(error)),
+    };
+    let defaults = HostImage.config();
+    let words = |words: &Option<Vec<String>>| words.as_ref().is_some_and(|words| !words.is_empty());
+    if !words(&config.cmd) && !words(&config.entrypoint) {
+        config.cmd = defaults.cmd;
+    }
+    let mut env = defaults.env.unwrap_or_default();
+    let name_of = |pair: &str| pair.split('=').next().map(str::to_owned);
+    let said: Vec<_> = config.env.iter().flatten().filter_map(|pair| name_of(pair)).collect();
+    env.retain(|pair| !name_of(pair).is_some_and(|name| said.contains(&name)));
+    env.splice(0..0, config.env.take().unwrap_or_default());
+    config.env = Some(env);
+    if config.working_dir.as_deref().is_none_or(str::is_empty) {
+        config.working_dir = defaults.working_dir;
+    }
+    Ok(id)
+}
+
+fn machine_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn check_platform(platform: Option<&str>) -> Result<()> {
+    let Some(platform) = platform.filter(|platform| !platform.is_empty()) else { return Ok(()) };
+    let mut parts = platform.split('/');
+    let os = parts.next().unwrap_or_default();
+    if os == "linux" && parts.next().is_none_or(|arch| arch == architecture()) {
+        return Ok(());
+    }
+    Err(ContainerError::Missing(format!(
+        "image with reference host was found but does not provide the specified platform ({platform})"
+    )))
+}
