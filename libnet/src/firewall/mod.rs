@@ -8,6 +8,7 @@ mod apply;
 mod declared;
 mod dns;
 mod error;
+mod forget;
 mod nft;
 mod ruleset;
 mod transact;
