@@ -334,18 +334,4 @@ fn stale_connections_are_forgotten() {
     let host = |proto| Stale::Host { ip: lan.parse().unwrap(), port: Port::new(8080).unwrap(), proto };
     assert_eq!((forget(host(Proto::Tcp)), forget(host(Proto::Udp))), (0, 1));
     assert_eq!(count(), 0);
-
-    // The firewall sees to it by itself.
-    let ports =
-        |proto| FirewallEndpoint { ports: vec![published("0.0.0.0", 8080, proto)], ..endpoint(1, 2, &[]) };
-    let gone = |what: &str| eventually(what, || if count() == 0 { Ok(()) } else { Err(count()) });
-    entry("udp", &lan, 8080);
-    bench.publish(ports(Proto::Udp));
-    gone("a flow that began before its port was published");
-    entry("udp", "10.0.1.2", 80);
-    bench.publish(ports(Proto::Tcp));
-    gone("a flow to a port that is published no more");
-    entry("tcp", "10.0.1.2", 80);
-    bench.firewall.apply(Change::RemoveEndpoint(endpoint(1, 2, &[]).id)).unwrap();
-    gone("a connection to an endpoint that went");
 }

@@ -4,7 +4,10 @@
 
 mod support;
 
-use libnet::host::{DefaultRoute, EndpointSpec, HostError};
+use libnet::{
+    host::{DefaultRoute, EndpointSpec, HostError},
+    types::Mtu,
+};
 use support::{endpoint, here, network, open, within};
 use tests::{Lab, eventually};
 
@@ -154,7 +157,7 @@ fn what_the_host_has_is_told() {
             assert!(taken.iter().any(|text| text == subnet), "{subnet} in {taken:?}");
         }
         assert!(!taken.iter().any(|text| text.ends_with("/0")), "{taken:?}");
-        assert_eq!(host.egress_mtu().unwrap().map(|mtu| mtu.bytes()), Some(1_400));
+        assert_eq!(host.egress_mtu().unwrap().map(Mtu::bytes), Some(1_400));
     });
     drop(lan);
 }

@@ -7,7 +7,6 @@ use tracing::{debug, info, warn};
 
 use super::{
     Change, DeclaredFirewall, FirewallError, NfSocket, Ruleset,
-    forget::{Forgetter, stale_by},
     nft::{
         chain::{Chain, Table, TableFamily},
         dump::{self, FoundChain, FoundElement, FoundSet},
@@ -27,7 +26,6 @@ const TRIES: usize = 16;
 #[derive(Debug)]
 pub struct Firewall {
     state: Mutex<State>,
-    forgetter: Forgetter,
 }
 
 #[derive(Debug)]
@@ -54,21 +52,16 @@ impl Firewall {
         // Under another name: our own table may be there, made by another version.
         check(&mut socket, &base::ops(Table { family: TableFamily::Inet, name: "pontoon-check" }))?;
         let state = State { socket, declared: DeclaredFirewall::default(), ruleset: Ruleset::default() };
-        Ok(Self { state: Mutex::new(state), forgetter: Forgetter::start()? })
+        Ok(Self { state: Mutex::new(state) })
     }
 
     /// Makes one change, in one transaction of the size of the change. If the kernel's rules turn out not to be what
-    /// we left there, they are put right on the way. Connections that it makes stale are forgotten a moment later.
+    /// we left there, they are put right on the way.
     ///
     /// # Errors
     /// Then nothing has changed.
     pub fn apply(&self, change: Change) -> Result<(), FirewallError> {
-        let mut state = self.lock();
-        let stale = stale_by(&state.declared, &change);
-        state.apply(change)?;
-        drop(state);
-        self.forgetter.forget(stale);
-        Ok(())
+        self.lock().apply(change)
     }
 
     /// Makes the kernel's rules those of `declared`, whatever they are now. Rules that are right already stay as they

@@ -8,7 +8,6 @@ mod apply;
 mod declared;
 mod dns;
 mod error;
-mod forget;
 mod nft;
 mod ruleset;
 mod transact;

@@ -51,8 +51,8 @@ pub(crate) fn endpoint(net: &BridgeNetwork, number: u8, ifname: &str) -> Endpoin
         v6,
         mtu: net.mtu,
         default_route: DefaultRoute::Via {
-            v4: net.v4.map(|gateway| gateway.ip()),
-            v6: net.v6.map(|gateway| gateway.ip()),
+            v4: net.v4.map(ipnetwork::Ipv4Network::ip),
+            v6: net.v6.map(ipnetwork::Ipv6Network::ip),
         },
         ports: Vec::new(),
     }
