@@ -1,7 +1,5 @@
 //! Plans for endpoints.
 
-use std::net::IpAddr;
-
 use super::{
     Inside, Join, Parting, Setting, Step,
     names::{Owner, host_link, host_mac},
@@ -36,7 +34,7 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, bridge_filtered: bo
 /// The steps that detach an endpoint: first no packet, then no rule, then the ports for others.
 pub(crate) fn detach(who: &FirewallEndpoint) -> Vec<Step> {
     let endpoint = who.id;
-    let neighbours = who.v4.map(IpAddr::V4).into_iter().chain(who.v6.map(IpAddr::V6)).collect();
+    let neighbours = who.addresses().collect();
     vec![
         Step::Part(Parting { network: who.network, link: host_link(&endpoint), neighbours }),
         Step::ExpelEndpoint(endpoint),

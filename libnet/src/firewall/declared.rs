@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use ipnetwork::{Ipv4Network, Ipv6Network};
@@ -63,6 +63,11 @@ pub struct FirewallEndpoint {
 }
 
 impl FirewallEndpoint {
+    /// Its addresses.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        self.v4.map(IpAddr::V4).into_iter().chain(self.v6.map(IpAddr::V6))
+    }
+
     /// What the firewall has to know of this endpoint, with the ports that were reserved for it.
     pub fn new(endpoint: &EndpointSpec, ports: &[PublishedPort]) -> Self {
         Self {

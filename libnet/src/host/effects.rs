@@ -4,7 +4,7 @@ use ipnetwork::IpNetwork;
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
-use super::{Inner, Sandbox, StepError, admission::Admitted, gate::Reservation, settings};
+use super::{Inner, Sandbox, StepError, admission::Admitted, settings};
 use crate::{
     bridge::{
         Inside, Join, Parting, Setting, Step,
@@ -15,6 +15,7 @@ use crate::{
     link::{self, Which, address, bridge, neighbour, route, veth},
     observe,
     plan::Apply,
+    ports::Reservation,
     sys::rtnl::{NetlinkError, Request},
     types::IfName,
 };

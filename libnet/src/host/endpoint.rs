@@ -60,11 +60,12 @@ impl Host {
     /// If the endpoint is not attached, or a port can't be had; none of `ports` is published then.
     pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
         let mut who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
-        let held = self.inner.ports.reserve(ports).map_err(publishing)?;
+        let held = self.inner.ports.reserve(ports)?;
         let new = held.ports().to_vec();
         who.ports.extend(&new);
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
         self.inner.state.with_endpoint(id, |endpoint| endpoint.ports.push(held))?;
+        self.inner.janitor.forget_before(&new);
         Ok(new)
     }
 
@@ -74,8 +75,12 @@ impl Host {
     /// If the endpoint is not attached, or the firewall refuses.
     pub fn unpublish(&self, id: EndpointId) -> Result<(), HostError> {
         let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
+        let addresses = who.addresses().collect();
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
-        self.inner.state.with_endpoint(id, |endpoint| endpoint.ports.clear())
+        let held = self.inner.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
+        let ports = held.iter().flat_map(|held| held.ports().iter().copied()).collect();
+        self.inner.janitor.forget_ports(ports, addresses);
+        Ok(())
     }
 }
 
@@ -104,6 +109,7 @@ impl Inner {
         }
         let ports = held.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
         self.state.with_endpoint(ep.id, |endpoint| endpoint.ports.extend(held))?;
+        self.janitor.forget_before(&ports);
         tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, if.name = %host_link, "endpoint attached");
         Ok(AttachedEndpoint { host_link, ports })
     }
@@ -113,6 +119,7 @@ impl Inner {
         let mut effects = self.effects_in(sandbox)?;
         let failed = plan::tear_down(&bridge::detach(&who), &mut effects);
         drop(effects);
+        self.janitor.forget_addresses(who.addresses().collect());
         // With the record go the ports that it holds.
         self.state.take_endpoint(id);
         tracing::info!(endpoint.id = %id, "endpoint detached");

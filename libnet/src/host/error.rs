@@ -6,6 +6,7 @@ use crate::{
     firewall::FirewallError,
     observe::{NetlinkError, ObserveError},
     plan::Failed,
+    ports::PortError,
     types::{EndpointId, IfName, NetworkId},
 };
 
@@ -44,6 +45,9 @@ pub enum HostError {
     /// The firewall.
     #[error(transparent)]
     Firewall(#[from] FirewallError),
+    /// A host port can't be had; the text is Docker's.
+    #[error(transparent)]
+    Port(#[from] PortError),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -73,6 +77,9 @@ pub enum StepError {
     /// The firewall refused.
     #[error(transparent)]
     Firewall(#[from] FirewallError),
+    /// A host port can't be had.
+    #[error(transparent)]
+    Port(#[from] PortError),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -108,7 +115,11 @@ impl HostError {
     }
 
     pub(crate) fn of_step(doing: &str, source: StepError) -> Self {
-        Self::Step { doing: doing.to_owned(), source }
+        match source {
+            // Docker's text stands alone: who reads it knows nothing of steps.
+            StepError::Port(error) => Self::Port(error),
+            source => Self::Step { doing: doing.to_owned(), source },
+        }
     }
 
     pub(crate) fn sandbox(name: &str, doing: &'static str) -> impl FnOnce(io::Error) -> Self {

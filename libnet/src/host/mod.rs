@@ -11,7 +11,6 @@ mod cut;
 mod effects;
 mod endpoint;
 mod error;
-mod gate;
 mod janitor;
 mod network;
 mod read;
@@ -38,13 +37,13 @@ use std::{
 };
 
 use admission::Sockets;
-use gate::PortTable;
 use janitor::Janitor;
 use state::State;
 
 use crate::{
     firewall::{Change, Firewall},
     netns::{NetNs, Pool},
+    ports::PortTable,
     sys::sysctl,
 };
 

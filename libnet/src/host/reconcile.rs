@@ -33,7 +33,7 @@ impl Host {
         inner.is_alive(ep)?;
         let held = match ep.ports.is_empty() {
             true => None,
-            false => Some(inner.ports.reserve(&ep.ports).map_err(adopting)?),
+            false => Some(inner.ports.reserve(&ep.ports)?),
         };
         let endpoint = Endpoint {
             spec: FirewallEndpoint::new(ep, &[]),

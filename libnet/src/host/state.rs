@@ -6,10 +6,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{BridgeNetwork, HostError, gate::Reservation};
+use super::{BridgeNetwork, HostError};
 use crate::{
     bridge::InUse,
     firewall::FirewallEndpoint,
+    ports::Reservation,
     types::{EndpointId, NetworkId},
 };
 

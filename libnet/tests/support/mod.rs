@@ -52,7 +52,7 @@ pub(crate) fn endpoint(net: &BridgeNetwork, number: u8, ifname: &str) -> Endpoin
         mtu: net.mtu,
         default_route: DefaultRoute::Via {
             v4: net.v4.map(ipnetwork::Ipv4Network::ip),
-            v6: net.v6.map(ipnetwork::Ipv6Network::ip),
+            v6: net.v6.as_ref().map(ipnetwork::Ipv6Network::ip),
         },
         ports: Vec::new(),
     }
