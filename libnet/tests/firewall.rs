@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
 
-use std::{net::IpAddr, time::Instant};
+use std::{fs, net::IpAddr, path::Path, time::Instant};
 
 use libnet::{
     firewall::{Change, DeclaredFirewall, Firewall, FirewallEndpoint, FirewallNetwork},
@@ -64,53 +64,120 @@ fn assert_kernel_holds(host: &Host, firewall: &Firewall) {
     assert_eq!(normal(&listed), normal(&firewall.ruleset().to_string()));
 }
 
-#[test]
-fn the_kernel_holds_the_value_for_every_option() {
-    let lab = Lab::new();
-    let host = lab.host("options");
-    let firewall = host.run(|| Firewall::open().unwrap());
-    let steps: Vec<(&str, Vec<Change>)> = vec![
-        ("one network", vec![Change::AddNetwork(network(1))]),
-        (
-            "ports of every kind",
-            vec![Change::AddEndpoint(endpoint(
-                1,
-                2,
-                vec![
-                    published("0.0.0.0", 8080, 80, Proto::Tcp),
-                    published("::", 8080, 80, Proto::Tcp),
-                    published("127.0.0.1", 8081, 80, Proto::Tcp),
-                    published("192.0.2.1", 53, 53, Proto::Udp),
-                    published("2001:db8::1", 132, 132, Proto::Sctp),
-                ],
-            ))],
+/// A state of the firewall, how it comes about, and what the documentation says of it.
+struct Step {
+    name: &'static str,
+    text: &'static str,
+    changes: Vec<Change>,
+}
+
+fn steps() -> Vec<Step> {
+    let step = |name, text, changes| Step { name, text, changes };
+    let all_ports = vec![
+        published("0.0.0.0", 8080, 80, Proto::Tcp),
+        published("::", 8080, 80, Proto::Tcp),
+        published("127.0.0.1", 8081, 80, Proto::Tcp),
+        published("192.0.2.1", 53, 53, Proto::Udp),
+        published("2001:db8::1", 132, 132, Proto::Sctp),
+    ];
+    let one_port = vec![published("0.0.0.0", 1, 2, Proto::Tcp)];
+    let on_internal = vec![published("0.0.0.0", 9, 9, Proto::Tcp)];
+    vec![
+        step(
+            "One network",
+            "Bridge `br-1` with 10.0.1.0/24 and fd00:0:0:1::/64. Its containers reach each other and, with the host's \
+             address, everything outside. This is the whole table; below only what the sets hold is shown, for the \
+             chains never change.",
+            vec![Change::AddNetwork(network(1))],
         ),
-        (
-            "all options of networks",
+        step(
+            "Published ports",
+            "A container with `-p 8080:80 -p 127.0.0.1:8081:80 -p 192.0.2.1:53:53/udp -p [2001:db8::1]:132:132/sctp`. \
+             The comment of an element is the beginning of the endpoint's id.",
+            vec![Change::AddEndpoint(endpoint(1, 2, all_ports))],
+        ),
+        step(
+            "Options of networks",
+            "`br-2`: no traffic between containers (`enable_icc=false`). `br-3`: internal; a port published there is \
+             held, and leads nowhere. `br-4`: no masquerading. `br-5`: IPv4 only. `br-6`: IPv6 only.",
             vec![
                 Change::AddNetwork(FirewallNetwork { icc: Icc::Denied, ..network(2) }),
                 Change::AddNetwork(FirewallNetwork { internal: Internal::Yes, ..network(3) }),
                 Change::AddNetwork(FirewallNetwork { masquerade: Masquerade::No, ..network(4) }),
                 Change::AddNetwork(FirewallNetwork { v6: None, ..network(5) }),
                 Change::AddNetwork(FirewallNetwork { v4: None, ..network(6) }),
-                Change::AddEndpoint(endpoint(3, 2, vec![published("0.0.0.0", 9, 9, Proto::Tcp)])),
+                Change::AddEndpoint(endpoint(3, 2, on_internal)),
             ],
         ),
-        (
-            "a port more, one less",
-            vec![Change::AddEndpoint(endpoint(1, 2, vec![published("0.0.0.0", 1, 2, Proto::Tcp)]))],
+        step(
+            "Other ports",
+            "The container of above publishes port 1 in the place of the others.",
+            vec![Change::AddEndpoint(endpoint(1, 2, one_port))],
         ),
-        ("the endpoint gone", vec![Change::RemoveEndpoint(endpoint(1, 2, vec![]).id)]),
-        ("some networks gone", (2..=6).map(|number| Change::RemoveNetwork(network(number).id)).collect()),
-        ("nothing left", vec![Change::RemoveNetwork(network(1).id)]),
-    ];
-    for (name, changes) in steps {
+        step(
+            "All but one network gone",
+            "With a network its endpoints go.",
+            [2, 3, 4, 5, 6].map(|number| Change::RemoveNetwork(network(number).id)).into(),
+        ),
+        step(
+            "The endpoint gone",
+            "What is left is the network.",
+            vec![Change::RemoveEndpoint(endpoint(1, 2, vec![]).id)],
+        ),
+        step(
+            "Nothing left",
+            "Without a network there is no table.",
+            vec![Change::RemoveNetwork(network(1).id)],
+        ),
+    ]
+}
+
+/// The sets that hold something, as `nft` prints them.
+fn elements(listing: &str) -> String {
+    let sets = listing.split("\n\n").filter(|block| block.contains("elements = "));
+    let sets: Vec<&str> = sets.map(|block| block.trim_end_matches("}\n")).collect();
+    sets.join("\n\n")
+}
+
+#[test]
+fn the_kernel_holds_the_value_for_every_option() {
+    let lab = Lab::new();
+    let host = lab.host("options");
+    let firewall = host.run(|| Firewall::open().unwrap());
+    let mut page = PAGE_HEAD.to_owned();
+    for (number, Step { name, text, changes }) in steps().into_iter().enumerate() {
         for change in changes {
             firewall.apply(change).unwrap();
         }
         assert_kernel_holds(&host, &firewall);
-        insta::assert_snapshot!(name.replace([' ', ','], "-"), firewall.ruleset().to_string());
+        let listing = firewall.ruleset().to_string();
+        let shown = if number == 0 { listing } else { elements(&listing) };
+        page.push_str(&format!("\n## {name}\n\n{text}\n"));
+        if !shown.is_empty() {
+            page.push_str(&format!("\n```\n{}\n```\n", shown.trim_end()));
+        }
     }
+    assert_page("ruleset.md", &page);
+}
+
+const PAGE_HEAD: &str = "# Table `inet pontoon`, state by state
+
+<!-- Written by libnet/tests/firewall.rs from what the kernel holds; `just goldens` writes it anew. -->
+
+Each listing is what `nft list table inet pontoon` shows of a live kernel, with elements in order. Why the rules are
+what they are: [README](README.md).
+";
+
+/// A page of docs/firewall is what a test found, to the letter.
+#[track_caller]
+fn assert_page(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/firewall").join(name);
+    #[allow(clippy::disallowed_methods, reason = "the same variable by which insta updates its snapshots")]
+    if std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always") {
+        fs::write(&path, found).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(written, found, "docs/firewall/{name} is out of date: run `just goldens`");
 }
 
 #[test]
