@@ -286,3 +286,44 @@ fn a_refused_change_leaves_all_as_it_was() {
     assert_kernel_holds(&host, &firewall);
     assert_eq!(DeclaredFirewall::default(), lab.host("empty").run(|| Firewall::open().unwrap()).declared());
 }
+
+#[test]
+fn another_firewall_that_drops_lets_our_networks_through_while_they_are() {
+    let lab = Lab::new();
+    let host = lab.host("neighbours");
+    let iptables = |line: &str| host.sh(&format!("iptables-nft {line}")).ok();
+    iptables("-A FORWARD -s 192.0.2.1 -j DROP");
+    iptables("-P FORWARD DROP");
+    host.sh("nft 'table inet wall { chain fwd4 { type filter hook forward priority 10; policy drop; tcp dport 1 drop; counter reject; }; }'").ok();
+    host.sh(
+        "nft 'table ip open { chain forward { type filter hook forward priority 10; policy accept; }; }'",
+    )
+    .ok();
+
+    let firewall = host.run(|| Firewall::open().unwrap());
+    firewall.apply(Change::AddNetwork(network(1))).unwrap();
+    firewall.apply(Change::AddNetwork(network(2))).unwrap();
+    let ours = "-A FORWARD -i br-1 -m comment --comment pontoon -j ACCEPT
+-A FORWARD -o br-1 -m comment --comment pontoon -j ACCEPT
+-A FORWARD -i br-2 -m comment --comment pontoon -j ACCEPT
+-A FORWARD -o br-2 -m comment --comment pontoon -j ACCEPT";
+    assert_eq!(
+        iptables("-S FORWARD"),
+        format!("-P FORWARD DROP\n-A FORWARD -s 192.0.2.1/32 -j DROP\n{ours}")
+    );
+    let wall = host.exec(["nft", "list", "table", "inet", "wall"]).ok();
+    assert!(wall.contains("tcp dport 1 drop\n\t\tiifname \"br-1\" counter packets"), "{wall}");
+    assert!(wall.trim_end_matches(['}', '\n', '\t']).ends_with("reject"), "{wall}");
+    assert!(!host.exec(["nft", "list", "table", "ip", "open"]).ok().contains("pontoon"));
+
+    // Rules lost, written back in another form, and made twice by the other tool.
+    host.sh("iptables-nft-save | iptables-nft-restore").ok();
+    iptables("-D FORWARD -i br-2 -m comment --comment pontoon -j ACCEPT");
+    iptables("-A FORWARD -i br-1 -m comment --comment pontoon -j ACCEPT");
+    firewall.replace(firewall.declared()).unwrap();
+    firewall.apply(Change::RemoveNetwork(network(1).id)).unwrap();
+    assert_eq!(iptables("-S FORWARD").matches("pontoon").count(), 2);
+    firewall.clear().unwrap();
+    assert_eq!(iptables("-S FORWARD"), "-P FORWARD DROP\n-A FORWARD -s 192.0.2.1/32 -j DROP");
+    assert!(!host.exec(["nft", "list", "ruleset"]).ok().contains("pontoon"));
+}

@@ -15,6 +15,7 @@ use super::{
     ruleset::{
         Delta, Elements, SetId, TABLE,
         base::{self, USER},
+        foreign,
     },
     transact::{check, commit},
 };
@@ -112,9 +113,25 @@ impl State {
             done => done?,
         }
         debug!(gone = delta.gone.len(), come = delta.come.len(), "firewall changed");
+        let concerns_links = matches!(change, Change::AddNetwork(_) | Change::RemoveNetwork(_));
         self.declared.change(change)?;
         self.ruleset.apply(delta);
+        if concerns_links {
+            self.admit();
+        }
         Ok(())
+    }
+
+    /// Sees to it that the packets of our networks are let through where somebody else's chain drops what it doesn't
+    /// know. Our own table is complete without: what fails here is reported and no more.
+    fn admit(&mut self) {
+        let links: Vec<_> = self.declared.networks.values().map(|network| network.link.clone()).collect();
+        let chains = dump::forward_chains(&mut self.socket, TABLE).map_err(FirewallError::from);
+        let done = chains.and_then(|chains| commit(&mut self.socket, &foreign::plan(&chains, &links), None));
+        if let Err(error) = done {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            warn!(error = %error, source, "packets of networks may be dropped by another firewall's chain");
+        }
     }
 
     fn replace_with(&mut self, change: Change) -> Result<(), FirewallError> {
@@ -144,6 +161,7 @@ impl State {
                 done => {
                     done?;
                     (self.declared, self.ruleset) = (declared, wanted);
+                    self.admit();
                     return Ok(());
                 }
             }

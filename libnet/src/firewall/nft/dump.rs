@@ -1,9 +1,9 @@
 //! What the kernel shows of one table, read back into our values.
 
 use super::{
-    chain::Table,
+    chain::{Hook, Table},
     expr::{Expr, Verdict},
-    op::SUBSYSTEM,
+    op::{ForeignChain, SUBSYSTEM},
     set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
 };
 use crate::sys::nfnl::{
@@ -22,6 +22,11 @@ const INTERVAL: u32 = 4;
 const MAP: u32 = 8;
 const INTERVAL_END: u32 = 1;
 
+/// `NFPROTO_UNSPEC`: all families.
+const UNSPECIFIED: u8 = 0;
+/// `NFPROTO_INET`, `NFPROTO_IPV4`, `NFPROTO_IPV6`: the families whose hook 2 is the forwarding of packets.
+const FORWARDING: [u8; 3] = [1, 2, 10];
+
 /// A chain as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundChain {
@@ -29,6 +34,23 @@ pub(crate) struct FoundChain {
     /// Type, hook and priority of a base chain.
     pub(crate) anchor: Option<(String, u32, i32)>,
     pub(crate) rules: Vec<Vec<Expr>>,
+}
+
+/// Somebody else's base chain on the way of forwarded packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForwardChain {
+    pub(crate) name: ForeignChain,
+    /// Whether it drops what none of its rules accepts.
+    pub(crate) drops: bool,
+    pub(crate) rules: Vec<ForeignRule>,
+}
+
+/// A rule of such a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForeignRule {
+    pub(crate) handle: u64,
+    pub(crate) exprs: Vec<Expr>,
+    pub(crate) comment: String,
 }
 
 /// A set as it is.
@@ -116,6 +138,58 @@ pub(crate) fn elements(
         Holds::Subnets => subnets(spec, raw),
         _ => raw.into_iter().map(|raw| element(spec, raw)).collect(),
     })
+}
+
+/// The base chains of IPv4 and IPv6 that forwarded packets pass, except those of `own`.
+pub(crate) fn forward_chains(socket: &mut NfSocket, own: Table) -> Result<Vec<ForwardChain>, NfnlError> {
+    let all = || Messages::single(GET_CHAIN, DUMP, UNSPECIFIED, |_| {});
+    let found = socket.dump(all, |_, family, attrs| forward_chain(family, attrs))?;
+    let foreign =
+        |chain: &ForwardChain| (chain.name.family, chain.name.table.as_str()) != (own.family as u8, own.name);
+    let mut chains: Vec<ForwardChain> = found.into_iter().flatten().filter(foreign).collect();
+    for chain in &mut chains {
+        let of_chain = |attrs: &mut Writer<'_>| {
+            attrs.text(1, &chain.name.table);
+            attrs.text(2, &chain.name.name);
+        };
+        let request = || Messages::single(GET_RULE, DUMP, chain.name.family, of_chain);
+        let rules = socket.dump(request, |_, family, attrs| foreign_rule(&chain.name, family, attrs))?;
+        chain.rules = rules.into_iter().flatten().collect();
+    }
+    Ok(chains)
+}
+
+fn forward_chain(family: u8, attrs: &Attrs<'_>) -> Result<Option<ForwardChain>, Malformed> {
+    let hook = attrs.nested(4)?;
+    if hook.get(1).is_none() || hook.number(1)? != Hook::Forward as u32 || !FORWARDING.contains(&family) {
+        return Ok(None);
+    }
+    let (table, name) = (attrs.text(1)?.to_owned(), attrs.text(3)?.to_owned());
+    let drops = attrs.get(5).is_some() && attrs.number(5)? == 0; // NF_DROP
+    Ok(Some(ForwardChain { name: ForeignChain { family, table, name }, drops, rules: Vec::new() }))
+}
+
+/// Kernels before 5.4 don't look at the chain that is asked for.
+fn foreign_rule(
+    chain: &ForeignChain,
+    family: u8,
+    attrs: &Attrs<'_>,
+) -> Result<Option<ForeignRule>, Malformed> {
+    if family != chain.family || attrs.text(1)? != chain.table || attrs.text(2)? != chain.name {
+        return Ok(None);
+    }
+    let handle = attrs.need(3)?.try_into().map_err(|_| Malformed)?;
+    let mut comment = comment(attrs.get(7).unwrap_or_default());
+    // iptables-restore writes comments back in a form of its own.
+    let mut exprs = Expr::read_list(&attrs.nested(4)?)?;
+    exprs.retain(|expr| match expr {
+        Expr::IptablesComment(text) => {
+            comment.clone_from(text);
+            false
+        }
+        _ => true,
+    });
+    Ok(Some(ForeignRule { handle: u64::from_be_bytes(handle), exprs, comment }))
 }
 
 fn request(kind: u16, table: Table, fill: impl FnOnce(&mut Writer<'_>)) -> Messages {
@@ -242,7 +316,7 @@ mod tests {
             let table = crate::firewall::ruleset::base::TABLE;
             let _ = (chain(table, 1, &attrs).is_ok(), rule(table, 1, &attrs).is_ok(), set(table, &attrs).is_ok());
             let _ = Expr::read_list(&attrs);
-            let _ = (raw_elements(&attrs).is_ok(), comment(&bytes));
+            let _ = (raw_elements(&attrs).is_ok(), comment(&bytes), forward_chain(1, &attrs).is_ok());
             for set in SetId::ALL {
                 let _ = Tuple::read(set.spec().key, &bytes);
             }

@@ -191,7 +191,9 @@ pub(crate) enum Expr {
     },
     Masquerade,
     Counter,
-    /// Something of somebody else's, by name.
+    /// A comment as iptables keeps it (`NFTA_MATCH_INFO` of its match); never written.
+    IptablesComment(String),
+    /// Something of somebody else's, by name; never written.
     Foreign(String),
 }
 
@@ -211,9 +213,18 @@ impl Expr {
             let name = elem.text(NAME)?;
             let data = elem.nested(DATA)?;
             // An attribute that ours never have makes it somebody else's.
-            Ok(Self::read(name, &data).unwrap_or_else(|Malformed| Self::Foreign(name.to_owned())))
+            Ok(Self::read(name, &data).unwrap_or_else(|Malformed| Self::foreign(name, &data)))
         };
         list.iter().map(|(_, elem)| read(elem)).collect()
+    }
+
+    /// iptables' own matches and targets go by a name of their own (`NFTA_MATCH_NAME`, `NFTA_TARGET_NAME`).
+    fn foreign(name: &str, data: &Attrs<'_>) -> Self {
+        match (name, data.text(1)) {
+            ("match", Ok("comment")) => Self::IptablesComment(data.text(3).unwrap_or_default().to_owned()),
+            ("match" | "target", Ok(of_iptables)) => Self::Foreign(format!("{name} {of_iptables}")),
+            _ => Self::Foreign(name.to_owned()),
+        }
     }
 
     fn name(&self) -> &str {
@@ -229,6 +240,7 @@ impl Expr {
             Self::Nat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
+            Self::IptablesComment(_) => "match",
             Self::Foreign(name) => name,
         }
     }
@@ -272,7 +284,7 @@ impl Expr {
                 write_numbers(attrs, &[*kind as u32, u32::from(*family), addr.number()]);
                 attrs.number(5, port.number());
             }
-            Self::Masquerade | Self::Counter | Self::Foreign(_) => {}
+            Self::Masquerade | Self::Counter | Self::IptablesComment(_) | Self::Foreign(_) => {}
         }
     }
 

@@ -59,6 +59,31 @@ pub(crate) enum Op {
     FlushSet(Table, SetSpec),
     AddElements(Table, SetSpec, Vec<(Tuple, Entry)>),
     DeleteElements(Table, SetSpec, Vec<(Tuple, Entry)>),
+    /// Adds a rule to somebody else's chain: before the one with this handle, or at the end.
+    Admit(ForeignChain, Option<u64>, Rule),
+    /// Deletes a rule of ours from somebody else's chain, by its handle.
+    Withdraw(ForeignChain, u64),
+}
+
+/// The name of somebody else's chain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ForeignChain {
+    /// `NFPROTO_*`.
+    pub(crate) family: u8,
+    pub(crate) table: String,
+    pub(crate) name: String,
+}
+
+impl fmt::Display for ForeignChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = match self.family {
+            1 => "inet",
+            2 => "ip",
+            10 => "ip6",
+            _ => "?",
+        };
+        write!(f, "{family} {} {}", self.table, self.name)
+    }
 }
 
 impl fmt::Display for Op {
@@ -83,6 +108,8 @@ impl fmt::Display for Op {
             Self::FlushSet(table, spec) => write!(f, "flush set {table} {}", spec.name),
             Self::AddElements(table, spec, all) => elements(f, "add", table, spec, all),
             Self::DeleteElements(table, spec, all) => elements(f, "delete", table, spec, all),
+            Self::Admit(chain, _, rule) => write!(f, "add rule {chain} {}", rule.text()),
+            Self::Withdraw(chain, handle) => write!(f, "delete rule {chain} handle {handle}"),
         }
     }
 }
@@ -139,8 +166,10 @@ impl Encoded {
 }
 
 impl Op {
-    fn table(&self) -> Table {
+    /// Family and name of the table.
+    fn table(&self) -> (u8, &str) {
         match self {
+            Self::Admit(chain, ..) | Self::Withdraw(chain, _) => (chain.family, &chain.table),
             Self::AddTable(table, _)
             | Self::DeleteTable(table)
             | Self::AddChain(table, _)
@@ -151,16 +180,15 @@ impl Op {
             | Self::DeleteSet(table, _)
             | Self::FlushSet(table, _)
             | Self::AddElements(table, ..)
-            | Self::DeleteElements(table, ..) => *table,
+            | Self::DeleteElements(table, ..) => (table.family as u8, table.name),
         }
     }
 
     fn encode(&self, messages: &mut Messages, id: usize) {
-        let table = self.table();
-        let family = table.family as u8;
+        let (family, table) = self.table();
         let mut add = |kind, flags, fill: &dyn Fn(&mut Writer<'_>)| {
             messages.add(kind, flags, family, |attrs| {
-                attrs.text(1, table.name);
+                attrs.text(1, table);
                 fill(attrs);
             });
         };
@@ -177,11 +205,24 @@ impl Op {
             Self::DeleteSet(_, name) => add(DEL_SET, 0, &|attrs| attrs.text(2, name)),
             Self::FlushSet(_, spec) => add(DEL_ELEMENT, 0, &|attrs| attrs.text(2, spec.name)),
             Self::AddElements(_, spec, all) => {
-                write_elements(messages, table, (NEW_ELEMENT, CREATE | EXCLUSIVE), spec, all);
+                write_elements(messages, (family, table), (NEW_ELEMENT, CREATE | EXCLUSIVE), spec, all);
             }
             Self::DeleteElements(_, spec, all) => {
-                write_elements(messages, table, (DEL_ELEMENT, 0), spec, all);
+                write_elements(messages, (family, table), (DEL_ELEMENT, 0), spec, all);
             }
+            Self::Admit(chain, before, rule) => {
+                let place = if before.is_some() { 0 } else { APPEND };
+                add(NEW_RULE, CREATE | place, &|attrs| {
+                    write_rule(attrs, &chain.name, rule);
+                    if let Some(handle) = before {
+                        attrs.bytes(6, &handle.to_be_bytes()); // NFTA_RULE_POSITION
+                    }
+                });
+            }
+            Self::Withdraw(chain, handle) => add(DEL_RULE, 0, &|attrs| {
+                attrs.text(2, &chain.name);
+                attrs.bytes(3, &handle.to_be_bytes()); // NFTA_RULE_HANDLE
+            }),
         }
     }
 }
@@ -246,15 +287,15 @@ fn write_set(attrs: &mut Writer<'_>, spec: &SetSpec, id: usize) {
 
 fn write_elements(
     messages: &mut Messages,
-    table: Table,
+    (family, table): (u8, &str),
     (kind, flags): (u16, u16),
     spec: &SetSpec,
     all: &[(Tuple, Entry)],
 ) {
     let mut rest = all;
     while !rest.is_empty() {
-        messages.add(kind, flags, table.family as u8, |attrs| {
-            attrs.text(1, table.name);
+        messages.add(kind, flags, family, |attrs| {
+            attrs.text(1, table);
             attrs.text(2, spec.name);
             attrs.nested(3, |list| {
                 let limit = list.len() + LIST_BYTES;

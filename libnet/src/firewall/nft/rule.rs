@@ -26,6 +26,13 @@ pub(crate) enum End {
     Destination,
 }
 
+/// Which of a packet's links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    In,
+    Out,
+}
+
 /// A rule and how `nft` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Rule {
@@ -72,6 +79,20 @@ impl Rule {
     /// Packets that came in by no link: the host's own, and those that br_netfilter shows while they are bridged.
     pub(crate) fn no_iif(self) -> Self {
         self.word("iif 0", [load(Meta::Iif), compare(Cmp::Equal, 0_u32.to_ne_bytes().to_vec())])
+    }
+
+    /// Packets that came in, or go out, by this link.
+    pub(crate) fn link_is(self, side: Side, name: &str) -> Self {
+        let (word, key) = match side {
+            Side::In => ("iifname", Meta::IifName),
+            Side::Out => ("oifname", Meta::OifName),
+        };
+        self.word(format!("{word} \"{name}\""), [load(key), compare(Cmp::Equal, ifname(name))])
+    }
+
+    /// Counts the packets that get here.
+    pub(crate) fn counter(self) -> Self {
+        self.word("counter", [Expr::Counter])
     }
 
     /// Packets that came in by a link of a set.

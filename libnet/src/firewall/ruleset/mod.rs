@@ -2,6 +2,7 @@
 
 pub(crate) mod base;
 mod contribution;
+pub(super) mod foreign;
 mod text;
 
 use std::collections::BTreeMap;
