@@ -1,5 +1,7 @@
 //! Networks on a real kernel: bridges, endpoints, names, and what a new daemon makes of what a killed one left.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may panic as the test may")]
+
 use std::{
     net::Ipv4Addr,
     os::fd::OwnedFd,
