@@ -70,6 +70,7 @@ pub(crate) fn without_seccomp(spec: &ContainerSpec) -> Result<oci::Spec, BundleE
     Ok(bundle)
 }
 
+#[allow(clippy::needless_pass_by_value)] // the shape that map_err wants
 fn invalid(error: OciSpecError) -> BundleError {
     BundleError::Oci(error.to_string())
 }

@@ -53,6 +53,8 @@ pub(crate) struct CgroupPlan {
     pub(crate) layout: Layout,
     /// Path below every hierarchy, without a leading slash.
     pub(crate) path: String,
+    /// An OCI runtime makes the groups and sets the limits.
+    pub(crate) external: bool,
     pub(crate) resources: Resources,
     /// Device rules, in the words of v1's `devices.deny` and `devices.allow`; `None` where mount flags do the work.
     pub(crate) devices: Option<Vec<DeviceRule>>,

@@ -76,14 +76,13 @@ fn cgroup_plan(request: &CreateRequest, parent: &str, layout: &Layout, guard: De
     let spec = &request.spec;
     let path = cgroup_path(spec, parent);
     if request.engine != Engine::Builtin {
-        // the runtime binary makes and limits the groups
-        return CgroupPlan { path, ..CgroupPlan::default() };
+        return CgroupPlan { layout: layout.clone(), path, external: true, ..CgroupPlan::default() };
     }
     let rules = |spec| {
         bundle::device_texts(spec).into_iter().map(|(allow, text)| DeviceRule { allow, text }).collect()
     };
     let devices = (guard == DeviceGuard::Cgroup).then(|| rules(spec));
-    CgroupPlan { layout: layout.clone(), path, resources: spec.resources.clone(), devices }
+    CgroupPlan { layout: layout.clone(), path, external: false, resources: spec.resources.clone(), devices }
 }
 
 fn device_guard(spec: &ContainerSpec) -> DeviceGuard {

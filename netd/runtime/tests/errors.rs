@@ -1,5 +1,7 @@
 //! Whatever goes wrong: a clear text with the key words that clients look for, and nothing left.
 
+#![allow(clippy::expect_used)] // helpers beside the tests
+
 mod common;
 
 use std::path::PathBuf;

@@ -32,6 +32,9 @@ impl Cgroup {
     }
 
     fn fill(&mut self, plan: &CgroupPlan) -> Result<(), String> {
+        if plan.external {
+            return Ok(());
+        }
         let settings = settings(&self.layout, &plan.resources, plan.devices.as_deref())?;
         if let Some((mount, _)) = self.layout.v2.clone() {
             let directory = mount.join(&self.path);
@@ -175,12 +178,12 @@ impl Cgroup {
         }
     }
 
-    /// The groups of a container whose shim is gone.
-    pub(crate) fn leftover(layout: &Layout, path: &str) -> Self {
+    /// The groups that somebody else has made: an OCI runtime, or a shim that is gone.
+    pub(crate) fn existing(layout: &Layout, path: &str) -> Self {
         let joined = layout
             .v1
             .iter()
-            .map(|(mount, names)| (names.iter().next().cloned().unwrap_or_default(), mount.join(path)))
+            .flat_map(|(mount, names)| names.iter().map(|name| (name.clone(), mount.join(path))))
             .filter(|(_, directory)| directory.is_dir())
             .collect();
         let born =

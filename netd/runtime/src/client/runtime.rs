@@ -115,7 +115,7 @@ impl Runtime {
                 let pid = nix::unistd::Pid::from_raw(report.pid);
                 let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
             }
-            Cgroup::leftover(&self.parts.layout, &report.cgroup).remove();
+            Cgroup::existing(&self.parts.layout, &report.cgroup).remove();
         }
         crate::shim::remove_dir(dir);
     }

@@ -24,9 +24,9 @@ use crate::launch::{InitPlan, Launch, ProcessPlan, RootPlan};
 use crate::reason::{reason, words};
 use crate::sys;
 
-pub(crate) use rootfs::{mount_point, mount_root};
+pub(crate) use rootfs::{detach_from_host, mount_point, mount_root};
 pub(crate) use sync::{FromInit, InitSide, ShimSide, ToInit, pair};
-pub(crate) use user::{Identity, resolve_in};
+pub(crate) use user::resolve_in;
 
 type Outcome<T> = Result<T, LaunchError>;
 
@@ -42,8 +42,8 @@ pub(crate) struct Init<'a> {
 }
 
 /// Runs in the clone; never returns.
-pub(crate) fn main(init: Init<'_>) -> ! {
-    let Err(failure) = enter(&init);
+pub(crate) fn main(init: &Init<'_>) -> ! {
+    let Err(failure) = enter(init);
     let _ = init.sync.tell(&FromInit::Failed(failure));
     sys::exit_now(1)
 }
@@ -85,9 +85,9 @@ fn join_namespaces(plan: &InitPlan) -> Outcome<()> {
 }
 
 fn become_root(root: &RootPlan, dir: &Path) -> Outcome<()> {
-    rootfs::detach_from_host()?;
-    rootfs::mount_root(root, dir)?;
-    rootfs::pivot(&rootfs::mount_point(dir))
+    detach_from_host()?;
+    mount_root(root, dir)?;
+    rootfs::pivot(&mount_point(dir))
 }
 
 fn name(plan: &InitPlan) -> Outcome<()> {
@@ -120,35 +120,41 @@ fn attach_stdio(init: &Init<'_>) -> Outcome<()> {
     }
 }
 
-/// The process that `exec` adds: joins the container that `member` lives in and becomes the command.
-pub(crate) fn main_of_exec(
-    plan: &ProcessPlan,
-    container: &OwnedFd,
-    sync: InitSide,
-    stdio: Option<[OwnedFd; 3]>,
-    shared: CloneFlags,
-) -> ! {
-    let Err(failure) = enter_container(plan, container, &sync, stdio.as_ref(), shared);
-    let _ = sync.tell(&FromInit::Failed(failure));
+/// What a process that joins a container is given.
+pub(crate) struct Guest<'a> {
+    pub(crate) plan: &'a ProcessPlan,
+    /// The container's first process.
+    pub(crate) container: &'a OwnedFd,
+    pub(crate) sync: InitSide,
+    /// stdin, stdout, stderr; `None` with a terminal.
+    pub(crate) stdio: Option<[OwnedFd; 3]>,
+}
+
+/// Every kind of namespace that a container's process may differ in from the shim's; the pid namespace is entered
+/// before the clone.
+const JOINED: CloneFlags = CloneFlags::CLONE_NEWNS
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWNET)
+    .union(CloneFlags::CLONE_NEWCGROUP);
+
+/// Runs in the clone of a process that `exec` adds; never returns.
+pub(crate) fn main_of_guest(guest: &Guest<'_>) -> ! {
+    let Err(failure) = enter_container(guest);
+    let _ = guest.sync.tell(&FromInit::Failed(failure));
     sys::exit_now(1)
 }
 
-fn enter_container(
-    plan: &ProcessPlan,
-    container: &OwnedFd,
-    sync: &InitSide,
-    stdio: Option<&[OwnedFd; 3]>,
-    namespaces: CloneFlags,
-) -> Outcome<Infallible> {
+fn enter_container(guest: &Guest<'_>) -> Outcome<Infallible> {
     sys::default_signals();
     let _ = rustix::process::setsid();
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    nix::sched::setns(container, namespaces)
+    nix::sched::setns(guest.container, JOINED)
         .map_err(|errno| LaunchError::other("cannot join the container's namespaces", words(errno)))?;
-    sync.wait_for(&ToInit::Joined)?;
-    match stdio {
-        Some(stdio) => console::use_pipes(stdio, plan)?,
-        None => console::open_terminal(plan, sync)?,
+    guest.sync.wait_for(&ToInit::Joined)?;
+    match &guest.stdio {
+        Some(stdio) => console::use_pipes(stdio, guest.plan)?,
+        None => console::open_terminal(guest.plan, &guest.sync)?,
     }
-    process::become_command(plan, sync)
+    process::become_command(guest.plan, &guest.sync)
 }

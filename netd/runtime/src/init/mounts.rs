@@ -140,11 +140,8 @@ fn mount_failed(mount: &MountPlan, why: impl std::fmt::Display) -> LaunchError {
 }
 
 fn put(tree: &Tree, mount: &MountPlan) -> Outcome<()> {
-    if tree.is_dir {
-        files::make_dir(&mount.target)?
-    } else {
-        files::make_file(&mount.target)?
-    }
+    let make = if tree.is_dir { files::make_dir } else { files::make_file };
+    make(&mount.target)?;
     place(tree.fd.as_fd(), &mount.target).map_err(|why| mount_failed(mount, why))
 }
 

@@ -15,10 +15,13 @@ use super::syscalls;
 use crate::error::BundleError;
 use crate::spec::Seccomp;
 
+/// What a filter depends on: the profile and the capabilities.
+type Key = (Seccomp, Vec<String>);
+
 /// Compiled filters, kept: nearly all containers have the same one, and compiling takes longer than loading.
 #[derive(Debug, Default)]
 pub(crate) struct Filters {
-    known: Mutex<HashMap<(Seccomp, Vec<String>), Vec<String>>>,
+    known: Mutex<HashMap<Key, Vec<String>>>,
 }
 
 /// How many different filters are kept.

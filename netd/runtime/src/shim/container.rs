@@ -90,6 +90,10 @@ impl Container {
             EnginePlan::Oci { .. } => oci::create(&launch, ends, &mut session),
         };
         let born = born.inspect_err(|_| cgroup.remove())?;
+        let cgroup = match &launch.engine {
+            EnginePlan::Builtin(_) => cgroup,
+            EnginePlan::Oci { .. } => Cgroup::existing(&launch.cgroup.layout, &launch.cgroup.path),
+        };
         let mounts = File::open(format!("/proc/{}/ns/mnt", born.pid)).ok();
         let waiting = born.sync.map_or(Waiting::Oci, Waiting::Builtin);
         let start_ticks = crate::client::start_ticks(born.pid.as_raw());
@@ -195,7 +199,7 @@ fn give_birth(
     let cloned = match cloned {
         Ok(Cloned::Child) => {
             drop(sync);
-            init::main(Init { launch, plan, sync: theirs, stdio: ends, cgroups: &visible })
+            init::main(&Init { launch, plan, sync: theirs, stdio: ends, cgroups: &visible })
         }
         other => other,
     };

@@ -12,7 +12,6 @@ use super::session::{ChildEnds, Session};
 use crate::client::Stdin;
 use crate::error::LaunchError;
 use crate::init;
-use crate::launch::EnginePlan;
 use crate::protocol::ExecRequest;
 use crate::sys::{self, Cloned};
 
@@ -27,13 +26,6 @@ pub(super) struct Added {
 
 /// All added processes, by number.
 pub(super) type Execs = BTreeMap<u32, Added>;
-
-/// Every kind that a container's process may differ in from the shim; the pid namespace is entered before the clone.
-const JOINED: CloneFlags = CloneFlags::CLONE_NEWNS
-    .union(CloneFlags::CLONE_NEWUTS)
-    .union(CloneFlags::CLONE_NEWIPC)
-    .union(CloneFlags::CLONE_NEWNET)
-    .union(CloneFlags::CLONE_NEWCGROUP);
 
 /// Starts a process in the container; gives the client's side of its streams.
 pub(super) fn add(
@@ -77,17 +69,18 @@ fn clone_into(
     let cloned = sys::clone_process(0, birth_place.as_ref().map(AsFd::as_fd));
     if let Ok(Cloned::Child) = cloned {
         drop(sync);
-        init::main_of_exec(&request.process, &container.pidfd, theirs, ends, JOINED);
+        init::main_of_guest(&init::Guest {
+            plan: &request.process,
+            container: &container.pidfd,
+            sync: theirs,
+            stdio: ends,
+        });
     }
     let _ = nix::sched::setns(own, CloneFlags::CLONE_NEWPID);
     drop((theirs, ends));
     match cloned {
         Ok(Cloned::Parent { pid, pidfd }) => {
-            let join = |pid| match container.launch.engine {
-                EnginePlan::Builtin(_) => container.cgroup.join(pid),
-                EnginePlan::Oci { .. } => super::oci::join_cgroups(container.pid.as_raw(), pid),
-            };
-            bring_up(Born { pid, pidfd, sync: Some(sync) }, session, join)
+            bring_up(Born { pid, pidfd, sync: Some(sync) }, session, |pid| container.cgroup.join(pid))
         }
         Ok(Cloned::Child) => sys::exit_now(1),
         Err(error) => Err(internal("cannot clone a process", error)),

@@ -1,5 +1,6 @@
 //! A place to make containers in, removed at the end, with what it takes to see that nothing is left.
 #![allow(dead_code, unreachable_pub)] // every test file uses its own part
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test's own helper, not inside a test function
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,13 +29,18 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
+        Self::with(Engine::Builtin)
+    }
+
+    /// A place whose containers `engine` makes.
+    pub fn with(engine: Engine) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let parent = format!("/pontoon-test-{}-{number}", std::process::id());
         let runtime = Runtime::new(RuntimeConfig {
             shim: env!("CARGO_BIN_EXE_netd-shim").into(),
             cgroup_parent: parent.clone(),
         });
-        Self { home: tempfile::tempdir().unwrap(), parent, runtime, engine: Engine::Builtin }
+        Self { home: tempfile::tempdir().unwrap(), parent, runtime, engine }
     }
 
     /// A request for a container over the machine's root that runs `args`.
