@@ -84,6 +84,9 @@ pub enum ContainerError {
         #[source]
         source: io::Error,
     },
+    /// Something that a new container needs is not there: the request is wrong, not its address.
+    #[error(transparent)]
+    Unmet(Box<ContainerError>),
     /// Another container that this one depends on.
     #[error("{what}")]
     Other {
@@ -106,6 +109,7 @@ impl ContainerError {
             Self::Ambiguous(_)
             | Self::InvalidName(_)
             | Self::Invalid(_)
+            | Self::Unmet(_)
             | Self::Filter(_)
             | Self::Time(_)
             | Self::Bundle(_) => Kind::InvalidParameter,

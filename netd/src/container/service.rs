@@ -130,12 +130,9 @@ impl Containers {
                 WaitCondition::NextExit => view.ends > ends || view.removed,
                 WaitCondition::Removed => view.removed,
             });
-            let state = seen.await.map_err(|_| ContainerError::Closing)?.record.state.clone();
-            let message = (!state.error.is_empty()).then_some(state.error);
-            Ok(models::ContainerWaitResponse {
-                status_code: i64::from(state.exit_code),
-                error: message.map(|message| models::ContainerWaitExitError { message: Some(message) }),
-            })
+            let code = seen.await.map_err(|_| ContainerError::Closing)?.record.state.exit_code;
+            // Why a start failed is told to whoever asked for the start.
+            Ok(models::ContainerWaitResponse { status_code: i64::from(code), error: None })
         }))
     }
 

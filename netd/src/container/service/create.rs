@@ -18,6 +18,7 @@ use crate::{
         record::{Endpoint, Record, State, VolumeUse},
         start::{check_root, data, endpoint_ask, refuse_source},
     },
+    error::Kind,
     image::{HostImage, architecture},
 };
 
@@ -32,10 +33,10 @@ impl Containers {
         let id = ContainerId::from_bytes(self.parts.random());
         let name = self.take_name(name.as_deref(), id)?;
         let made = self.make(id, &name, body, mac_address.as_deref()).await;
-        if made.is_err() {
+        made.map_err(|error| {
             self.registry.drop_name(&name, id);
-        }
-        made
+            unmet(error)
+        })
     }
 
     fn take_name(&self, name: Option<&str>, id: ContainerId) -> Result<String> {
@@ -251,6 +252,15 @@ impl Containers {
                 tracing::warn!(container.id = %record.id, %error, "volume not removed");
             }
         }
+    }
+}
+
+/// The docker CLI takes any 404 of this request for a missing image, and pulls.
+fn unmet(error: ContainerError) -> ContainerError {
+    match error {
+        ContainerError::Image(_) => error,
+        error if error.kind() == Kind::NotFound => ContainerError::Unmet(Box::new(error)),
+        error => error,
     }
 }
 
