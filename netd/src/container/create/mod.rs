@@ -123,11 +123,10 @@ pub(super) fn read(record: &Record, defaults: &ContainerDefaults) -> Result<Want
 
 /// What a request says about networks.
 pub(super) fn networks(
-    record: &Record,
-    endpoints: Option<&models::NetworkingConfig>,
+    body: &models::ContainerCreateBody,
     mac: Option<&str>,
 ) -> Result<networks::Wanted, ContainerError> {
-    networks::read(&record.config, &record.host, endpoints, mac)
+    networks::read(body, mac)
 }
 
 /// What is asked for and can't be had, and would matter.
@@ -156,9 +155,6 @@ fn refuse(config: &models::ContainerConfig, host: &models::HostConfig) -> Result
     ];
     if let Some((_, what)) = missing.iter().find(|(asked, _)| *asked) {
         return Err(ContainerError::NotImplemented(format!("{what} are not supported by this daemon")));
-    }
-    if host.auto_remove == Some(true) && config.network_disabled == Some(true) {
-        return Ok(());
     }
     Ok(())
 }

@@ -56,14 +56,14 @@ pub(in crate::container) fn canonical(name: &str) -> &str {
 
 /// Reads what a request says about networks, and refuses what contradicts it.
 pub(in crate::container) fn read(
-    config: &models::ContainerConfig,
-    host: &models::HostConfig,
-    endpoints: Option<&models::NetworkingConfig>,
+    body: &models::ContainerCreateBody,
     mac: Option<&str>,
 ) -> Result<Wanted, ContainerError> {
+    let (nothing, endpoints) = (models::HostConfig::default(), body.networking_config.as_ref());
+    let host = body.host_config.as_ref().unwrap_or(&nothing);
     let first = canonical(host.network_mode.as_deref().unwrap_or_default());
     let mode = NetworkMode::read(first);
-    check(&mode, config, host)?;
+    check(&mode, body, host)?;
     let given = endpoints.and_then(|config| config.endpoints_config.as_ref());
     let mut given = given
         .into_iter()
@@ -112,15 +112,15 @@ pub(in crate::container) fn read(
 
 fn check(
     mode: &NetworkMode,
-    config: &models::ContainerConfig,
+    body: &models::ContainerCreateBody,
     host: &models::HostConfig,
 ) -> Result<(), ContainerError> {
     fn some<T>(list: Option<&Vec<T>>) -> bool {
         list.is_some_and(|list| !list.is_empty())
     }
     let uts_host = host.uts_mode.as_deref() == Some("host");
-    let named = config.hostname.as_deref().is_some_and(|name| !name.is_empty());
-    let domain = config.domainname.as_deref().is_some_and(|name| !name.is_empty());
+    let named = body.hostname.as_deref().is_some_and(|name| !name.is_empty());
+    let domain = body.domainname.as_deref().is_some_and(|name| !name.is_empty());
     if uts_host && named {
         return invalid("conflicting options: hostname and the UTS mode");
     }
@@ -152,7 +152,7 @@ fn check(
                 || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()),
             "port publishing and the container type network mode",
         ),
-        (some(config.exposed_ports.as_ref()), "port exposing and the container type network mode"),
+        (some(body.exposed_ports.as_ref()), "port exposing and the container type network mode"),
     ];
     match refused.iter().find(|(there, _)| shared && *there) {
         Some((_, what)) => invalid(format!("conflicting options: {what}")),
@@ -266,13 +266,7 @@ mod tests {
     use super::*;
 
     fn ask(body: serde_json::Value) -> Result<Wanted, ContainerError> {
-        let body: models::ContainerCreateBody = serde_json::from_value(body).unwrap();
-        let config = models::ContainerConfig {
-            hostname: body.hostname,
-            exposed_ports: body.exposed_ports,
-            ..Default::default()
-        };
-        read(&config, &body.host_config.unwrap_or_default(), body.networking_config.as_ref(), None)
+        read(&serde_json::from_value(body).unwrap(), None)
     }
 
     fn refusal(body: serde_json::Value) -> String {

@@ -64,10 +64,11 @@ impl Containers {
         body: models::ContainerCreateBody,
         mac: Option<&str>,
     ) -> Result<models::ContainerCreateResponse> {
-        let (mut record, endpoints) = self.record(id, name, body)?;
+        // As the user said it: what is filled in below contradicts nothing.
+        let networks = create::networks(&body, mac)?;
+        let mut record = self.record(id, name, body)?;
         self.inherit_volumes(&mut record)?;
         let wanted = create::read(&record, &self.parts.defaults)?;
-        let networks = create::networks(&record, endpoints.as_ref(), mac)?;
         record.endpoints = self.endpoints(&networks.networks, networks.mode == NetworkMode::Private)?;
         self.check(&record, &wanted).await?;
         let warnings = create::warnings(&record.host);
@@ -83,14 +84,8 @@ impl Containers {
     }
 
     /// The request, with what the image and Docker's defaults say where it is silent.
-    fn record(
-        &self,
-        id: ContainerId,
-        name: &str,
-        body: models::ContainerCreateBody,
-    ) -> Result<(Record, Option<models::NetworkingConfig>)> {
-        let mut host = body.host_config.clone().unwrap_or_default();
-        let endpoints = body.networking_config.clone();
+    fn record(&self, id: ContainerId, name: &str, mut body: models::ContainerCreateBody) -> Result<Record> {
+        let mut host = body.host_config.take().unwrap_or_default();
         let mut config = config(body);
         let image_id = image(&mut config, &host)?;
         let mode = create::canonical(host.network_mode.as_deref().unwrap_or_default()).to_owned();
@@ -113,7 +108,7 @@ impl Containers {
             _ => mode,
         });
         config.labels.get_or_insert_with(HashMap::new);
-        let record = Record {
+        Ok(Record {
             id,
             name: name.to_owned(),
             created: self.parts.now(),
@@ -125,8 +120,7 @@ impl Containers {
             state: State::created(),
             restarts: 0,
             stopped_by_user: false,
-        };
-        Ok((record, endpoints))
+        })
     }
 
     fn joined(&self, other: &str) -> Result<std::sync::Arc<crate::container::registry::Container>> {
