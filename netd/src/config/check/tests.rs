@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::settings::Flags;
 use clap::Parser;
+use proptest::prelude::*;
 
 fn checked(args: &[&str]) -> Checked<Config> {
     let settings = Flags::try_parse_from(["netd"].iter().chain(args)).unwrap().settings;
@@ -134,3 +135,52 @@ fn nonsense_is_refused_with_its_name() {
         assert_eq!(refused(args), *text);
     }
 }
+
+/// What a user may write as one value: near misses of everything that is read here.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[0-9]{1,3}(\\.[0-9]{1,3}){0,4}(/[0-9]{1,3})?",
+        "[0-9a-f:]{0,12}(/[0-9]{1,3})?",
+        "(unix|tcp|fd|http)?(://)?[a-z0-9:./\\[\\]]{0,12}",
+        "[a-z0-9.=,-]{0,20}",
+        "-?[0-9]{1,20}",
+        ".{0,8}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_value_is_too_strange(key in prop::sample::select(TEXTS), value in value()) {
+        let file = serde_json::json!({ key: value });
+        let settings: Settings = serde_json::from_value(file).unwrap();
+        if let Err(error) = config(Merged { settings, ignored: Vec::new() }) {
+            prop_assert!(error.to_string().contains(key), "{}", error);
+        }
+    }
+
+    #[test]
+    fn a_pool_never_gives_subnets_larger_than_itself(prefix in 0..=32_u8, size in -4..140_i64) {
+        let pool = format!("--default-address-pool=base=10.0.0.0/{prefix},size={size}");
+        let fits = size >= i64::from(prefix) && size <= 32;
+        prop_assert_eq!(checked(&[&pool]).is_ok(), fits);
+    }
+}
+
+/// Keys whose value is one text.
+const TEXTS: &[&str] = &[
+    "bip",
+    "bip6",
+    "fixed-cidr",
+    "fixed-cidr-v6",
+    "default-gateway",
+    "default-gateway-v6",
+    "ip",
+    "bridge",
+    "log-level",
+    "data-root",
+    "exec-root",
+    "default-runtime",
+    "default-shm-size",
+    "log-driver",
+    "cgroup-parent",
+];
