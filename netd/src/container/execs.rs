@@ -131,6 +131,11 @@ impl Containers {
         Ok(IdResponse { id })
     }
 
+    /// The keys that leave its terminal, if they were named when it was prepared.
+    pub fn exec_detach_keys(&self, exec: &str) -> Option<String> {
+        self.execs.find(exec).ok()?.ask.detach_keys.clone()
+    }
+
     /// Runs it.
     ///
     /// # Errors

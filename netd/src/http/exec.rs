@@ -23,7 +23,10 @@ use super::{
     status::Answer,
     version::Version,
 };
-use crate::container::ExecStarted;
+use crate::{
+    container::{ContainerError, ExecStarted, Framing},
+    error::chain,
+};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -51,9 +54,18 @@ async fn start(
 ) -> Answer<Response> {
     let hijack = Hijack::of(&mut request, version);
     let OptionalJson(ask) = OptionalJson::<ExecStart>::from_request(request, &()).await?;
-    match api.engine.containers.exec_start(&id, ask).await? {
-        ExecStarted::Detached => Ok(StatusCode::OK.into_response()),
-        ExecStarted::Attached(stream) => Ok(hijack.answer(stream, Some(DetachKeys::parse(None)?))),
+    let (containers, detach) = (&api.engine.containers, ask.detach);
+    let framing = if ask.tty { Framing::Raw } else { Framing::Frames };
+    let keys = DetachKeys::parse(containers.exec_detach_keys(&id).as_deref())?;
+    match containers.exec_start(&id, ask).await {
+        Ok(ExecStarted::Detached) => Ok(StatusCode::OK.into_response()),
+        Ok(ExecStarted::Attached(stream)) => Ok(hijack.answer(stream, Some(keys))),
+        // The docker CLI expects the reason on the stream, and asks for the exit code afterwards.
+        Err(error @ ContainerError::Runtime(_)) if !detach => {
+            let text = format!("OCI runtime exec failed: exec failed: {}: unknown\r\n", chain(&error));
+            Ok(hijack.refuse(&text, framing))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -71,6 +71,17 @@ impl Hijack {
         self.stream(attached.into(), keys)
     }
 
+    /// Answers that there is nothing to carry, in the words of `text`: clients that attach to a process of their own
+    /// read there why it could not be started.
+    pub(super) fn refuse(self, text: &str, framing: Framing) -> Response {
+        let said = match framing {
+            Framing::Raw => Bytes::copy_from_slice(text.as_bytes()),
+            Framing::Frames => stdout_frame(text.as_bytes()),
+        };
+        let past = Box::pin(stream::iter([Ok(said)]));
+        self.stream(Stdio { framing, past: Some(past), live: Box::pin(async { None }) }, None)
+    }
+
     fn stream(self, stdio: Stdio, keys: Option<DetachKeys>) -> Response {
         let kind = content_type(stdio.framing, self.version);
         let Some(upgrade) = self.upgrade else {
@@ -87,6 +98,12 @@ impl Hijack {
         });
         switching(kind)
     }
+}
+
+/// One of Docker's frames: the stream, three zeros, the length, the bytes.
+fn stdout_frame(bytes: &[u8]) -> Bytes {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    [&[1, 0, 0, 0][..], &length.to_be_bytes(), bytes].concat().into()
 }
 
 /// The type of a container's output.

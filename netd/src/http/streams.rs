@@ -177,13 +177,22 @@ async fn wait(
 ) -> Answer<Response> {
     let condition: WaitCondition = asked.condition.parse()?;
     let exit = api.engine.containers.wait(&reference, condition)?;
-    let answer = stream::once(async move { Ok::<_, Infallible>(line(&ended(exit.await))) });
+    let answer = stream::once(async move { Ok::<_, Infallible>(line(&ended(exit.await, condition))) });
     Ok(json_streamed(Body::from_stream(answer)))
 }
 
-fn ended(exit: Result<models::ContainerWaitResponse, ContainerError>) -> models::ContainerWaitResponse {
-    exit.unwrap_or_else(|error| models::ContainerWaitResponse {
+fn ended(
+    exit: Result<models::ContainerWaitResponse, ContainerError>,
+    condition: WaitCondition,
+) -> models::ContainerWaitResponse {
+    let failed = |error| models::ContainerWaitResponse {
         status_code: 125,
         error: Some(models::ContainerWaitExitError { message: Some(chain(&error)) }),
-    })
+    };
+    let mut answer = exit.unwrap_or_else(failed);
+    if condition == WaitCondition::Removed {
+        // Removed is what was waited for: a start that failed before has been told to whoever started it.
+        answer.error = None;
+    }
+    answer
 }

@@ -147,3 +147,8 @@ async fn old_clients_get_a_body() {
     let body = String::from_utf8(body).unwrap();
     assert_eq!(body, "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
 }
+
+#[test]
+fn a_frame_is_dockers() {
+    assert_eq!(stdout_frame(b"no"), &[1, 0, 0, 0, 0, 0, 0, 2, b'n', b'o'][..]);
+}
