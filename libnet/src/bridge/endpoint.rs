@@ -43,10 +43,11 @@ pub(crate) fn detach(who: &FirewallEndpoint) -> Vec<Step> {
     ]
 }
 
-/// What the bridge does with a port of this network. Isolated ports can't reach each other even where bridged frames
-/// pass no firewall.
+/// What the bridge does with a port of this network. Isolated ports can't reach each other where bridged frames pass no
+/// firewall. Where they do (`br_netfilter`), the firewall keeps them apart, and it must: a published port of a
+/// neighbour is then reached by a frame that is bridged from port to port after its destination was rewritten.
 pub(crate) fn flags(net: &BridgeNetwork, bridge_filtered: bool) -> PortFlags {
-    PortFlags { isolated: net.icc == Icc::Denied, hairpin: bridge_filtered }
+    PortFlags { isolated: net.icc == Icc::Denied && !bridge_filtered, hairpin: bridge_filtered }
 }
 
 fn requests(net: &BridgeNetwork, ep: &EndpointSpec) -> Vec<PortRequest> {
