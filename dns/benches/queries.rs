@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use dns::hickory_proto::op::{Message, MessageType, OpCode, Query};
 use dns::hickory_proto::rr::{Name, RecordType};
-use dns::{Directory, Host, Limits, LocalDial, Server, ServerConfig, Upstreams, View};
+use dns::{Directory, Host, Limits, LocalDial, Server, ServerConfig, Shared, Upstreams, View};
 
 const CLIENTS: usize = 2;
 /// Questions that a client has under way.
@@ -67,6 +67,7 @@ fn serve() -> (Server, SocketAddr) {
         upstreams,
         dial: Arc::new(LocalDial),
         limits: Limits::default(),
+        shared: Shared::default(),
     };
     (Server::start(config).unwrap(), addr)
 }

@@ -3,12 +3,14 @@
 
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, ResponseCode};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use crate::answer::{Verdict, answer, reply};
+use crate::cache::{Age, Kept};
 use crate::forward::{Judgement, Question, Transport};
 use crate::resolv_conf::{self, Overrides, ResolvConf};
 use crate::snapshot::Directory;
@@ -77,6 +79,22 @@ fn upstream_reply(data: &[u8]) {
         let restored = question.restore(said.to_vec());
         assert_eq!(restored.len(), said.len());
         assert_ne!(question.judge(id, &restored), Judgement::Foreign);
+        kept(&restored, &question);
+    }
+}
+
+/// What the cache serves is what came but for the times, and no time is longer than it was.
+fn kept(reply: &[u8], question: &Question) {
+    let Some(kept) = Kept::new(reply) else { return };
+    let mut out = Vec::new();
+    kept.write(Age::Fresh(Duration::from_secs(1)), question, &mut out);
+    assert_eq!(out.len(), reply.len());
+    let (Ok(said), Ok(served)) = (Message::from_vec(reply), Message::from_vec(&out)) else { return };
+    assert_eq!((said.metadata, &said.queries), (served.metadata, &served.queries));
+    let records = |message: &Message| [message.answers.clone(), message.authorities.clone()].concat();
+    for (said, served) in records(&said).iter().zip(records(&served)) {
+        assert_eq!((&said.name, &said.data), (&served.name, &served.data));
+        assert!(served.ttl < said.ttl);
     }
 }
 

@@ -35,6 +35,12 @@ counters! {
     empty,
     /// Answered by an upstream.
     forwarded,
+    /// Of the forwarded, those for which the same question was under way already.
+    joined,
+    /// Answered from the cache.
+    cached,
+    /// Answered from the cache with what had had its time, since no upstream answered.
+    stale,
     /// No upstream gave an answer (SERVFAIL).
     failed,
     /// Turned away (REFUSED, NOTIMP, FORMERR, BADVERS).

@@ -20,7 +20,7 @@ async fn an_unknown_name_is_forwarded_over_what_the_client_speaks() {
     assert_eq!(reply.queries[0].name.to_string(), "Example.COM.");
     assert_eq!(addresses(&reply), ["192.0.2.1"]);
     assert_eq!((fake.asked(), fake.asked_over_tcp()), (1, 0));
-    let reply = ask(&served, Over::Tcp, query("example.com.", 4243)).await;
+    let reply = ask(&served, Over::Tcp, query("example.org.", 4243)).await;
     assert_eq!((reply.metadata.id, addresses(&reply)), (4243, vec!["192.0.2.1".to_owned()]));
     assert_eq!((fake.asked(), fake.asked_over_tcp()), (1, 1));
     assert_eq!(served.server.counts().forwarded, 2);
@@ -35,7 +35,7 @@ async fn the_next_server_is_asked_when_one_fails() {
             let served = serve(&[bad.host(), good.host()], Limits::default());
             let started = Instant::now();
             assert_eq!(addresses(&ask(&served, over, query("example.com.", 1)).await), ["192.0.2.1"]);
-            assert!(started.elapsed() < Limits::default().patience, "it is asked at once");
+            assert!(started.elapsed() < Limits::default().hedge, "it is asked at once");
         }
     }
     for over in [Over::Udp, Over::Tcp] {
@@ -122,6 +122,17 @@ async fn a_slow_first_server_is_not_overruled() {
 }
 
 #[tokio::test]
+async fn a_slow_server_is_not_waited_for_when_another_is_there() {
+    let (slow, good) = (Fake::silent(), Fake::saying(1));
+    let limits = Limits { patience: Duration::from_secs(60), ..Limits::default() };
+    let served = serve(&[slow.host(), good.host()], limits);
+    let started = Instant::now();
+    assert_eq!(addresses(&ask_a(&served, "example.com.").await), ["192.0.2.1"]);
+    assert!(started.elapsed() >= limits.hedge);
+    assert_eq!((slow.asked(), good.asked()), (1, 1));
+}
+
+#[tokio::test]
 async fn servfail_when_nobody_knows() {
     let (silent, bad) = (Fake::silent(), Fake::failing(ResponseCode::ServFail));
     for servers in [vec![], vec![nobody()], vec![bad.host(), nobody()], vec![silent.host(), bad.host()]] {
@@ -160,8 +171,8 @@ async fn ids_are_not_the_clients() {
         vec![addressed(query, 1)]
     });
     let served = serve(&[fake.host()], quick());
-    for _ in 0..8 {
-        assert_eq!(ask(&served, Over::Udp, query("example.com.", 7)).await.metadata.id, 7);
+    for i in 0..8 {
+        assert_eq!(ask(&served, Over::Udp, query(&format!("n{i}.example.com."), 7)).await.metadata.id, 7);
     }
     assert!(seen.lock().unwrap().len() > 6, "eight questions, eight ids");
 }
@@ -291,6 +302,7 @@ async fn each_server_is_dialled_from_its_own_side() {
         upstreams,
         dial: dial.clone(),
         limits: Limits { deadline: Duration::from_secs(5), ..Limits::default() },
+        shared: dns::Shared::default(),
     })
     .unwrap();
     let client = client(addr);

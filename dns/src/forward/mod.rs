@@ -1,7 +1,7 @@
 //! Questions that are not ours, asked of the upstreams.
 //!
-//! The servers are asked in order; what decides between them is in [`race`]. A cache of answers belongs in front of
-//! [`Forwarder::ask`], by the question.
+//! The servers are asked in order; what decides between them is in [`race`]. Before [`Forwarder::ask`] comes the
+//! cache, in [`Shared`](crate::Shared).
 
 mod exchange;
 mod question;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use self::exchange::UpstreamError;
 pub(crate) use self::question::{Judgement, Question, Transport};
-use self::race::{Place, Race};
+use self::race::{Place, Race, Wait};
 use crate::dial::Dial;
 use crate::metrics::Counters;
 use crate::upstream::Upstream;
@@ -28,7 +28,9 @@ use crate::wire;
 /// Asks upstreams on behalf of one sandbox.
 pub(crate) struct Forwarder {
     pub(crate) dial: Arc<dyn Dial>,
-    /// How long to wait for one server before the next is asked as well.
+    /// How long to wait for one server before the next is asked beside it.
+    pub(crate) hedge: Duration,
+    /// How long to wait before a server is asked again, or an earlier one is overruled.
     pub(crate) patience: Duration,
     /// How long to wait for all.
     pub(crate) deadline: Duration,
@@ -57,8 +59,13 @@ impl Forwarder {
             if race.is_over() {
                 return None;
             }
-            let patience =
-                async { if race.has_more() { sleep(self.patience).await } else { pending().await } };
+            let patience = async {
+                match race.wait() {
+                    Some(Wait::ToHedge) => sleep(self.hedge).await,
+                    Some(Wait::Patiently) => sleep(self.patience).await,
+                    None => pending().await,
+                }
+            };
             let decided = tokio::select! {
                 Some((place, outcome)) = asked.next() => self.hear(&mut race, place, outcome),
                 () = patience => {

@@ -7,6 +7,15 @@
 
 use std::collections::VecDeque;
 
+/// What the next step waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Another server can be asked beside those that are slow: it costs them nothing.
+    ToHedge,
+    /// Only patience is left: for the word of an earlier server against a denial, or before a server is asked again.
+    Patiently,
+}
+
 /// Servers are known by their place in the list.
 pub(super) type Place = usize;
 
@@ -40,9 +49,13 @@ impl<R> Race<R> {
         self.silent.is_empty()
     }
 
-    /// Whether something is to be done when patience ends.
-    pub(super) fn has_more(&self) -> bool {
-        self.denial.is_some() || !self.turns.is_empty()
+    /// Before what to wait, unless there is nothing left to do but to listen.
+    pub(super) fn wait(&self) -> Option<Wait> {
+        if self.denial.is_some() {
+            return Some(Wait::Patiently);
+        }
+        let next = self.turns.front()?;
+        Some(if self.silent.contains(next) { Wait::Patiently } else { Wait::ToHedge })
     }
 
     /// A server has failed. Gives the answer, if that decides it.
@@ -79,9 +92,13 @@ mod tests {
     #[test]
     fn everyone_gets_their_turns_in_order() {
         let mut race = Race::<()>::new(2, 2);
-        let order: Vec<_> = std::iter::from_fn(|| race.next()).collect();
-        assert_eq!(order, [0, 1, 0, 1]);
-        assert!(!race.has_more() && !race.is_over());
+        assert_eq!(race.wait(), Some(Wait::ToHedge));
+        assert_eq!((race.next(), race.wait()), (Some(0), Some(Wait::ToHedge)));
+        assert_eq!((race.next(), race.wait()), (Some(1), Some(Wait::Patiently)), "all have been asked once");
+        assert_eq!((race.next(), race.wait()), (Some(0), Some(Wait::Patiently)));
+        assert_eq!((race.next(), race.wait()), (Some(1), None));
+        assert_eq!(race.next(), None);
+        assert!(!race.is_over());
     }
 
     #[test]
@@ -110,7 +127,8 @@ mod tests {
             race.next();
             assert_eq!(race.denied(1, "no"), None);
             assert_eq!(race.next(), None, "nobody further is asked");
-            assert!(race.has_more() && !race.is_over());
+            assert_eq!(race.wait(), Some(Wait::Patiently));
+            assert!(!race.is_over());
             race
         };
         assert_eq!(held().failed(0), Some("no"));

@@ -2,35 +2,33 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use hickory_proto::op::{Message, ResponseCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
+use super::lanes::OwnLanes;
 use super::limits::Limits;
-use crate::answer::{ForwardTo, Verdict, answer, reply};
+use super::outward::Forwarding;
+use crate::answer::{Verdict, answer, reply};
 use crate::forward::{Forwarder, Question, Transport};
 use crate::metrics::Counters;
+use crate::shared::{Held, Shared};
 use crate::snapshot::Directory;
 use crate::types::AskerId;
-use crate::upstream::{DialFrom, Upstream, Upstreams};
+use crate::upstream::Upstreams;
 use crate::wire::{self, Unreadable, Written};
 
 pub(super) struct Handler {
     pub(super) asker: AskerId,
     pub(super) directory: Directory,
     pub(super) upstreams: watch::Receiver<Arc<Upstreams>>,
-    pub(super) forwarder: Forwarder,
-    /// Places for forwards.
-    pub(super) forwards: Arc<Semaphore>,
+    pub(super) lanes: ArcSwapOption<OwnLanes>,
+    pub(super) forwarder: Arc<Forwarder>,
+    pub(super) shared: Shared,
+    /// Its places for forwards.
+    pub(super) held: Held,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
-}
-
-/// A question on its way to the upstreams. It holds its place among the forwards that are allowed.
-pub(super) struct Forwarding {
-    query: Message,
-    question: Question,
-    to: ForwardTo,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Handler {
@@ -38,7 +36,7 @@ impl Handler {
     pub(super) fn handle(&self, bytes: &[u8], transport: Transport, out: &mut Vec<u8>) -> Option<Forwarding> {
         out.clear();
         match wire::read_query(bytes) {
-            Ok(query) => self.decide(query, bytes, transport, out),
+            Ok(query) => self.decide(&query, bytes, transport, out),
             Err(Unreadable::Reply(complaint)) => {
                 self.counters.refused.one();
                 self.write(&complaint, usize::from(u16::MAX), out);
@@ -53,18 +51,21 @@ impl Handler {
 
     fn decide(
         &self,
-        query: Message,
+        query: &Message,
         bytes: &[u8],
         transport: Transport,
         out: &mut Vec<u8>,
     ) -> Option<Forwarding> {
-        let limit = reply_limit(&query, transport);
-        let reply = match answer(&self.directory.peek(), &self.asker, &query, &mut rand::rng()) {
+        let limit = reply_limit(query, transport);
+        let reply = match answer(&self.directory.peek(), &self.asker, query, &mut rand::rng()) {
             Verdict::Reply(reply) => reply,
-            Verdict::Forward(to) => match self.admit(bytes, transport, limit) {
-                Ok((question, place)) => return Some(Forwarding { query, question, to, _place: place }),
-                Err(code) => reply(&query, code),
-            },
+            Verdict::Forward(to) => {
+                let question = Question::new(bytes, transport, limit).ok_or(ResponseCode::FormErr);
+                match question.and_then(|question| self.outward(query, question, to, out)) {
+                    Ok(forwarding) => return forwarding,
+                    Err(code) => reply(query, code),
+                }
+            }
             Verdict::Ignore => {
                 self.counters.ignored.one();
                 return None;
@@ -75,61 +76,7 @@ impl Handler {
         None
     }
 
-    /// The question for the upstreams and a place among the forwards, or the code that turns it away.
-    fn admit(
-        &self,
-        bytes: &[u8],
-        transport: Transport,
-        limit: usize,
-    ) -> Result<(Question, OwnedSemaphorePermit), ResponseCode> {
-        let question = Question::new(bytes, transport, limit).ok_or(ResponseCode::FormErr)?;
-        match self.forwards.clone().try_acquire_owned() {
-            Ok(place) => Ok((question, place)),
-            Err(_) => {
-                self.counters.overloaded.one();
-                Err(ResponseCode::Refused)
-            }
-        }
-    }
-
-    /// Asks the upstreams and gives the reply.
-    pub(super) async fn forward(&self, forwarding: Forwarding) -> Vec<u8> {
-        let Forwarding { query, question, to, _place } = forwarding;
-        let limit = question.reply_size;
-        let servers = self.servers(to);
-        let mut out = Vec::new();
-        match self.forwarder.ask(&question, &servers).await {
-            Some(reply) if reply.len() <= limit => {
-                self.counters.forwarded.one();
-                out = reply;
-            }
-            Some(reply) => {
-                self.counters.forwarded.one();
-                self.cut(&query, &reply, limit, &mut out);
-            }
-            None => {
-                self.counters.failed.one();
-                self.write(&reply(&query, ResponseCode::ServFail), limit, &mut out);
-            }
-        }
-        out
-    }
-
-    fn servers(&self, to: ForwardTo) -> Vec<Upstream> {
-        let upstreams = self.upstreams.borrow();
-        let allowed = |server: &&Upstream| to == ForwardTo::Every || server.from == DialFrom::Container;
-        upstreams.servers.iter().filter(allowed).copied().collect()
-    }
-
-    /// An upstream's reply that is more than the client takes: it gets TC, and comes back over TCP.
-    fn cut(&self, query: &Message, bytes: &[u8], limit: usize, out: &mut Vec<u8>) {
-        self.counters.truncated.one();
-        let mut short = reply(query, wire::code(bytes));
-        short.metadata.truncation = true;
-        self.write(&short, limit, out);
-    }
-
-    fn write(&self, reply: &Message, limit: usize, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, reply: &Message, limit: usize, out: &mut Vec<u8>) {
         let id = reply.metadata.id;
         match wire::write_reply(reply, limit, out) {
             Ok(Written::Whole) => {}

@@ -1,7 +1,9 @@
 //! The server of one sandbox: a UDP and a TCP loop on sockets handed in, around the pure answer.
 
 mod handle;
+mod lanes;
 mod limits;
+mod outward;
 mod tcp;
 mod udp;
 
@@ -9,7 +11,8 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use self::handle::Handler;
@@ -17,6 +20,7 @@ pub use self::limits::Limits;
 use crate::dial::Dial;
 use crate::forward::Forwarder;
 use crate::metrics::{Counters, Counts};
+use crate::shared::{Held, Shared};
 use crate::snapshot::Directory;
 use crate::types::AskerId;
 use crate::upstream::Upstreams;
@@ -37,6 +41,8 @@ pub struct ServerConfig {
     pub dial: Arc<dyn Dial>,
     /// How much work one sandbox may cause.
     pub limits: Limits,
+    /// What it shares with the other servers.
+    pub shared: Shared,
 }
 
 /// A running server. The handle is its lifetime: dropping it stops the server and closes its sockets (copies of
@@ -62,13 +68,16 @@ impl Server {
             asker: config.asker,
             directory: config.directory,
             upstreams: config.upstreams,
-            forwarder: Forwarder {
+            lanes: ArcSwapOption::empty(),
+            forwarder: Arc::new(Forwarder {
                 dial: config.dial,
+                hedge: config.limits.hedge,
                 patience: config.limits.patience,
                 deadline: config.limits.deadline,
                 counters: counters.clone(),
-            },
-            forwards: Arc::new(Semaphore::new(config.limits.forwards)),
+            }),
+            shared: config.shared,
+            held: Held::default(),
             limits: config.limits,
             counters: counters.clone(),
         });

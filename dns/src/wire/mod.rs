@@ -1,14 +1,19 @@
 //! Bytes to messages and back, and the few things that are done to bytes alone: what is forwarded passes through
 //! as it came, so that options and record types that we don't know survive.
 
+mod records;
 mod reply;
 
+pub(crate) use self::records::{RecordAt, Section, records};
 pub(crate) use self::reply::{Written, write_reply};
 
 use hickory_proto::op::{Message, OpCode, ResponseCode};
 
 /// The fixed part of every message (RFC 1035, 4.1.1).
 pub(crate) const HEADER: usize = 12;
+
+/// What follows the name of a question.
+const TYPE_AND_CLASS: usize = 4;
 
 /// What can't be read as a query.
 #[derive(Debug)]
@@ -50,6 +55,17 @@ pub(crate) fn code(message: &[u8]) -> ResponseCode {
     ResponseCode::from_low(message.get(3).map_or(0, |flags| flags & 0x0f))
 }
 
+/// Whether a reply says that it is not all (TC).
+pub(crate) fn is_cut(message: &[u8]) -> bool {
+    message.get(2).is_some_and(|flags| flags & 0x02 != 0)
+}
+
+/// The type that the first question asks for.
+pub(crate) fn question_type(message: &[u8]) -> Option<u16> {
+    let at = question_end(message)? - TYPE_AND_CLASS;
+    Some(u16::from_be_bytes([message[at], message[at + 1]]))
+}
+
 /// How many questions a message says it has.
 pub(crate) fn question_count(message: &[u8]) -> u16 {
     match message.get(4..6) {
@@ -62,7 +78,6 @@ pub(crate) fn question_count(message: &[u8]) -> u16 {
 /// point at there.
 pub(crate) fn question_end(message: &[u8]) -> Option<usize> {
     const LABEL_MAX: u8 = 63;
-    const TYPE_AND_CLASS: usize = 4;
     let mut at = HEADER;
     loop {
         match *message.get(at)? {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use dns::hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use dns::hickory_proto::rr::{Name, RData, Record, rdata};
 use dns::{
-    AskerId, Dial, DialFrom, Directory, Host, Limits, LocalDial, Server, ServerConfig, Upstream, Upstreams,
-    View,
+    AskerId, Dial, DialFrom, Directory, Host, Limits, LocalDial, Server, ServerConfig, Shared, Upstream,
+    Upstreams, View,
 };
 use tokio::sync::watch;
 
@@ -31,7 +31,7 @@ pub struct Served {
 
 /// Limits that make a test of time-outs short.
 pub fn quick() -> Limits {
-    Limits { patience: PATIENCE, deadline: Duration::from_millis(900), ..Limits::default() }
+    Limits { hedge: PATIENCE, patience: PATIENCE, deadline: Duration::from_millis(900), ..Limits::default() }
 }
 
 /// A server for the asker `a`, who is in the network `net` with `c1`, `c2` and 200 hosts called `many`.
@@ -47,15 +47,34 @@ pub fn serve_on(
     limits: Limits,
     directory: Directory,
 ) -> Served {
+    serve_as("a", (udp, tcp), servers, limits, directory, Shared::default())
+}
+
+/// One of several servers, each for its own asker.
+pub fn serve_beside(asker: &str, servers: &[Upstream], limits: Limits, shared: &Shared) -> Served {
+    let directory = world();
+    directory.update(|editor| editor.set_view(asker, View { zones: vec!["n".into()], ..View::default() }));
+    serve_as(asker, sockets(), servers, limits, directory, shared.clone())
+}
+
+fn serve_as(
+    asker: &str,
+    (udp, tcp): (UdpSocket, TcpListener),
+    servers: &[Upstream],
+    limits: Limits,
+    directory: Directory,
+    shared: Shared,
+) -> Served {
     let (upstreams, receiver) = watch::channel(Arc::new(Upstreams { servers: servers.to_vec() }));
     let config = ServerConfig {
         udp: udp.try_clone().unwrap(),
         tcp: tcp.try_clone().unwrap(),
-        asker: AskerId::from("a"),
+        asker: AskerId::from(asker),
         directory: directory.clone(),
         upstreams: receiver,
         dial: Arc::new(LocalDial),
         limits,
+        shared,
     };
     let server = Server::start(config).unwrap();
     Served { server, addr: udp.local_addr().unwrap(), directory, upstreams, udp, tcp }
@@ -180,6 +199,13 @@ pub fn addressed(query: &Message, last: u8) -> Message {
     let mut reply = replying(query);
     let a = RData::A(rdata::A(Ipv4Addr::new(192, 0, 2, last)));
     reply.add_answer(Record::from_rdata(query.queries[0].name.clone(), 60, a));
+    reply
+}
+
+/// An answer that holds for so many seconds.
+pub fn lasting(query: &Message, last: u8, ttl: u32) -> Message {
+    let mut reply = addressed(query, last);
+    reply.answers[0].ttl = ttl;
     reply
 }
 

@@ -9,7 +9,8 @@ use std::{
 };
 
 use dns::{
-    AskerId, Directory, Forward, Limits, Server, ServerConfig, SnapshotEditor, Upstreams, View, ZoneId,
+    AskerId, Directory, Forward, Limits, Server, ServerConfig, Shared, SnapshotEditor, Upstreams, View,
+    ZoneId,
     resolv_conf::{self, Internal, Ipv6, ResolvConf},
 };
 use libnet::{
@@ -23,6 +24,8 @@ use super::{DnsSettings, dial::SandboxDial, follow::follow};
 /// Names of all containers.
 pub(crate) struct Names {
     directory: Directory,
+    /// The cache of what upstreams said, and the places for questions to them.
+    shared: Shared,
     resolv_conf: PathBuf,
     sandboxes: Mutex<HashMap<ContainerId, Sandbox>>,
 }
@@ -55,7 +58,12 @@ pub(crate) struct Scope {
 impl Names {
     /// No names yet; `resolv_conf` is the host's file.
     pub(crate) fn new(resolv_conf: PathBuf) -> Self {
-        Self { directory: Directory::new(), resolv_conf, sandboxes: Mutex::default() }
+        Self {
+            directory: Directory::new(),
+            shared: Shared::default(),
+            resolv_conf,
+            sandboxes: Mutex::default(),
+        }
     }
 
     /// Changes what the servers answer from, at once and without a gap.
@@ -91,7 +99,7 @@ impl Names {
         };
         self.directory.update(|editor| editor.set_view(asker(container), view));
         if sandbox.server.is_none() {
-            sandbox.start(container, self.directory.clone(), internal)?;
+            sandbox.start(container, self.directory.clone(), self.shared.clone(), internal)?;
         }
         Ok(())
     }
@@ -148,7 +156,13 @@ impl Names {
 }
 
 impl Sandbox {
-    fn start(&mut self, container: ContainerId, directory: Directory, internal: Internal) -> io::Result<()> {
+    fn start(
+        &mut self,
+        container: ContainerId,
+        directory: Directory,
+        shared: Shared,
+        internal: Internal,
+    ) -> io::Result<()> {
         let Some(DnsSockets { udp, tcp }) = self.sockets.take() else { return Ok(()) };
         let (upstreams, receiver) = watch::channel(Arc::new(Upstreams { servers: internal.upstreams }));
         let server = Server::start(ServerConfig {
@@ -159,6 +173,7 @@ impl Sandbox {
             upstreams: receiver,
             dial: Arc::new(SandboxDial { path: self.path.clone() }),
             limits: Limits::default(),
+            shared,
         })?;
         self.server = Some(Running { _server: server, upstreams });
         Ok(())

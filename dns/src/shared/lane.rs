@@ -1,0 +1,64 @@
+//! Who asks the same upstreams and may so have the same answers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use crate::types::AskerId;
+use crate::upstream::{DialFrom, Upstream};
+
+/// One list of upstreams, in order. Its number is never given again, so what was kept for a list that nobody has
+/// any more is not found again either.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) number: u64,
+    pub(crate) servers: Box<[Upstream]>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    /// With the asker where the list is its own.
+    known: HashMap<(Vec<Upstream>, Option<AskerId>), Weak<Lane>>,
+    given: u64,
+}
+
+impl Lanes {
+    pub(super) fn get(&mut self, servers: Vec<Upstream>, asker: &AskerId) -> Arc<Lane> {
+        let own = servers.iter().any(|server| server.from == DialFrom::Container);
+        let key = (servers, own.then(|| asker.clone()));
+        if let Some(lane) = self.known.get(&key).and_then(Weak::upgrade) {
+            return lane;
+        }
+        self.known.retain(|_, lane| lane.strong_count() > 0);
+        self.given += 1;
+        let lane = Arc::new(Lane { number: self.given, servers: key.0.as_slice().into() });
+        self.known.insert(key, Arc::downgrade(&lane));
+        lane
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_shared_only_where_its_servers_are_the_same() {
+        let at = |last: u8, from| Upstream { addr: ([10, 0, 0, last], 53).into(), from };
+        let (a, b) = (AskerId::from("a"), AskerId::from("b"));
+        let host = || vec![at(1, DialFrom::Host), at(2, DialFrom::Host)];
+        let mixed = || vec![at(1, DialFrom::Host), at(2, DialFrom::Container)];
+        let mut lanes = Lanes::default();
+        let first = lanes.get(host(), &a);
+        assert_eq!(lanes.get(host(), &b).number, first.number);
+        let mut reversed = host();
+        reversed.reverse();
+        let others = [lanes.get(reversed, &a), lanes.get(mixed(), &a), lanes.get(mixed(), &b)];
+        let mut numbers: Vec<_> = others.iter().map(|lane| lane.number).chain([first.number]).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 4);
+        assert_eq!(lanes.get(mixed(), &a).number, others[1].number);
+        drop((first, others));
+        assert!(!numbers.contains(&lanes.get(host(), &a).number), "a number is never given again");
+        assert_eq!(lanes.known.len(), 1, "nothing is left of those that nobody has");
+    }
+}
