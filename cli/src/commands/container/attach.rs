@@ -1,6 +1,6 @@
 //! `pontoon attach`.
 
-use super::joined::{Join, check_terminal, end_with, exit_code, wait};
+use super::joined::{Join, check_terminal, end_with, exit_code, left, wait};
 use crate::args::Attach;
 use crate::client::query_escape;
 use crate::context::Context;
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &Attach, context: &Context<'_>) -> Result<(), CliE
     let end = wait(&client, &join.id, "not-running").await?;
     let stream = join.attach(&client).await?;
     match join.stay(&client, stream).await? {
-        Ended::Detached => Ok(()),
+        Ended::Detached => Err(left()),
         Ended::Output => end_with(exit_code(end).await?),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::joined::{check_terminal, code, end_with, join};
+use super::joined::{check_terminal, code, end_with, join, left};
 use crate::args::Exec;
 use crate::client::{Body, Client, query_escape};
 use crate::context::Context;
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &Exec, context: &Context<'_>) -> Result<(), CliErr
     let framing = if args.tty { Framing::Terminal } else { Framing::Frames };
     let session = Session { stream, framing, stdin: args.interactive, keys };
     match join(&client, session, &format!("/exec/{id}"), false).await? {
-        Ended::Detached => Ok(()),
+        Ended::Detached => Err(left()),
         Ended::Output => end_with(exit_code(&client, &id).await?),
     }
 }

@@ -85,10 +85,12 @@ pub(super) async fn join(
         }
     };
     drop(raw);
-    if matches!(result, Ok(Ended::Detached)) {
-        output::talk("read escape sequence");
-    }
     result
+}
+
+/// What `attach` and `exec` say when the user leaves; `run` and `start` say nothing.
+pub(super) fn left() -> CliError {
+    crate::resolve::Invalid::new("read escape sequence").into()
 }
 
 /// Asks for the exit code. The daemon listens for the end by the time this returns.

@@ -7,6 +7,7 @@ use crate::args::Rm;
 use crate::commands::Each;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::output;
 
 pub(crate) async fn run(args: &Rm, context: &Context<'_>) -> Result<(), CliError> {
     let client = context.client().await?;
@@ -19,7 +20,9 @@ pub(crate) async fn run(args: &Rm, context: &Context<'_>) -> Result<(), CliError
     let mut each = Each::default();
     for (container, result) in args.containers.iter().zip(join_all(removals).await) {
         match result {
-            Err(CliError::Daemon { status: 404, .. }) if args.force => {}
+            Err(error @ CliError::Daemon { status: 404, .. }) if args.force => {
+                output::talk(&error.to_string())
+            }
             result => each.done(container, result)?,
         }
     }

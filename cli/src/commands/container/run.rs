@@ -22,6 +22,7 @@ pub(crate) async fn run(args: &Run, context: &Context<'_>) -> Result<(), CliErro
             "conflicting options: cannot specify both --attach and --detach".to_owned(),
         ));
     }
+    check_terminal(args.create.process.interactive && !args.detach, args.create.process.tty)?;
     run_it(args, context).await.map_err(|source| CliError::Making { verb: "run", source: Box::new(source) })
 }
 
@@ -29,7 +30,6 @@ async fn run_it(args: &Run, context: &Context<'_>) -> Result<(), CliError> {
     let stays = if args.detach { Stays::Detached } else { Stays::Attached };
     let plan = plan(&args.create, stays, &context.caller())?;
     let mut join = join_of(&plan.body, args);
-    check_terminal(join.stdin, join.tty)?;
     join.detach_keys()?;
     let auto_remove = plan.auto_remove;
     let client = context.client().await?;
@@ -83,9 +83,9 @@ async fn start(client: &Client, id: &str, end: Option<JsonLines>) -> Result<(), 
 }
 
 /// A container that removes itself is gone when its user reads why it did not start.
-async fn failed(error: CliError, auto_remove: bool, end: JsonLines) -> Result<(), CliError> {
+async fn failed(error: CliError, auto_remove: bool, mut end: JsonLines) -> Result<(), CliError> {
     if auto_remove {
-        let _ = tokio::time::timeout(REMOVAL, exit_code(end)).await;
+        let _ = tokio::time::timeout(REMOVAL, end.next()).await;
     }
     Err(error)
 }

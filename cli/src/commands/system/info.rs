@@ -23,10 +23,6 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<(), CliErr
 
 fn page(info: &Value) -> String {
     let number = |name: &str| info.get(name).and_then(Value::as_i64).unwrap_or(0);
-    let names = |value: &Value| {
-        let all = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-        all.collect::<Vec<_>>().join(" ")
-    };
     let mut runtimes: Vec<&str> =
         info["Runtimes"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     runtimes.sort_unstable();
@@ -45,9 +41,11 @@ fn page(info: &Value) -> String {
         ("Logging Driver", text(info, "LoggingDriver").to_owned()),
         ("Cgroup Driver", text(info, "CgroupDriver").to_owned()),
         ("Cgroup Version", text(info, "CgroupVersion").to_owned()),
-        ("Networks", names(&info["Plugins"]["Network"])),
+        ("Plugins", plugins(info)),
+        ("Swarm", text(&info["Swarm"], "LocalNodeState").to_owned()),
         ("Runtimes", runtimes.join(" ")),
         ("Default Runtime", text(info, "DefaultRuntime").to_owned()),
+        ("Security Options", security(info)),
         ("Firewall Backend", text(&info["FirewallBackend"], "Driver").to_owned()),
         ("Kernel Version", text(info, "KernelVersion").to_owned()),
         ("Operating System", text(info, "OperatingSystem").to_owned()),
@@ -62,10 +60,40 @@ fn page(info: &Value) -> String {
         ("Live Restore Enabled", info["LiveRestoreEnabled"].as_bool().unwrap_or(false).to_string()),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-        out.push_str(&format!(" {name}: {value}\n"));
+        let gap = if value.starts_with('\n') { "" } else { " " };
+        out.push_str(&format!(" {name}:{gap}{value}\n"));
     }
     out.push_str(&pools(info));
     out
+}
+
+/// A line for each kind of plugin.
+fn plugins(info: &Value) -> String {
+    let line = |kind: &str| {
+        let all = info["Plugins"][kind].as_array().into_iter().flatten().filter_map(Value::as_str);
+        format!("\n  {kind}: {}", all.collect::<Vec<_>>().join(" "))
+    };
+    ["Volume", "Network", "Log"].map(line).concat()
+}
+
+/// `name=seccomp,profile=builtin` as two lines.
+fn security(info: &Value) -> String {
+    let mut out = String::new();
+    for option in info["SecurityOptions"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for pair in option.split(',') {
+            match pair.split_once('=') {
+                Some(("name", name)) => out.push_str(&format!("\n  {name}")),
+                Some((key, value)) => out.push_str(&format!("\n   {}: {value}", capitalised(key))),
+                None => out.push_str(&format!("\n  {pair}")),
+            }
+        }
+    }
+    out
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn pools(info: &Value) -> String {

@@ -74,20 +74,17 @@ fn server_text(server: &Value) -> String {
         ("Kernel", text(server, "KernelVersion").to_owned()),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-        out.push_str(&format!(" {}", field(name, value)));
+        out.push_str(&format!("  {:<18}{value}\n", format!("{name}:")));
     }
     for component in server["Components"].as_array().into_iter().flatten() {
-        if text(component, "Name") != "Engine" {
-            out.push_str(&format!(
-                " {}:\n {}",
-                text(component, "Name"),
-                field("Version", text(component, "Version"))
-            ));
+        let (name, version) = (text(component, "Name"), text(component, "Version"));
+        if name != "Engine" {
+            out.push_str(&format!(" {name}:\n  {:<18}{version}\n", "Version:"));
         }
     }
     out
 }
 
 fn field(name: &str, value: &str) -> String {
-    format!(" {:<18}{value}\n", format!("{name}:"))
+    format!(" {:<19}{value}\n", format!("{name}:"))
 }
