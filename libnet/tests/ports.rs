@@ -161,3 +161,19 @@ fn ports_belong_to_the_namespace_that_the_table_was_opened_in() {
     host.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).unwrap_err());
     let _sctp = table.reserve(&[ask("", HostPort::Exactly(port(8080)), Proto::Sctp)]).unwrap();
 }
+
+#[test]
+fn ten_thousand_ports_are_held_with_one_descriptor_each() {
+    let lab = Lab::new();
+    host(&lab).run(|| {
+        let table = PortTable::open().unwrap();
+        let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let requests: Vec<PortRequest> = (10_001..=20_000).map(|number| exactly("", number)).collect();
+        let before = descriptors();
+        let began = std::time::Instant::now();
+        let held = table.reserve(&requests).unwrap();
+        println!("10,000 ports: {:?}", began.elapsed());
+        assert_eq!(held.ports().len(), 20_000);
+        assert!(descriptors() - before < 10_100);
+    });
+}

@@ -15,7 +15,10 @@ use tracing::debug;
 
 use super::{HostPort, PortError, PortRequest, PublishedPort};
 use crate::{
-    sys::{hold::hold, netns},
+    sys::{
+        hold::{hold, hold_both},
+        netns,
+    },
     types::{Family, Port, PortRange, Proto},
 };
 
@@ -23,6 +26,9 @@ use crate::{
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// The kernel's own default for it.
 const EPHEMERAL_DEFAULT: (u16, u16) = (32_768, 60_999);
+
+/// All addresses of both families.
+const BOTH: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
 
 /// The ports of one host.
 #[derive(Debug)]
@@ -35,7 +41,7 @@ pub struct PortTable {
 #[derive(Debug)]
 pub struct Reservation {
     ports: Vec<PublishedPort>,
-    /// The socket of each port; none where the kernel has no such sockets.
+    /// The socket of each port; none where the one before holds it too, or the kernel has no such sockets.
     sockets: Vec<Option<OwnedFd>>,
     held: Arc<Mutex<Held>>,
 }
@@ -69,7 +75,10 @@ impl PortTable {
         if requests.is_empty() {
             return Ok(reservation);
         }
-        let mut all = || requests.iter().try_for_each(|request| reservation.take(request));
+        let mut all = || {
+            let everywhere = if has_ipv6() { &BOTH[..] } else { &BOTH[..1] };
+            requests.iter().try_for_each(|request| reservation.take(request, everywhere))
+        };
         if self.is_here().map_err(PortError::Namespace)? {
             all()?;
         } else {
@@ -90,10 +99,11 @@ impl Reservation {
         &self.ports
     }
 
-    fn take(&mut self, request: &PortRequest) -> Result<(), PortError> {
-        let ips = addresses(request);
+    /// Takes a port for a request; `everywhere`: where one without an address is published.
+    fn take(&mut self, request: &PortRequest, everywhere: &[IpAddr]) -> Result<(), PortError> {
+        let ips = request.host_ip.as_ref().map_or(everywhere, std::slice::from_ref);
         let range = match request.host {
-            HostPort::Exactly(port) => return self.take_port(request, &ips, port),
+            HostPort::Exactly(port) => return self.take_port(request, ips, port),
             HostPort::OneOf(range) => range,
             HostPort::Ephemeral => ephemeral(),
         };
@@ -101,7 +111,7 @@ impl Reservation {
         let after_last = range.iter().filter(|port| Some(*port) > last);
         let wrapped = range.iter().filter(|port| Some(*port) <= last);
         for port in after_last.chain(wrapped) {
-            match self.take_port(request, &ips, port) {
+            match self.take_port(request, ips, port) {
                 Err(PortError::Allocated { .. }) => {}
                 Err(PortError::Bind { source, .. }) if is_in_use(&source) => {}
                 Err(error) => return Err(error),
@@ -115,6 +125,9 @@ impl Reservation {
     }
 
     fn take_port(&mut self, request: &PortRequest, ips: &[IpAddr], port: Port) -> Result<(), PortError> {
+        if ips == BOTH && self.take_both(request, port) {
+            return Ok(());
+        }
         let before = self.ports.len();
         for ip in ips {
             if let Err(error) = self.take_one(request, *ip, port) {
@@ -124,6 +137,22 @@ impl Reservation {
             }
         }
         Ok(())
+    }
+
+    /// One socket for both families; if it can't be had, two tell why.
+    fn take_both(&mut self, request: &PortRequest, port: Port) -> bool {
+        let (proto, container) = (request.proto, request.container);
+        let Ok(socket) = hold_both(port, proto) else { return false };
+        let mut held = lock(&self.held);
+        if !BOTH.iter().all(|ip| held.is_free(proto, port, *ip)) {
+            return false;
+        }
+        for (ip, socket) in BOTH.into_iter().zip([Some(socket), None]) {
+            held.claim(proto, port, ip);
+            self.ports.push(PublishedPort { host_ip: ip, host_port: port, container, proto });
+            self.sockets.push(socket);
+        }
+        true
     }
 
     fn take_one(&mut self, request: &PortRequest, ip: IpAddr, port: Port) -> Result<(), PortError> {
@@ -168,16 +197,19 @@ impl Drop for Reservation {
 impl Held {
     /// Claims a port of an address. The unspecified address stands for all of its family.
     fn claim(&mut self, proto: Proto, port: Port, ip: IpAddr) -> bool {
-        let all = self.addresses.entry((proto, port)).or_default();
+        let free = self.is_free(proto, port, ip);
+        if free {
+            self.addresses.entry((proto, port)).or_default().push(ip);
+        }
+        free
+    }
+
+    fn is_free(&self, proto: Proto, port: Port, ip: IpAddr) -> bool {
         let conflicts = |other: &IpAddr| {
             Family::of(*other) == Family::of(ip)
                 && (*other == ip || other.is_unspecified() || ip.is_unspecified())
         };
-        let free = !all.iter().any(conflicts);
-        if free {
-            all.push(ip);
-        }
-        free
+        self.addresses.get(&(proto, port)).is_none_or(|all| !all.iter().any(conflicts))
     }
 
     fn release(&mut self, proto: Proto, port: Port, ip: IpAddr) {
@@ -193,14 +225,6 @@ impl Held {
 fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
     // Each change is one insertion or removal: there is no half of it.
     held.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn addresses(request: &PortRequest) -> Vec<IpAddr> {
-    match request.host_ip {
-        Some(ip) => vec![ip],
-        None if has_ipv6() => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
-        None => vec![Ipv4Addr::UNSPECIFIED.into()],
-    }
 }
 
 /// Whether the host has IPv6: without it not even ::1 can be bound.

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd, OwnedFd},
 };
 
@@ -15,7 +15,7 @@ use nix::{
     },
 };
 
-use crate::types::Proto;
+use crate::types::{Port, Proto};
 
 /// Binds a socket to `addr`, so that nobody else can.
 ///
@@ -26,7 +26,7 @@ use crate::types::Proto;
 /// Connections of a former server in TIME_WAIT then count as holders; only if they are the only ones, the port is taken
 /// by a socket that listens, and a filter that drops everything keeps it from answering.
 pub(crate) fn hold(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
-    let fd = open(addr, proto)?;
+    let fd = open(addr, proto, Reach::OneFamily)?;
     if proto == Proto::Udp {
         drop_all(&fd)?;
     }
@@ -36,8 +36,27 @@ pub(crate) fn hold(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
     }
 }
 
+/// Binds one socket to a port of all addresses of both families: half the descriptors of two. What a refusal doesn't
+/// say is which family the port is taken in.
+pub(crate) fn hold_both(port: Port, proto: Proto) -> io::Result<OwnedFd> {
+    let addr = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port.get());
+    let fd = open(addr, proto, Reach::BothFamilies)?;
+    if proto == Proto::Udp {
+        drop_all(&fd)?;
+    }
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;
+    Ok(fd)
+}
+
+/// Whether an IPv6 socket holds the port of IPv4 as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    OneFamily,
+    BothFamilies,
+}
+
 fn hold_beside_old_connections(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
-    let fd = open(addr, proto)?;
+    let fd = open(addr, proto, Reach::OneFamily)?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     drop_all(&fd)?;
     bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;
@@ -45,7 +64,7 @@ fn hold_beside_old_connections(addr: SocketAddr, proto: Proto) -> io::Result<Own
     Ok(fd)
 }
 
-fn open(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
+fn open(addr: SocketAddr, proto: Proto, reach: Reach) -> io::Result<OwnedFd> {
     let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let (kind, protocol) = match proto {
         Proto::Tcp => (SockType::Stream, SockProtocol::Tcp),
@@ -54,7 +73,7 @@ fn open(addr: SocketAddr, proto: Proto) -> io::Result<OwnedFd> {
     };
     let fd = socket(family, kind, SockFlag::SOCK_CLOEXEC, protocol)?;
     if addr.is_ipv6() {
-        setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+        setsockopt(&fd, sockopt::Ipv6V6Only, &(reach == Reach::OneFamily))?;
     }
     Ok(fd)
 }

@@ -151,3 +151,75 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
 fn taken((set, key): &(SetId, Tuple)) -> FirewallError {
     FirewallError::Taken { set: set.spec().name, element: key.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        firewall::{FirewallEndpoint, FirewallNetwork},
+        ports::PublishedPort,
+        types::{EndpointId, Icc, Internal, Masquerade, NetworkId, Port, Proto},
+    };
+
+    fn network(number: u8, options: u8) -> FirewallNetwork {
+        FirewallNetwork {
+            id: NetworkId::from_bytes([number; 32]),
+            link: format!("br-{number}-{}", options & 1).parse().unwrap(),
+            v4: (options & 2 == 0).then(|| format!("10.0.{number}.1/24").parse().unwrap()),
+            v6: (options & 4 == 0).then(|| format!("fd00:0:0:{number}::1/64").parse().unwrap()),
+            internal: if options & 8 == 0 { Internal::No } else { Internal::Yes },
+            icc: if options & 16 == 0 { Icc::Allowed } else { Icc::Denied },
+            masquerade: if options & 32 == 0 { Masquerade::Yes } else { Masquerade::No },
+        }
+    }
+
+    fn endpoint(network: u8, number: u8, ports: Vec<(u16, bool)>) -> FirewallEndpoint {
+        let published = |(number, v6): (u16, bool)| PublishedPort {
+            host_ip: if v6 { "::".parse().unwrap() } else { [127, 0, 0, (number % 3) as u8].into() },
+            host_port: Port::new(number).unwrap(),
+            container: Port::new(80).unwrap(),
+            proto: Proto::Tcp,
+        };
+        FirewallEndpoint {
+            id: EndpointId::from_bytes([number; 32]),
+            network: NetworkId::from_bytes([network; 32]),
+            v4: Some([10, 0, network, number].into()),
+            v6: (number % 2 == 0).then(|| format!("fd00:0:0:{network}::{number}").parse().unwrap()),
+            ports: ports.into_iter().map(published).collect(),
+        }
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let ports = prop::collection::vec((1..30u16, any::<bool>()), 0..4);
+        prop_oneof![
+            (1..4u8, any::<u8>()).prop_map(|(number, options)| Change::AddNetwork(network(number, options))),
+            (1..4u8).prop_map(|number| Change::RemoveNetwork(NetworkId::from_bytes([number; 32]))),
+            (1..4u8, 2..9u8, ports)
+                .prop_map(|(network, number, ports)| Change::AddEndpoint(endpoint(network, number, ports))),
+            (2..9u8).prop_map(|number| Change::RemoveEndpoint(EndpointId::from_bytes([number; 32]))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn changes_in_any_order_lead_where_the_whole_leads(changes in prop::collection::vec(change(), 0..40)) {
+            let (mut declared, mut ruleset) = (DeclaredFirewall::default(), Ruleset::default());
+            for change in changes {
+                let mut after = declared.clone();
+                let whole = after.change(change.clone()).and_then(|()| Ruleset::compute(&after));
+                match (ruleset.delta(&declared, &change), whole) {
+                    (Ok(delta), Ok(whole)) => {
+                        prop_assert_eq!(&delta, &ruleset.diff(&whole), "the delta is the difference, no more");
+                        ruleset.apply(delta);
+                        prop_assert_eq!(&ruleset, &whole);
+                        declared = after;
+                    }
+                    (Err(_), Err(_)) => {} // refused by both, nothing changed
+                    (delta, whole) => prop_assert!(false, "{delta:?} but {whole:?}"),
+                }
+            }
+        }
+    }
+}
