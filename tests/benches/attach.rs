@@ -138,7 +138,7 @@ impl Subject {
 
     /// Containers do not come one per millisecond for ever: the pool has time to fill, as the floor's is full.
     fn let_the_pool_fill(&self) {
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(25));
     }
 
     fn endpoint(&self, number: usize) -> EndpointSpec {

@@ -7,6 +7,7 @@ use std::{
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use super::Ready;
@@ -31,6 +32,31 @@ struct State {
     /// The last one could not be made: not tried again until somebody asks.
     failed: bool,
     closed: bool,
+    last_taken: Option<Instant>,
+}
+
+/// What the maker does next.
+enum Next {
+    Make,
+    WaitForTaker,
+    WaitFor(Duration),
+    End,
+}
+
+/// So long is nobody disturbed who has just taken one: making a namespace holds the same kernel mutex (RTNL) for half a
+/// millisecond as the attach that follows.
+const QUIET: Duration = Duration::from_millis(20);
+
+impl State {
+    fn next(&self) -> Next {
+        let rest = self.last_taken.map(|taken| QUIET.saturating_sub(taken.elapsed()));
+        match rest {
+            _ if self.closed => Next::End,
+            _ if self.failed || self.ready.len() >= self.wanted => Next::WaitForTaker,
+            Some(rest) if !rest.is_zero() && !self.ready.is_empty() => Next::WaitFor(rest),
+            _ => Next::Make,
+        }
+    }
 }
 
 impl Pool {
@@ -51,6 +77,7 @@ impl Pool {
         let taken = {
             let mut state = self.shared.lock();
             state.failed = false;
+            state.last_taken = Some(Instant::now());
             state.ready.pop_front()
         };
         self.shared.changed.notify_all();
@@ -86,10 +113,18 @@ impl Shared {
         }
     }
 
-    /// Waits until a namespace is missing; false: the pool is closed.
+    /// Waits until it is time to make a namespace; false: the pool is closed.
     fn wait_for_room(&self) -> bool {
-        let full = |state: &mut State| !state.closed && (state.failed || state.ready.len() >= state.wanted);
-        let state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
-        !state.closed
+        let mut state = self.lock();
+        loop {
+            state = match state.next() {
+                Next::Make => return true,
+                Next::End => return false,
+                Next::WaitForTaker => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Next::WaitFor(rest) => {
+                    self.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
     }
 }
