@@ -161,3 +161,29 @@ fn what_the_host_has_is_told() {
     });
     drop(lan);
 }
+
+#[test]
+fn an_address_that_moves_is_announced() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "fd09::1/64");
+        host.create_network(&net).unwrap();
+        let names = ["pontoon-000000000001", "pontoon-000000000002", "pontoon-000000000003"];
+        let [one, two, three] = names.map(|name| host.open_sandbox(name).unwrap());
+        let ep = endpoint(&net, 2, "eth0");
+        host.attach(&one, &ep).unwrap();
+        host.attach(&three, &endpoint(&net, 3, "eth0")).unwrap();
+        let ping =
+            |to: &str| machine.exec(["ip", "netns", "exec", names[2], "ping", "-c1", "-W2", to]).result();
+        ping("10.9.0.2").unwrap();
+        ping("fd09::2").unwrap();
+        host.close_sandbox(one).unwrap();
+        host.attach(&two, &EndpointSpec { mac: "02:42:00:00:00:99".parse().unwrap(), ..ep }).unwrap();
+        // Long before its entry for the old address would be doubted.
+        eventually("the neighbour knows", || ping("10.9.0.2").and(ping("fd09::2")));
+        let known = machine.exec(["ip", "-n", names[2], "neighbour", "show", "10.9.0.2"]).ok();
+        assert!(known.contains("02:42:00:00:00:99"), "{known}");
+    });
+}

@@ -12,23 +12,42 @@ use crate::{
     types::Icc,
 };
 
-/// The steps that attach an endpoint. `bridge_filtered`: the host sends bridged frames through its IP firewall, where a
-/// frame can be turned round to the port that it came from.
-pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, bridge_filtered: bool) -> Vec<Step> {
+/// What a plan has to know of the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// The host sends bridged frames through its IP firewall, where a frame can be turned round to the port that it came
+    /// from.
+    pub(crate) bridge_filtered: bool,
+    /// An address of the endpoint was another interface's until a moment ago.
+    pub(crate) address_moved: bool,
+}
+
+/// The steps that attach an endpoint.
+pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) -> Vec<Step> {
     let mut steps = Vec::with_capacity(5);
     let ports = requests(net, ep);
     if !ports.is_empty() {
         steps.push(Step::ReservePorts(ports));
     }
-    steps.push(Step::Join(Box::new(join(net, ep, bridge_filtered))));
-    if ep.v6.is_some() {
-        // New interfaces of a sandbox start without.
-        steps.push(Step::SetInside(vec![Setting::new(format!("ipv6/conf/{}/disable_ipv6", ep.ifname), "0")]));
+    steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
+    let settings = inside_settings(ep, on.address_moved);
+    if !settings.is_empty() {
+        steps.push(Step::SetInside(settings));
     }
     steps.push(Step::Configure(inside(ep)));
     // The ports join when they are reserved.
     steps.push(Step::AdmitEndpoint(FirewallEndpoint::new(ep, &[])));
     steps
+}
+
+/// New interfaces of a sandbox start without IPv6, and silently. Every announcement goes to all ports of the bridge, so
+/// that a network of many containers pays for each: only an address that neighbours know otherwise is worth it.
+fn inside_settings(ep: &EndpointSpec, announce: bool) -> Vec<Setting> {
+    let v4 = (announce && ep.v4.is_some()).then_some(("ipv4", "arp_notify", "1"));
+    let v6 = (announce && ep.v6.is_some()).then_some(("ipv6", "ndisc_notify", "1"));
+    let enable = ep.v6.is_some().then_some(("ipv6", "disable_ipv6", "0"));
+    let setting = |(family, key, value)| Setting::new(format!("{family}/conf/{}/{key}", ep.ifname), value);
+    [v4, v6, enable].into_iter().flatten().map(setting).collect()
 }
 
 /// The steps that detach an endpoint: first no packet, then no rule, then the ports for others.

@@ -7,6 +7,6 @@ mod network;
 mod step;
 
 pub(crate) use compare::{Difference, InUse, compare};
-pub(crate) use endpoint::{attach, detach, flags};
+pub(crate) use endpoint::{Circumstances, attach, detach, flags};
 pub(crate) use network::{create, remove};
 pub(crate) use step::{Inside, Join, Parting, Setting, Step};

@@ -47,23 +47,34 @@ pub enum Stale {
     },
 }
 
-/// Forgets connections, in the namespace of `socket`; returns how many. The kernel looks through its table once to three
-/// times for each; entries that end meanwhile are no error.
+/// Forgets connections, in the namespace of `socket`; returns how many. The kernel looks through its table once for each
+/// family, however many are meant; entries that end meanwhile are no error.
 ///
 /// # Errors
 /// If the kernel refuses.
 pub fn forget(socket: &mut NfSocket, stale: &[Stale]) -> Result<usize, FirewallError> {
     let mut forgotten = 0;
-    for stale in stale {
-        for ask in stale.asks() {
-            for entry in find(socket, &ask)? {
-                if stale.matches(&entry) && delete(socket, ask.family, &entry)? {
-                    forgotten += 1;
-                }
+    for ask in asks(stale) {
+        for entry in find(socket, &ask)? {
+            if stale.iter().any(|stale| stale.matches(&entry)) && delete(socket, ask.family, &entry)? {
+                forgotten += 1;
             }
         }
     }
     Ok(forgotten)
+}
+
+/// One question where the kernel can answer it; else everything of a family, looked through here: what takes the kernel
+/// long is its table, most of which is empty.
+fn asks(stale: &[Stale]) -> Vec<Ask> {
+    let mut asks: Vec<Ask> = stale.iter().flat_map(Stale::asks).collect();
+    for family in [Family::V4, Family::V6] {
+        if asks.iter().filter(|ask| ask.family == family).count() > 1 {
+            asks.retain(|ask| ask.family != family);
+            asks.push(Ask { family, fields: Vec::new() });
+        }
+    }
+    asks
 }
 
 impl Stale {

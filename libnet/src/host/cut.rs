@@ -110,7 +110,7 @@ fn an_endpoint_that_fails_half_way_leaves_nothing() {
         let (net, ep) = (network(), endpoint());
         host.create_network(&net).unwrap();
         let sandbox = host.open_sandbox("pontoon-0123456789ab").unwrap();
-        let steps = bridge::attach(&net, &ep, false);
+        let steps = bridge::attach(&net, &ep, bridge::Circumstances::default());
         let (before, inside_before) = (kernel(), inside(&sandbox));
         for at in 0..=steps.len() {
             host.inner.make_endpoint(&sandbox, &ep, &cut(&steps, at)).unwrap_err();

@@ -5,7 +5,7 @@ use super::{
     network::report, state::Endpoint,
 };
 use crate::{
-    bridge::{self, Step, names::host_link},
+    bridge::{self, Circumstances, Step, names::host_link},
     firewall::{Change, FirewallEndpoint},
     netns::NetNs,
     plan,
@@ -20,7 +20,12 @@ impl Host {
     /// Whatever step failed; nothing is left then.
     pub fn attach(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<AttachedEndpoint, HostError> {
         let network = self.inner.state.network(ep.network)?;
-        let steps = bridge::attach(&network.spec, ep, self.inner.bridge_filtered);
+        self.inner.janitor.settle(ep.addresses().map(|address| address.ip()));
+        let circumstances = Circumstances {
+            bridge_filtered: self.inner.bridge_filtered,
+            address_moved: self.inner.state.was_others(ep),
+        };
+        let steps = bridge::attach(&network.spec, ep, circumstances);
         self.inner.make_endpoint(sandbox, ep, &steps)
     }
 
@@ -75,11 +80,12 @@ impl Host {
     /// If the endpoint is not attached, or the firewall refuses.
     pub fn unpublish(&self, id: EndpointId) -> Result<(), HostError> {
         let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
-        let addresses = who.addresses().collect();
+        let addresses: Vec<_> = who.addresses().collect();
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
         let held = self.inner.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
-        let ports = held.iter().flat_map(|held| held.ports().iter().copied()).collect();
-        self.inner.janitor.forget_ports(ports, addresses);
+        self.inner
+            .janitor
+            .forget_ports(held.iter().flat_map(|held| held.ports().iter().copied()), &addresses);
         Ok(())
     }
 }
@@ -119,7 +125,7 @@ impl Inner {
         let mut effects = self.effects_in(sandbox)?;
         let failed = plan::tear_down(&bridge::detach(&who), &mut effects);
         drop(effects);
-        self.janitor.forget_addresses(who.addresses().collect());
+        self.janitor.forget_addresses(who.addresses());
         // With the record go the ports that it holds.
         self.state.take_endpoint(id);
         tracing::info!(endpoint.id = %id, "endpoint detached");

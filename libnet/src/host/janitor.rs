@@ -1,88 +1,93 @@
-//! Deletes what was condemned, in the background. To delete a link, the kernel waits some 28 ms until nobody can be
-//! looking at it any more; it waits once for a whole group. Forgets connections too: the kernel goes through its whole
-//! table for each question.
+//! Does in the background what takes long. To delete a link, the kernel waits some 28 ms until nobody can be looking at
+//! it any more; it waits once for a whole group. To forget connections, it goes through its whole table, 10 ms and more,
+//! once for however many are meant.
+
+mod tools;
 
 use std::{
     io,
     net::IpAddr,
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use nix::errno::Errno;
-
-use crate::{
-    bridge::names::CONDEMNED,
-    conntrack::{self, Stale},
-    firewall::NfSocket,
-    link, observe,
-    ports::PublishedPort,
-    sys::rtnl::RtSocket,
-    types::{Family, Proto},
-};
+use crate::{conntrack::Stale, ports::PublishedPort, types::Proto};
+use tools::Tools;
 
 /// Long enough that links condemned one after the other go together.
 pub(crate) const SOON: Duration = Duration::from_millis(20);
 /// Long enough for the kernel to take the links of a namespace that ended: it does so by itself, cheaper than we do.
 pub(crate) const AFTER_NAMESPACE: Duration = Duration::from_millis(500);
+/// Long enough that the connections of containers that end one after the other are forgotten together.
+const FORGET_WITHIN: Duration = Duration::from_millis(200);
 
-/// The thread that sweeps; dropping this lets it finish.
+/// The thread that works; dropping this lets it finish.
 #[derive(Debug)]
 pub(crate) struct Janitor {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    stale: Stales,
 }
+
+/// Connections that are to be forgotten, until they are.
+#[derive(Clone, Debug, Default)]
+struct Stales(Arc<Mutex<Vec<Stale>>>);
 
 #[derive(Debug)]
 enum Job {
-    Within(Duration),
-    Now(Sender<()>),
-    Forget(Vec<Stale>),
+    SweepWithin(Duration),
+    Sweep(Sender<()>),
+    ForgetSoon,
+    Forget(Sender<()>),
     /// Flows to these ports that began before they were published.
     ForgetBefore(Vec<PublishedPort>),
 }
 
-/// What the thread works with.
-struct Tools {
-    links: RtSocket,
-    connections: NfSocket,
-}
-
 impl Janitor {
-    /// Starts the thread, with a socket of the calling thread's namespace.
+    /// Starts the thread, with sockets of the calling thread's namespace.
     pub(crate) fn start() -> io::Result<Self> {
-        let tools = Tools { links: RtSocket::open()?, connections: NfSocket::open()? };
+        let stale = Stales::default();
+        let worker = Worker { tools: Tools::open()?, stale: stale.clone(), sweep_at: None, forget_at: None };
         let (jobs, inbox) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("janitor".to_owned())
-            .stack_size(128 * 1024)
-            .spawn(move || work(tools, &inbox))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+            .stack_size(256 * 1024)
+            .spawn(move || worker.work(&inbox))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), stale })
     }
 
-    /// Sweeps in a while, together with what else is condemned until then.
+    /// Deletes condemned links in a while, together with what else is condemned until then.
     pub(crate) fn sweep_within(&self, delay: Duration) {
-        self.ask(Job::Within(delay));
+        self.ask(Job::SweepWithin(delay));
     }
 
-    /// Sweeps, and waits for it.
+    /// Deletes condemned links, and waits for it.
     pub(crate) fn sweep(&self) {
-        let (done, swept) = mpsc::channel();
-        self.ask(Job::Now(done));
-        // A janitor that is gone sweeps nothing; there is nothing to wait for.
-        let _ = swept.recv();
+        self.ask_and_wait(Job::Sweep);
     }
 
     /// Forgets all connections of addresses that are no container's any more.
-    pub(crate) fn forget_addresses(&self, addresses: Vec<IpAddr>) {
-        self.ask(Job::Forget(addresses.into_iter().map(Stale::Address).collect()));
+    pub(crate) fn forget_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.forget(addresses.into_iter().map(Stale::Address));
     }
 
     /// Forgets the connections that these ports led to a container.
-    pub(crate) fn forget_ports(&self, ports: Vec<PublishedPort>, addresses: Vec<IpAddr>) {
+    pub(crate) fn forget_ports(&self, ports: impl IntoIterator<Item = PublishedPort>, addresses: &[IpAddr]) {
         let to = |port| addresses.iter().map(move |container| Stale::Port { port, container: *container });
-        self.ask(Job::Forget(ports.into_iter().flat_map(to).collect()));
+        self.forget(ports.into_iter().flat_map(to));
+    }
+
+    /// Waits until connections of these addresses are forgotten, if that is still to be done: those that begin from now
+    /// on are another container's.
+    pub(crate) fn settle(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        let pending = |stale: &Stales, ip| stale.lock().contains(&Stale::Address(ip));
+        if addresses.into_iter().any(|ip| pending(&self.stale, ip)) {
+            self.ask_and_wait(Job::Forget);
+        }
     }
 
     /// Forgets flows to ports that have just been published. A connection can't have begun before; datagrams can, and
@@ -93,6 +98,18 @@ impl Janitor {
         if !flows.is_empty() {
             self.ask(Job::ForgetBefore(flows));
         }
+    }
+
+    fn forget(&self, stale: impl Iterator<Item = Stale>) {
+        self.stale.lock().extend(stale);
+        self.ask(Job::ForgetSoon);
+    }
+
+    fn ask_and_wait(&self, job: impl FnOnce(Sender<()>) -> Job) {
+        let (done, waiting) = mpsc::channel();
+        self.ask(job(done));
+        // A thread that is gone does nothing; there is nothing to wait for.
+        let _ = waiting.recv();
     }
 
     fn ask(&self, job: Job) {
@@ -110,71 +127,80 @@ impl Drop for Janitor {
     }
 }
 
-fn work(mut tools: Tools, jobs: &Receiver<Job>) {
-    let mut due: Option<Instant> = None;
-    loop {
-        let job = match due {
+impl Stales {
+    /// Whoever panicked while holding the lock left a list that is still a list.
+    fn lock(&self) -> MutexGuard<'_, Vec<Stale>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread's own.
+struct Worker {
+    tools: Tools,
+    stale: Stales,
+    sweep_at: Option<Instant>,
+    forget_at: Option<Instant>,
+}
+
+impl Worker {
+    fn work(mut self, jobs: &Receiver<Job>) {
+        loop {
+            match self.next(jobs) {
+                Ok(job) => self.take(job),
+                Err(RecvTimeoutError::Timeout) => self.do_what_is_due(Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let all = [self.sweep_at, self.forget_at].into_iter().flatten().max();
+                    all.into_iter().for_each(|at| self.do_what_is_due(at));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn next(&self, jobs: &Receiver<Job>) -> Result<Job, RecvTimeoutError> {
+        match [self.sweep_at, self.forget_at].into_iter().flatten().min() {
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
-        };
+        }
+    }
+
+    fn take(&mut self, job: Job) {
         match job {
-            Ok(Job::Within(delay)) => {
-                let at = Instant::now() + delay;
-                due = Some(due.map_or(at, |due| due.min(at)));
-            }
-            Ok(Job::Now(done)) => {
-                tools.sweep();
-                // Whoever asked may have given up.
+            Job::SweepWithin(delay) => sooner(&mut self.sweep_at, delay),
+            Job::ForgetSoon => sooner(&mut self.forget_at, FORGET_WITHIN),
+            Job::Sweep(done) => {
+                self.tools.sweep();
+                // Whoever asked may have given up; so below.
                 let _ = done.send(());
             }
-            Ok(Job::Forget(stale)) => tools.forget(&stale),
-            Ok(Job::ForgetBefore(ports)) => tools.forget_before(&ports),
-            Err(RecvTimeoutError::Timeout) => {
-                tools.sweep();
-                due = None;
+            Job::Forget(done) => {
+                self.forget();
+                let _ = done.send(());
             }
-            Err(RecvTimeoutError::Disconnected) => {
-                if due.is_some() {
-                    tools.sweep();
-                }
-                return;
-            }
+            Job::ForgetBefore(ports) => self.tools.forget_before(&ports),
         }
+    }
+
+    fn do_what_is_due(&mut self, now: Instant) {
+        if self.sweep_at.is_some_and(|at| at <= now) {
+            self.sweep_at = None;
+            self.tools.sweep();
+        }
+        if self.forget_at.is_some_and(|at| at <= now) {
+            self.forget_at = None;
+            self.forget();
+        }
+    }
+
+    /// What is being forgotten stays in the list until it is: see [`Janitor::settle`].
+    fn forget(&mut self) {
+        let stale = self.stale.lock().clone();
+        self.tools.forget(&stale);
+        self.stale.lock().drain(..stale.len());
     }
 }
 
-impl Tools {
-    fn sweep(&mut self) {
-        match self.links.send(vec![link::delete_group(CONDEMNED)]) {
-            Ok(()) => tracing::debug!("condemned links deleted"),
-            // None in the group.
-            Err(error) if error.is(Errno::ENODEV) => {}
-            Err(error) => tracing::warn!(error = %error, "condemned links stay"),
-        }
-    }
-
-    fn forget(&mut self, stale: &[Stale]) {
-        match conntrack::forget(&mut self.connections, stale) {
-            Ok(count) => tracing::debug!(count, "connections forgotten"),
-            Err(error) => tracing::warn!(error = %error, "stale connections stay"),
-        }
-    }
-
-    fn forget_before(&mut self, ports: &[PublishedPort]) {
-        let own = match observe::addresses(&mut self.links) {
-            Ok(own) => own,
-            Err(error) => return tracing::warn!(error = %error, "stale connections stay"),
-        };
-        let own: Vec<IpAddr> = own.iter().map(|address| address.address.ip()).collect();
-        let stale: Vec<Stale> = ports.iter().flat_map(|port| before(*port, &own)).collect();
-        self.forget(&stale);
-    }
-}
-
-/// Flows to a port, on each address of the host that it was published on.
-fn before(port: PublishedPort, own: &[IpAddr]) -> impl Iterator<Item = Stale> {
-    let all = port.host_ip.is_unspecified();
-    let meant =
-        move |ip: &&IpAddr| **ip == port.host_ip || all && Family::of(**ip) == Family::of(port.host_ip);
-    own.iter().filter(meant).map(move |ip| Stale::Host { ip: *ip, port: port.host_port, proto: port.proto })
+fn sooner(due: &mut Option<Instant>, delay: Duration) {
+    let at = Instant::now() + delay;
+    *due = Some(due.map_or(at, |due| due.min(at)));
 }

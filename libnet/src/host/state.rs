@@ -3,15 +3,16 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{BridgeNetwork, HostError};
+use super::{BridgeNetwork, EndpointSpec, HostError};
 use crate::{
     bridge::InUse,
     firewall::FirewallEndpoint,
     ports::Reservation,
-    types::{EndpointId, NetworkId},
+    types::{EndpointId, MacAddr, NetworkId},
 };
 
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ struct Tables {
     networks: HashMap<NetworkId, Network>,
     endpoints: HashMap<EndpointId, Endpoint>,
     sandboxes: BTreeSet<String>,
+    /// Who had an address last, by network: neighbours may still believe it.
+    last_seen: HashMap<(NetworkId, IpAddr), MacAddr>,
 }
 
 /// A network of this host.
@@ -66,7 +69,9 @@ impl State {
     }
 
     pub(crate) fn take_network(&self, id: NetworkId) -> Option<Network> {
-        self.lock().networks.remove(&id)
+        let mut tables = self.lock();
+        tables.last_seen.retain(|(network, _), _| *network != id);
+        tables.networks.remove(&id)
     }
 
     /// Enters the endpoint, so that no second caller attaches it meanwhile.
@@ -103,6 +108,14 @@ impl State {
             .filter(|(_, endpoint)| endpoint.sandbox == sandbox)
             .map(|(id, _)| *id)
             .collect()
+    }
+
+    /// Whether an address of this endpoint was last seen with another interface; from now on it is this one's.
+    pub(crate) fn was_others(&self, ep: &EndpointSpec) -> bool {
+        let mut tables = self.lock();
+        let seen = ep.addresses().map(|address| tables.last_seen.insert((ep.network, address.ip()), ep.mac));
+        // Every address is entered, whatever the first one says.
+        seen.fold(false, |moved, last| moved | last.is_some_and(|mac| mac != ep.mac))
     }
 
     pub(crate) fn put_sandbox(&self, name: &str) {

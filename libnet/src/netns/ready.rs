@@ -20,13 +20,10 @@ const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const LOOPBACK_INDEX: u32 = 1;
 
 /// What every sandbox is set to before its first interface exists. Interfaces inherit `default`.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 6] = [
     // Docker's: anybody in a container may ping and bind low ports.
     ("ipv4/ping_group_range", "0 2147483647"),
     ("ipv4/ip_unprivileged_port_start", "0"),
-    // Tell the neighbours when an address appears: it may have been another container's.
-    ("ipv4/conf/default/arp_notify", "1"),
-    ("ipv6/conf/default/ndisc_notify", "1"),
     // Our leases are unique; an address that is being checked can't be used for a second.
     ("ipv6/conf/default/accept_dad", "0"),
     // Routers announce nothing on our bridges; a container must not believe another one that does.
