@@ -13,6 +13,7 @@ mod cgroup;
 mod client;
 mod error;
 mod fdpass;
+mod hostdev;
 mod init;
 mod launch;
 mod logs;

@@ -11,6 +11,7 @@ use crate::capabilities;
 use crate::cgroup::Layout;
 use crate::client::{CreateRequest, Engine, ExecSpec};
 use crate::error::{BundleError, RuntimeError};
+use crate::hostdev;
 use crate::launch::{
     CapabilityMasks, CgroupPlan, DeviceNode, DevicePlan, DeviceRule, EnginePlan, InitPlan, Launch, MountFrom,
     MountPlan, ProcessPlan, RlimitPlan, RootPlan,
@@ -264,6 +265,13 @@ fn devices(spec: &ContainerSpec, guard: DeviceGuard) -> Vec<DevicePlan> {
             DevicePlan { path, node }
         })
         .collect();
+    if spec.privileged {
+        plans.extend(
+            hostdev::all()
+                .into_iter()
+                .filter(|found| !DEVICES.iter().any(|own| found.path == Path::new(own.0))),
+        );
+    }
     for device in &spec.devices {
         let made = bundle::node(&device.host).filter(|_| guard != DeviceGuard::MountFlags);
         let node = match made {

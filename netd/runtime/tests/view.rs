@@ -214,8 +214,19 @@ async fn a_directory_is_a_root_file_system() {
 #[tokio::test]
 async fn a_privileged_container_may_do_all() {
     let place = Place::new();
-    let mut request = place.request(&["sh", "-c", "mount -t tmpfs x /mnt && echo mounted; unshare -m true && echo unshared; grep Seccomp: /proc/self/status"]);
+    let mut request = place.request(&["sh", "-c", "mount -t tmpfs x /mnt && echo mounted; unshare -m true && echo unshared; grep Seccomp: /proc/self/status; test -c /dev/kmsg && echo kmsg"]);
     request.spec.privileged = true;
     let (exit, out, err) = place.run(request).await.unwrap();
-    assert_eq!((exit.code, out.as_str()), (0, "mounted\nunshared\nSeccomp:\t0\n"), "{err}");
+    assert_eq!((exit.code, out.as_str()), (0, "mounted\nunshared\nSeccomp:\t0\nkmsg\n"), "{err}");
+}
+
+#[tokio::test]
+async fn the_shims_file_is_out_of_reach() {
+    let place = Place::new();
+    let shim = common::started(&place, &["sleep", "1000"]).await;
+    let program = fs::read_link(format!("/proc/{}/exe", shim.shim_pid())).unwrap();
+    assert!(program.starts_with("/memfd:netd-shim"), "{}", program.display());
+    let written = fs::OpenOptions::new().write(true).open(format!("/proc/{}/exe", shim.shim_pid()));
+    assert!(written.is_err(), "not even the host's root writes to it");
+    common::remove(&shim).await;
 }

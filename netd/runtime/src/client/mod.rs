@@ -2,6 +2,7 @@
 //! small; what takes privileges or time happens in the shim.
 
 mod link;
+mod program;
 mod runtime;
 mod shim;
 mod top;

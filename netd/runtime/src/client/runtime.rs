@@ -3,10 +3,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use super::link::Link;
+use super::program::Program;
 use super::shim::{Shim, read_exit};
 use super::values::{CreateRequest, Exit};
 use crate::cgroup::{Cgroup, Layout};
@@ -26,7 +27,8 @@ pub struct RuntimeConfig {
 /// Makes containers.
 #[derive(Debug, Clone)]
 pub struct Runtime {
-    config: RuntimeConfig,
+    program: Arc<Program>,
+    cgroup_parent: String,
     parts: Arc<Parts>,
 }
 
@@ -53,17 +55,14 @@ impl Runtime {
     #[must_use]
     pub fn new(config: RuntimeConfig) -> Self {
         let parts = Parts { layout: Layout::detect(), filters: Filters::default() };
-        Self { config, parts: Arc::new(parts) }
+        let program = Arc::new(Program::new(config.shim));
+        Self { program, cgroup_parent: config.cgroup_parent, parts: Arc::new(parts) }
     }
 
     /// Makes a container up to the point where its process waits to be started. A failure leaves nothing behind.
     pub async fn create(&self, request: CreateRequest) -> Result<Shim, RuntimeError> {
-        let launch = crate::lower::launch(
-            &request,
-            &self.config.cgroup_parent,
-            &self.parts.layout,
-            &self.parts.filters,
-        )?;
+        let launch =
+            crate::lower::launch(&request, &self.cgroup_parent, &self.parts.layout, &self.parts.filters)?;
         let dir = request.dir.clone();
         let mut link = self.spawn().map_err(|source| self.spawn_failed(source))?;
         let fds: Vec<BorrowedFd<'_>> = request.dns.iter().map(AsFd::as_fd).collect();
@@ -76,13 +75,15 @@ impl Runtime {
     }
 
     fn spawn_failed(&self, source: io::Error) -> RuntimeError {
-        RuntimeError::Spawn { path: self.config.shim.clone(), source }
+        RuntimeError::Spawn { path: self.program.path().clone(), source }
     }
 
     /// Starts a shim that reads its orders from the socket that comes back.
     fn spawn(&self) -> io::Result<Link> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        let mut first = Command::new(&self.config.shim)
+        let mut first = self
+            .program
+            .command()?
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
