@@ -121,7 +121,8 @@ pub(crate) fn ops(table: Table) -> Vec<Op> {
 
 /// `route_localnet` on our bridges and rewriting in prerouting would both let others reach 127.0.0.0/8.
 fn raw_prerouting() -> Vec<Rule> {
-    let from_outside = |end| Rule::new().iifname_not("lo").loopback4(end).verdict(Verdict::Drop);
+    // Every packet passes here: the address first, which almost none has.
+    let from_outside = |end| Rule::new().loopback4(end).iifname_not("lo").verdict(Verdict::Drop);
     vec![from_outside(End::Destination).comment("127.0.0.0/8 is this host's own"), from_outside(End::Source)]
 }
 

@@ -186,7 +186,7 @@ mod tests {
             id: EndpointId::from_bytes([number; 32]),
             network: NetworkId::from_bytes([network; 32]),
             v4: Some([10, 0, network, number].into()),
-            v6: (number % 2 == 0).then(|| format!("fd00:0:0:{network}::{number}").parse().unwrap()),
+            v6: number.is_multiple_of(2).then(|| format!("fd00:0:0:{network}::{number}").parse().unwrap()),
             ports: ports.into_iter().map(published).collect(),
         }
     }
