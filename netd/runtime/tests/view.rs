@@ -225,7 +225,8 @@ async fn the_shims_file_is_out_of_reach() {
     let place = Place::new();
     let shim = common::started(&place, &["sleep", "1000"]).await;
     let program = fs::read_link(format!("/proc/{}/exe", shim.shim_pid())).unwrap();
-    assert!(program.starts_with("/memfd:netd-shim"), "{}", program.display());
+    let program = program.display().to_string();
+    assert!(program.starts_with("/memfd:netd-shim"), "{program}");
     let written = fs::OpenOptions::new().write(true).open(format!("/proc/{}/exe", shim.shim_pid()));
     assert!(written.is_err(), "not even the host's root writes to it");
     common::remove(&shim).await;
