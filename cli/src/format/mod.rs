@@ -9,6 +9,8 @@ pub(crate) mod networks;
 pub(crate) mod ports;
 pub(crate) mod stats;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 /// The first twelve characters of an ID, without the name of its hash.
 pub(crate) fn short_id(id: &str) -> String {

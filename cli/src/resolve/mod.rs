@@ -4,11 +4,14 @@
 pub(crate) mod container;
 pub(crate) mod files;
 pub(crate) mod filters;
+pub(crate) mod host;
 pub(crate) mod ipam;
 pub(crate) mod lists;
 pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod ports;
+#[cfg(test)]
+mod tests;
 pub(crate) mod times;
 pub(crate) mod units;
 pub(crate) mod values;

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
 use crate::resolve::Invalid;
-use crate::resolve::container::{limits, restart};
+use crate::resolve::host::{limits, restart};
 
 pub(crate) async fn run(args: &Update, context: &Context<'_>) -> Result<(), CliError> {
     let body = body(args)?;

@@ -28,6 +28,7 @@ pub(super) async fn run(args: &DaemonStart, context: &Context<'_>) -> Result<(),
     }
     let netd = find(args, context)?;
     let log = args.log_file.clone().unwrap_or_else(|| LOG.into());
+    let before = std::fs::metadata(&log).map_or(0, |file| file.len());
     let mut child = spawn(&netd, &host.to_string(), &log, args)?;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout);
     loop {
@@ -41,14 +42,14 @@ pub(super) async fn run(args: &DaemonStart, context: &Context<'_>) -> Result<(),
         let ended =
             child.try_wait().map_err(|source| CliError::Io { what: "look after netd".to_owned(), source })?;
         if let Some(status) = ended {
-            return Err(Invalid(format!("netd has ended ({status}){}", tail(&log))).into());
+            return Err(Invalid(format!("netd has ended ({status}){}", tail(&log, before))).into());
         }
         if tokio::time::Instant::now() > deadline {
             let text = format!(
                 "netd (process {}) does not answer at {host} after {} s{}",
                 child.id(),
                 args.timeout,
-                tail(&log)
+                tail(&log, before)
             );
             return Err(Invalid(text).into());
         }
@@ -87,8 +88,11 @@ fn spawn(netd: &Path, host: &str, log: &Path, args: &DaemonStart) -> Result<Chil
     command.spawn().map_err(|source| CliError::Io { what: format!("start {}", netd.display()), source })
 }
 
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+/// What netd wrote since the log was so long.
+fn tail(log: &Path, before: u64) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let new = bytes.get(usize::try_from(before).unwrap_or(0)..).unwrap_or_default();
+    let text = String::from_utf8_lossy(new);
     let lines: Vec<&str> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
     if last.is_empty() {
