@@ -327,3 +327,18 @@ fn another_firewall_that_drops_lets_our_networks_through_while_they_are() {
     assert_eq!(iptables("-S FORWARD"), "-P FORWARD DROP\n-A FORWARD -s 192.0.2.1/32 -j DROP");
     assert!(!host.exec(["nft", "list", "ruleset"]).ok().contains("pontoon"));
 }
+
+#[test]
+fn who_may_not_change_the_firewall_is_told_at_once() {
+    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+    let lab = Lab::new();
+    let error = lab.host("nobody").run(|| {
+        let all = capabilities(None).unwrap();
+        set_capabilities(None, CapabilitySets { effective: CapabilitySet::empty(), ..all }).unwrap();
+        let error = Firewall::open().unwrap_err();
+        set_capabilities(None, all).unwrap();
+        error
+    });
+    let expected = "the firewall can be changed by root only (CAP_NET_ADMIN in the network namespace)";
+    assert_eq!(error.to_string(), expected);
+}

@@ -177,3 +177,19 @@ fn ten_thousand_ports_are_held_with_one_descriptor_each() {
         assert!(descriptors() - before < 10_100);
     });
 }
+
+#[test]
+fn ports_that_the_host_reserves_are_not_given_out() {
+    let lab = Lab::new();
+    let host = host(&lab);
+    host.sh("sysctl -qw net.ipv4.ip_local_port_range='40000 40005' net.ipv4.ip_local_reserved_ports=40000-40002,40004")
+        .ok();
+    host.run(|| {
+        let table = PortTable::open().unwrap();
+        let any = [ask("", HostPort::Ephemeral, Proto::Tcp), ask("", HostPort::Ephemeral, Proto::Tcp)];
+        let held = table.reserve(&any).unwrap();
+        assert_eq!([held.ports()[0].host_port, held.ports()[2].host_port], [port(40_003), port(40_005)]);
+        assert_eq!(table.reserve(&any).unwrap_err().to_string(), "all ports are allocated");
+        table.reserve(&[exactly("", 40_000)]).unwrap();
+    });
+}

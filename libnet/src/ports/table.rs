@@ -24,7 +24,9 @@ use crate::{
 
 /// Where the kernel says which ports it gives out itself.
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
-/// The kernel's own default for it.
+/// Ports that the kernel is told not to give out by itself, as in `8080,9148-9150`.
+const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+/// The kernel's own default for the first.
 const EPHEMERAL_DEFAULT: (u16, u16) = (32_768, 60_999);
 
 /// All addresses of both families.
@@ -102,15 +104,17 @@ impl Reservation {
     /// Takes a port for a request; `everywhere`: where one without an address is published.
     fn take(&mut self, request: &PortRequest, everywhere: &[IpAddr]) -> Result<(), PortError> {
         let ips = request.host_ip.as_ref().map_or(everywhere, std::slice::from_ref);
-        let range = match request.host {
+        let (range, reserved) = match request.host {
             HostPort::Exactly(port) => return self.take_port(request, ips, port),
-            HostPort::OneOf(range) => range,
-            HostPort::Ephemeral => ephemeral(),
+            HostPort::OneOf(range) => (range, Vec::new()),
+            HostPort::Ephemeral => (ephemeral(), reserved()),
         };
+        let is_reserved =
+            |port: &Port| reserved.iter().any(|range| range.first() <= *port && *port <= range.last());
         let last = lock(&self.held).last.get(&(request.proto, range)).copied();
         let after_last = range.iter().filter(|port| Some(*port) > last);
         let wrapped = range.iter().filter(|port| Some(*port) <= last);
-        for port in after_last.chain(wrapped) {
+        for port in after_last.chain(wrapped).filter(|port| !is_reserved(port)) {
             match self.take_port(request, ips, port) {
                 Err(PortError::Allocated { .. }) => {}
                 Err(PortError::Bind { source, .. }) if is_in_use(&source) => {}
@@ -243,6 +247,11 @@ fn ephemeral() -> PortRange {
         let port = |number| Port::new(number).unwrap_or_else(|| unreachable!("not zero"));
         PortRange::new(port(first), port(last)).unwrap_or_else(|_| port(last).into())
     })
+}
+
+fn reserved() -> Vec<PortRange> {
+    let text = fs::read_to_string(RESERVED).unwrap_or_default();
+    text.trim().split(',').filter_map(|range| range.parse().ok()).collect()
 }
 
 fn is_in_use(error: &io::Error) -> bool {
