@@ -46,7 +46,7 @@ fn id(i: u32) -> String {
 /// A name of its own, as every container has, and one that all share, as the replicas of a service do.
 fn host(i: u32) -> Host {
     let names = vec![format!("c{i}"), format!("{i:012x}"), format!("service{}", i % 100)];
-    Host { names, v4: Some(Ipv4Addr::from(0x0a00_0000 + i)), v6: None }
+    Host { names, v4: Some(Ipv4Addr::from(0x0a00_0000 + i)), v6: None, ..Host::default() }
 }
 
 fn view() -> View {

@@ -53,7 +53,8 @@ fn serve() -> (Server, SocketAddr) {
     directory.update(|editor| {
         editor.set_zone("n", "web");
         for i in 0..=255 {
-            let host = Host { names: vec![format!("c{i}")], v4: Some([10, 0, 0, i].into()), v6: None };
+            let host =
+                Host { names: vec![format!("c{i}")], v4: Some([10, 0, 0, i].into()), ..Host::default() };
             editor.set_host(&"n".into(), format!("e{i}"), host);
         }
         editor.set_view("a", View { zones: vec!["n".into()], ..View::default() });

@@ -14,7 +14,7 @@ use crate::cache::{Age, Kept};
 use crate::forward::{Judgement, Question, Transport};
 use crate::resolv_conf::{self, Overrides, ResolvConf};
 use crate::snapshot::Directory;
-use crate::types::{Host, View};
+use crate::types::{Host, Protocol, Service, StaticData, StaticRecord, View};
 use crate::wire::{self, Unreadable, Written};
 
 static WORLD: LazyLock<Directory> = LazyLock::new(world);
@@ -38,6 +38,7 @@ fn query(data: &[u8]) {
     match answer(&WORLD.load(), &"asker".into(), &query, &mut shuffle) {
         Verdict::Reply(reply) => written(&reply, data),
         Verdict::Ignore => {}
+        Verdict::Alias { so_far, .. } => written(&so_far, data),
         Verdict::Forward(_) => {
             written(&reply(&query, ResponseCode::ServFail), data);
             if let Some(question) = Question::new(data, Transport::Udp, 512) {
@@ -61,6 +62,7 @@ fn written(reply: &Message, query: &[u8]) {
         assert_eq!(read.queries, reply.queries);
         assert_eq!(read.edns.as_ref().map(Edns::flags), reply.edns.as_ref().map(Edns::flags));
         assert_eq!(read.answers[..], reply.answers[..read.answers.len()]);
+        assert_eq!(read.additionals[..], reply.additionals[..read.additionals.len()]);
         match written {
             Ok(Written::Whole) => assert_eq!(read.answers.len(), reply.answers.len()),
             Ok(Written::Cut) => assert!(read.metadata.truncation),
@@ -113,13 +115,36 @@ fn world() -> Directory {
         for i in 0..200 {
             let names = vec![format!("c{i}"), "all".to_owned(), "x.y".to_owned()];
             let v6 = Some(Ipv4Addr::new(10, 0, 0, i).to_ipv6_mapped());
-            let host = Host { names, v4: Some([10, 0, 0, i].into()), v6 };
+            let host = Host { names, v4: Some([10, 0, 0, i].into()), v6, services: vec![service()] };
             editor.set_host(&"n".into(), format!("e{i}"), host);
         }
+        let names = vec!["*.w".to_owned()];
+        editor.set_host(&"n".into(), "w", Host { names, v4: Some([10, 0, 1, 0].into()), ..Host::default() });
+        editor.set_records(&"n".into(), &records());
         let links = vec![("l".to_owned(), "c1".to_owned())];
         editor.set_view("asker", View { zones: vec!["n".into()], links, ..View::default() });
     });
     directory
+}
+
+fn service() -> Service {
+    Service { port: 80, protocol: Protocol::Tcp, name: None }
+}
+
+/// One of every type, and aliases: to ours, to the world's, to itself.
+fn records() -> Vec<StaticRecord> {
+    let record = |name: &str, data| StaticRecord { name: name.to_owned(), ttl: None, data };
+    let alias = |name, target: &str| record(name, StaticData::Cname(target.to_owned()));
+    vec![
+        record("r", StaticData::A([10, 0, 2, 1].into())),
+        record("r", StaticData::Aaaa(Ipv4Addr::new(10, 0, 2, 1).to_ipv6_mapped())),
+        record("r", StaticData::Txt(vec!["a".to_owned(), "b".repeat(255)])),
+        record("r", StaticData::Mx { preference: 1, exchange: "c1".to_owned() }),
+        record("r", StaticData::Srv { priority: 1, weight: 2, port: 3, target: "c1.net".to_owned() }),
+        alias("*.v", "r"),
+        alias("o", "example.com"),
+        alias("s", "s"),
+    ]
 }
 
 #[cfg(test)]

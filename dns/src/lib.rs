@@ -33,8 +33,10 @@ pub use dial::{Dial, LocalDial};
 pub use metrics::Counts;
 pub use server::{Limits, Server, ServerConfig};
 pub use shared::{CacheSize, Shared, SharedLimits};
-pub use snapshot::{Directory, Snapshot, SnapshotEditor};
-pub use types::{AskerId, BareNames, Forward, Host, HostId, View, ZoneId};
+pub use snapshot::{Directory, RecordError, Snapshot, SnapshotEditor};
+pub use types::{
+    AskerId, BareNames, Forward, Host, HostId, Protocol, Service, StaticData, StaticRecord, View, ZoneId,
+};
 pub use upstream::{DialFrom, Upstream, Upstreams};
 
 /// The wire library, for callers of [`answer()`].

@@ -46,12 +46,77 @@ text_id! {
 /// What one endpoint is called, and where it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
-    /// All names in this zone; the first is the one that a reverse lookup gives.
+    /// All names in this zone; the first is the one that a reverse lookup gives. `*.foo` stands for every name
+    /// under `foo` that nobody has, at any depth.
     pub names: Vec<String>,
     /// Its IPv4 address.
     pub v4: Option<Ipv4Addr>,
     /// Its IPv6 address.
     pub v6: Option<Ipv6Addr>,
+    /// What it offers, for SRV questions.
+    pub services: Vec<Service>,
+}
+
+/// A port that a host offers: `_http._tcp.web` asks for it by name, `_8080._tcp.web` by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its number at the host's own address.
+    pub port: u16,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// What it is called; `None` for the name that is usual for this port, where there is one.
+    pub name: Option<String>,
+}
+
+/// What a port is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // They are their names.
+pub enum Protocol {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+/// A record that someone has written into a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticRecord {
+    /// As a host's names.
+    pub name: String,
+    /// How long clients may keep it, in seconds; `None` for as long as all of ours.
+    pub ttl: Option<u32>,
+    /// What it says.
+    pub data: StaticData,
+}
+
+/// What a [`StaticRecord`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaticData {
+    /// An IPv4 address.
+    A(Ipv4Addr),
+    /// An IPv6 address.
+    Aaaa(Ipv6Addr),
+    /// Another name for everything that has no record here; ours or any other.
+    Cname(String),
+    /// Texts, each of at most 255 bytes.
+    Txt(Vec<String>),
+    /// Where a service is (RFC 2782).
+    Srv {
+        /// The lowest is tried first.
+        priority: u16,
+        /// How often among those of one priority.
+        weight: u16,
+        /// The service's port.
+        port: u16,
+        /// Its host.
+        target: String,
+    },
+    /// Where mail goes.
+    Mx {
+        /// The lowest is tried first.
+        preference: u16,
+        /// The mail server.
+        exchange: String,
+    },
 }
 
 /// What one asker sees.

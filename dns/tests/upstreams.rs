@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use dns::hickory_proto::op::{Message, MessageType, ResponseCode};
 use dns::hickory_proto::rr::Name;
-use dns::{Forward, Limits, Upstreams, View};
+use dns::{Forward, Limits, StaticData, StaticRecord, Upstreams, View};
 use support::*;
 
 #[tokio::test]
@@ -232,6 +232,52 @@ async fn a_cut_reply_is_fetched_over_tcp() {
     assert_eq!(addresses(&reply), ["192.0.2.1"]);
     assert!(!reply.metadata.truncation);
     assert_eq!((fake.asked(), fake.asked_over_tcp()), (1, 1));
+}
+
+/// A record of ours that points out into the world.
+#[tokio::test]
+async fn an_alias_of_the_worlds_names_is_followed() {
+    let fake = Fake::new(|query, _| match query.queries[0].name.to_string().as_str() {
+        "example.com." => vec![addressed(query, 1)],
+        "long.example." => {
+            let mut reply = addressed(query, 0);
+            (1..60).for_each(|last| reply.answers.extend(addressed(query, last).answers));
+            vec![reply]
+        }
+        _ => {
+            let mut reply = replying(query);
+            reply.metadata.response_code = ResponseCode::NXDomain;
+            vec![reply]
+        }
+    });
+    let served = serve(&[fake.host()], Limits { deadline: Duration::from_secs(1), ..quick() });
+    let alias = |name: &str, target: &str| StaticRecord {
+        name: name.to_owned(),
+        ttl: None,
+        data: StaticData::Cname(target.to_owned()),
+    };
+    let records =
+        [alias("out", "example.com"), alias("gone", "nobody.example"), alias("long", "long.example")];
+    served.directory.update(|editor| editor.set_records(&"n".into(), &records));
+    for _from_the_cache_too in 0..2 {
+        for over in [Over::Udp, Over::Tcp] {
+            let reply = ask(&served, over, query("OUT.net.", 8)).await;
+            assert_eq!((reply.metadata.id, code(&reply)), (8, ResponseCode::NoError));
+            assert_eq!(reply.queries[0].name.to_string(), "OUT.net.");
+            assert_eq!(addresses(&reply), ["192.0.2.1", "example.com."]);
+            assert_eq!(reply.answers[1].name.to_string(), "example.com.");
+        }
+    }
+    assert_eq!((fake.asked(), fake.asked_over_tcp()), (1, 0));
+    let gone = ask_a(&served, "gone.").await;
+    assert_eq!((code(&gone), addresses(&gone)), (ResponseCode::NXDomain, vec!["nobody.example.".to_owned()]));
+    let whole = ask(&served, Over::Tcp, query("long.", 1)).await;
+    assert_eq!(whole.answers.len(), 61);
+    let cut = ask_a(&served, "long.").await;
+    assert!(cut.metadata.truncation && cut.to_vec().unwrap().len() <= 512);
+    assert_eq!(cut.queries[0].name.to_string(), "long.");
+    served.upstreams.send_replace(Arc::new(Upstreams::default()));
+    assert_eq!(code(&ask_a(&served, "out.").await), ResponseCode::ServFail);
 }
 
 #[tokio::test]

@@ -2,22 +2,26 @@
 //! knows a socket or a clock, and the order of addresses comes from randomness that is handed in.
 
 mod lookup;
+mod records;
 mod reply;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{DNSClass, RData, Record, RecordType, rdata};
+use hickory_proto::rr::{DNSClass, Name, Record, RecordType};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use self::lookup::{Found, Hosts};
+use self::lookup::Found;
 pub(crate) use self::reply::{MAX_UDP, reply};
-use crate::snapshot::{Addresses, AskerView, Snapshot};
+use crate::snapshot::{AskerView, Snapshot};
 use crate::types::{AskerId, BareNames, Forward};
 
 /// How long clients may keep what we say, in seconds. A question to us costs microseconds, so a cache saves
 /// nothing, while a container that was replaced keeps its name and changes its address: clients must follow.
 /// Zero would say just that, but some client caches take it for "use the default" (30 s and more).
 pub const LOCAL_TTL: u32 = 5;
+
+/// Aliases that are followed in a row; more are a circle.
+const ALIASES: usize = 8;
 
 /// What to do with a question.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +30,15 @@ pub enum Verdict {
     Reply(Message),
     /// It is not ours: ask these upstreams.
     Forward(ForwardTo),
+    /// It is ours, and another name for one that is not: ask these upstreams for that.
+    Alias {
+        /// The reply as far as it goes.
+        so_far: Box<Message>,
+        /// What to ask for, with the type that was asked for.
+        target: Name,
+        /// Whom.
+        to: ForwardTo,
+    },
     /// Say nothing: it is itself a reply.
     Ignore,
 }
@@ -72,6 +85,7 @@ fn refuse(query: &Message) -> Result<&Query, ResponseCode> {
     Ok(question)
 }
 
+/// What the name has here, or whose it is. An alias is followed as far as it leads among ours.
 fn find(
     snapshot: &Snapshot,
     view: &AskerView,
@@ -79,58 +93,59 @@ fn find(
     question: &Query,
     shuffle: &mut impl Rng,
 ) -> Verdict {
-    let records = match lookup::find(snapshot, view, &question.name) {
-        Found::Hosts(hosts) => address_records(question, hosts, shuffle),
-        Found::Reverse(name) => reverse_records(question, name),
-        Found::Unknown { bare } => {
-            let address = matches!(question.query_type, RecordType::A | RecordType::AAAA);
-            if !(bare && address && view.bare_names == BareNames::Keep) {
-                return Verdict::Forward(match view.forward {
-                    Forward::Yes => ForwardTo::Every,
-                    Forward::No => ForwardTo::ContainerOnly,
-                });
+    let kind = question.query_type;
+    let any_or = |one: RecordType| kind == one || kind == RecordType::ANY;
+    let mut name = question.name.clone();
+    let (mut records, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..ALIASES {
+        match lookup::find(snapshot, view, &name) {
+            Found::Names(all) => {
+                let before = records.len();
+                records::push_named(&name, kind, &all, &mut records, shuffle);
+                if records.len() > before || any_or(RecordType::CNAME) {
+                    break;
+                }
+                let Some((record, target)) = records::alias(&name, &all) else { break };
+                records.push(record);
+                name = target;
+                continue;
             }
-            Vec::new()
+            Found::Services(mut all) if any_or(RecordType::SRV) => {
+                all.shuffle(shuffle);
+                let (services, addresses) = records::services(&name, &all);
+                records.extend(services);
+                beside = addresses;
+            }
+            Found::Reverse(host) if any_or(RecordType::PTR) => records.push(records::reverse(&name, host)),
+            Found::Services(_) | Found::Reverse(_) => {}
+            Found::Unknown { .. } if !records.is_empty() => {
+                let so_far = Box::new(with(query, records, beside));
+                return Verdict::Alias { so_far, target: name, to: way_out(view) };
+            }
+            Found::Unknown { bare } => {
+                let address = matches!(kind, RecordType::A | RecordType::AAAA);
+                if !(bare && address && view.bare_names == BareNames::Keep) {
+                    return Verdict::Forward(way_out(view));
+                }
+            }
         }
-    };
+        break;
+    }
+    Verdict::Reply(with(query, records, beside))
+}
+
+fn with(query: &Message, records: Vec<Record>, beside: Vec<Record>) -> Message {
     let mut message = reply(query, ResponseCode::NoError);
     message.metadata.authoritative = true;
     message.answers = records;
-    Verdict::Reply(message)
+    message.additionals = beside;
+    message
 }
 
-/// The addresses of the asked family, networks in order, shuffled within each. A name that is ours is ours for
-/// every type: one without records is empty rather than unknown, since "unknown" denies the name as a whole
-/// (RFC 8020) and a cache in the container would then lose its addresses too.
-fn address_records(question: &Query, hosts: Hosts<'_>, shuffle: &mut impl Rng) -> Vec<Record> {
-    let mut records = Vec::with_capacity(hosts.iter().map(|zone| zone.len()).sum());
-    for zone in hosts {
-        let start = records.len();
-        for host in zone {
-            push_addresses(question, host, &mut records);
-        }
-        records[start..].shuffle(shuffle);
-    }
-    records
-}
-
-fn push_addresses(question: &Query, host: &Addresses, records: &mut Vec<Record>) {
-    let any = question.query_type == RecordType::ANY;
-    let mut push = |data| records.push(Record::from_rdata(question.name.clone(), LOCAL_TTL, data));
-    if let Some(v4) = host.v4.filter(|_| any || question.query_type == RecordType::A) {
-        push(RData::A(rdata::A(v4)));
-    }
-    if let Some(v6) = host.v6.filter(|_| any || question.query_type == RecordType::AAAA) {
-        push(RData::AAAA(rdata::AAAA(v6)));
-    }
-}
-
-fn reverse_records(question: &Query, name: hickory_proto::rr::Name) -> Vec<Record> {
-    match question.query_type {
-        RecordType::PTR | RecordType::ANY => {
-            vec![Record::from_rdata(question.name.clone(), LOCAL_TTL, RData::PTR(rdata::PTR(name)))]
-        }
-        _ => Vec::new(),
+fn way_out(view: &AskerView) -> ForwardTo {
+    match view.forward {
+        Forward::Yes => ForwardTo::Every,
+        Forward::No => ForwardTo::ContainerOnly,
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hickory_proto::op::Edns;
-use hickory_proto::rr::Name;
+use hickory_proto::rr::{Name, RData};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::*;
 use crate::snapshot::Directory;
-use crate::types::{Host, View, ZoneId};
+use crate::types::{Host, Protocol, Service, StaticData, StaticRecord, View, ZoneId};
 
 #[test]
 fn names_of_every_kind() {
@@ -49,6 +49,129 @@ fn names_of_every_kind() {
     ] {
         assert_eq!(ask(&world, "asker", question), expected, "{question}");
     }
+}
+
+#[test]
+fn a_star_stands_for_names_that_nobody_has() {
+    let world = world();
+    let zone = ZoneId::from("n1");
+    world.update(|editor| {
+        editor.set_host(&zone, "e5", host(&["*.apps", "proxy", "*"], [10, 0, 1, 5], None));
+        editor.set_host(&zone, "e6", host(&["*.big.apps", "one.apps"], [10, 0, 1, 6], None));
+        editor.set_host(&"n2".into(), "e7", host(&["*.Apps"], [10, 0, 2, 7], None));
+    });
+    for (question, expected) in [
+        ("two.apps A", "10.0.1.5 10.0.2.7"),
+        ("TWO.apps A", "10.0.1.5 10.0.2.7"),
+        ("a.b.c.apps A", "10.0.1.5 10.0.2.7"),
+        ("one.apps A", "10.0.1.6"),
+        ("x.big.apps A", "10.0.1.6 10.0.2.7"),
+        ("x.one.apps A", "10.0.1.5 10.0.2.7"),
+        ("*.apps A", "10.0.1.5 10.0.2.7"),
+        ("two.apps.front A", "10.0.1.5"),
+        ("two.apps AAAA", "empty"),
+        ("apps A", "forward"),
+        ("two.papps A", "forward"),
+        ("example.com A", "forward"),
+        ("* A", "10.0.1.5"),
+        ("5.1.0.10.in-addr.arpa PTR", "proxy.front."),
+        ("6.1.0.10.in-addr.arpa PTR", "one.apps.front."),
+        ("7.2.0.10.in-addr.arpa PTR", "forward"),
+    ] {
+        assert_eq!(ask(&world, "asker", question), expected, "{question}");
+    }
+    world.update(|editor| {
+        editor.remove_host(&zone, &"e5".into());
+        editor.remove_host(&"n2".into(), &"e7".into());
+    });
+    assert_eq!(ask(&world, "asker", "two.apps A"), "forward");
+    assert_eq!(ask(&world, "asker", "x.big.apps A"), "10.0.1.6");
+}
+
+#[test]
+fn services_are_found_by_name_and_number() {
+    let world = world();
+    let service =
+        |port, protocol, name: Option<&str>| Service { port, protocol, name: name.map(str::to_owned) };
+    world.update(|editor| {
+        let (zone, tcp) = (ZoneId::from("n1"), Protocol::Tcp);
+        let mut web = host(&["w1", "web", "*.web"], [10, 0, 1, 8], None);
+        web.services =
+            vec![service(80, tcp, None), service(80, tcp, None), service(9_000, tcp, Some("Metrics"))];
+        editor.set_host(&zone, "e8", web.clone());
+        web.names = vec!["w2".to_owned(), "web".to_owned()];
+        web.services =
+            vec![service(80, tcp, None), service(53, Protocol::Udp, None), service(443, tcp, Some("h3"))];
+        editor.set_host(&zone, "e9", web);
+    });
+    for (question, expected) in [
+        ("_http._tcp.web SRV", "0 0 80 w1.front. 0 0 80 w2.front."),
+        ("_HTTP._tcp.w2.FRONT SRV", "0 0 80 w2.front."),
+        ("_80._tcp.w1 SRV", "0 0 80 w1.front."),
+        ("_metrics._tcp.web SRV", "0 0 9000 w1.front."),
+        ("_metrics._tcp.any.web SRV", "0 0 9000 w1.front."),
+        ("_domain._udp.web SRV", "0 0 53 w2.front."),
+        ("_domain._tcp.web SRV", "empty"),
+        ("_https._tcp.web SRV", "empty"),
+        ("_http._tcp.web A", "empty"),
+        ("_http._tcp.c1 SRV", "empty"),
+        ("_http._tcp.nobody SRV", "forward"),
+        ("_http._http.w2 SRV", "forward"),
+        ("_http._http.web SRV", "empty"),
+        ("_ldap._tcp.example.com SRV", "forward"),
+    ] {
+        assert_eq!(ask(&world, "asker", question), expected, "{question}");
+    }
+    let Verdict::Reply(reply) = put(&world, "asker", &query("_http._tcp.web", "SRV"), 1) else { panic!() };
+    assert_eq!(reply.additionals.len(), 2, "the addresses come along");
+}
+
+#[test]
+fn records_that_someone_wrote() {
+    let world = world();
+    let record = |name: &str, data| StaticRecord { name: name.to_owned(), ttl: None, data };
+    let alias = |name, target: &str| record(name, StaticData::Cname(target.to_owned()));
+    let records = [
+        record("c1", StaticData::A([10, 9, 9, 9].into())),
+        record("Vip", StaticData::A([10, 9, 9, 1].into())),
+        record("vip", StaticData::Txt(vec!["v=1".to_owned()])),
+        record("vip", StaticData::Mx { preference: 5, exchange: "mail.example.com".to_owned() }),
+        record("_ldap._tcp", StaticData::Srv { priority: 1, weight: 2, port: 389, target: "c1".to_owned() }),
+        record("*.wild", StaticData::A([10, 9, 9, 2].into())),
+        alias("www", "c1"),
+        alias("far", "www.front"),
+        alias("out", "example.com"),
+        alias("outer", "out"),
+        alias("round", "Round"),
+        alias("bad..name", "c1"),
+        record("bad", StaticData::Txt(vec!["x".repeat(256)])),
+    ];
+    assert_eq!(records.iter().filter(|record| record.check().is_err()).count(), 2);
+    world.update(|editor| editor.set_records(&"n1".into(), &records));
+    for (question, expected) in [
+        ("c1 A", "10.0.1.1 10.9.9.9"),
+        ("vip A", "10.9.9.1"),
+        ("vip.front TXT", "v=1"),
+        ("vip MX", "5 mail.example.com."),
+        ("vip AAAA", "empty"),
+        ("_ldap._tcp SRV", "1 2 389 c1."),
+        ("any.wild A", "10.9.9.2"),
+        ("www A", "10.0.1.1 10.9.9.9 c1."),
+        ("www CNAME", "c1."),
+        ("www ANY", "c1."),
+        ("www TXT", "c1."),
+        ("far AAAA", "c1. fd00::1 www.front."),
+        ("out A", "1 alias of example.com."),
+        ("outer MX", "2 alias of example.com."),
+        ("outer CNAME", "out."),
+        ("round A", "Round."),
+        ("bad A", "forward"),
+    ] {
+        assert_eq!(ask(&world, "asker", question), expected, "{question}");
+    }
+    world.update(|editor| editor.set_records(&"n1".into(), &[]));
+    assert_eq!(ask(&world, "asker", "vip A"), "forward");
+    assert_eq!(ask(&world, "asker", "c1 A"), "10.0.1.1");
 }
 
 #[test]
@@ -213,7 +336,7 @@ proptest! {
             directory.update(|editor| match &names {
                 Some(names) => {
                     let names = names.iter().map(|name| format!("h{name}")).collect();
-                    editor.set_host(&zone_id, id.to_string(), Host { names, v4: Some(v4), v6: None });
+                    editor.set_host(&zone_id, id.to_string(), Host { names, v4: Some(v4), v6: None, ..Host::default() });
                 }
                 None => editor.remove_host(&zone_id, &id.to_string().into()),
             });
@@ -279,7 +402,12 @@ fn world() -> Directory {
 }
 
 fn host(names: &[&str], v4: [u8; 4], v6: Option<Ipv6Addr>) -> Host {
-    Host { names: names.iter().map(|name| (*name).to_owned()).collect(), v4: Some(v4.into()), v6 }
+    Host {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        v4: Some(v4.into()),
+        v6,
+        ..Host::default()
+    }
 }
 
 fn query(name: &str, kind: &str) -> Message {
@@ -303,6 +431,7 @@ fn describe(verdict: &Verdict) -> String {
         Verdict::Ignore => "ignore".to_owned(),
         Verdict::Forward(ForwardTo::Every) => "forward".to_owned(),
         Verdict::Forward(ForwardTo::ContainerOnly) => "forward to the container's".to_owned(),
+        Verdict::Alias { so_far, target, .. } => format!("{} alias of {target}", so_far.answers.len()),
         Verdict::Reply(reply) if reply.metadata.response_code != ResponseCode::NoError => {
             reply.metadata.response_code.to_string()
         }

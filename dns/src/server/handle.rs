@@ -6,6 +6,7 @@ use arc_swap::ArcSwapOption;
 use hickory_proto::op::{Message, ResponseCode};
 use tokio::sync::watch;
 
+use super::alias::onward;
 use super::lanes::OwnLanes;
 use super::limits::Limits;
 use super::outward::Forwarding;
@@ -61,7 +62,14 @@ impl Handler {
             Verdict::Reply(reply) => reply,
             Verdict::Forward(to) => {
                 let question = Question::new(bytes, transport, limit).ok_or(ResponseCode::FormErr);
-                match question.and_then(|question| self.outward(query, question, to, out)) {
+                match question.and_then(|question| self.outward(query, question, None, to, out)) {
+                    Ok(forwarding) => return forwarding,
+                    Err(code) => reply(query, code),
+                }
+            }
+            Verdict::Alias { so_far, target, to } => {
+                let question = onward(query, &target, transport, limit).ok_or(ResponseCode::ServFail);
+                match question.and_then(|question| self.outward(query, question, Some(so_far), to, out)) {
                     Ok(forwarding) => return forwarding,
                     Err(code) => reply(query, code),
                 }

@@ -1,5 +1,6 @@
 //! The server of one sandbox: a UDP and a TCP loop on sockets handed in, around the pure answer.
 
+mod alias;
 mod handle;
 mod lanes;
 mod limits;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use hickory_proto::op::{Message, ResponseCode};
 use tokio::time::timeout;
 
+use super::alias::join;
 use super::handle::Handler;
 use crate::answer::{ForwardTo, reply};
 use crate::cache::{Age, AskFirst, Hit, Kept, Key};
@@ -13,10 +14,14 @@ use crate::forward::{Question, Transport};
 use crate::shared::{Boarding, Lane, Place, Reply};
 use crate::wire;
 
+/// The reply of ours, where the question is what its name is another name for.
+type Behind = Option<Box<Message>>;
+
 /// A question on its way to the upstreams. It holds its place among the forwards that are allowed.
 pub(super) struct Forwarding {
     query: Message,
     question: Question,
+    behind: Behind,
     lane: Arc<Lane>,
     /// Without one it is asked for itself alone.
     key: Option<Key>,
@@ -31,6 +36,7 @@ impl Handler {
         &self,
         query: &Message,
         question: Question,
+        behind: Behind,
         to: ForwardTo,
         out: &mut Vec<u8>,
     ) -> Result<Option<Forwarding>, ResponseCode> {
@@ -39,14 +45,16 @@ impl Handler {
         let hit = key.as_ref().and_then(|key| self.shared.find(key, now()));
         let stale = match hit {
             Some(Hit { kept, age, ask_first: AskFirst::No }) => {
-                self.serve(query, &question, &kept, age, out);
+                self.serve(&kept, age, &question, out);
+                self.fit(query, &question, behind, out);
                 return Ok(None);
             }
             hit => hit.map(|hit| hit.kept),
         };
         match self.shared.place(&self.held, self.limits.forwards) {
             Some(place) => {
-                Ok(Some(Forwarding { query: query.clone(), question, lane, key, stale, _place: place }))
+                let query = query.clone();
+                Ok(Some(Forwarding { query, question, behind, lane, key, stale, _place: place }))
             }
             None => {
                 self.counters.overloaded.one();
@@ -57,7 +65,7 @@ impl Handler {
 
     /// Asks the upstreams and gives the reply.
     pub(super) async fn forward(&self, forwarding: Forwarding) -> Vec<u8> {
-        let Forwarding { query, question, lane, key, stale, _place } = forwarding;
+        let Forwarding { query, question, behind, lane, key, stale, _place } = forwarding;
         let mut out = Vec::new();
         let said = match key {
             Some(key) => self.fly(&key, &question, &lane, stale.is_some()).await,
@@ -68,14 +76,15 @@ impl Handler {
                 self.counters.forwarded.one();
                 out.extend_from_slice(&said);
                 question.claim(&mut out);
-                self.fit(&query, &question, &mut out);
             }
-            (None, Some(stale)) => self.serve(&query, &question, &stale, Age::Stale, &mut out),
+            (None, Some(stale)) => self.serve(&stale, Age::Stale, &question, &mut out),
             (None, None) => {
                 self.counters.failed.one();
                 self.write(&reply(&query, ResponseCode::ServFail), question.reply_size, &mut out);
+                return out;
             }
         }
+        self.fit(&query, &question, behind, &mut out);
         out
     }
 
@@ -98,24 +107,26 @@ impl Handler {
         })
     }
 
-    fn serve(&self, query: &Message, question: &Question, kept: &Kept, age: Age, out: &mut Vec<u8>) {
+    fn serve(&self, kept: &Kept, age: Age, question: &Question, out: &mut Vec<u8>) {
         match age {
             Age::Fresh(_) => self.counters.cached.one(),
             Age::Stale => self.counters.stale.one(),
         }
         kept.write(age, question, out);
-        self.fit(query, question, out);
     }
 
     /// A reply that is more than the client takes gets TC, and comes back over TCP; one that is cut and came over
     /// TCP is none.
-    fn fit(&self, query: &Message, question: &Question, out: &mut Vec<u8>) {
+    fn fit(&self, query: &Message, question: &Question, behind: Behind, out: &mut Vec<u8>) {
+        if let Some(ours) = behind {
+            *out = join(*ours, out).unwrap_or_default();
+        }
         let short = if out.len() > question.reply_size {
             self.counters.truncated.one();
             let mut short = reply(query, wire::code(out));
             short.metadata.truncation = true;
             short
-        } else if wire::is_cut(out) && question.transport == Transport::Tcp {
+        } else if out.is_empty() || wire::is_cut(out) && question.transport == Transport::Tcp {
             reply(query, ResponseCode::ServFail)
         } else {
             return;

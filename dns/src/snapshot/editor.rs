@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{AskerView, Snapshot, Zone};
-use crate::types::{AskerId, Host, HostId, View, ZoneId};
+use crate::types::{AskerId, Host, HostId, StaticRecord, View, ZoneId};
 
 /// The next snapshot while it is being made; see [`Directory::update`](super::Directory::update).
 #[derive(Debug)]
@@ -41,6 +41,12 @@ impl SnapshotEditor {
     /// Removes a host from a zone.
     pub fn remove_host(&mut self, zone: &ZoneId, id: &HostId) {
         self.change_zone(zone, |zone| zone.remove_host(id));
+    }
+
+    /// Gives a zone these records, in place of all that it had. Those that are not legal are left out, see
+    /// [`StaticRecord::check`].
+    pub fn set_records(&mut self, zone: &ZoneId, records: &[StaticRecord]) {
+        self.change_zone(zone, |zone| zone.set_records(records));
     }
 
     /// Says what an asker sees; until then it gets SERVFAIL, which clients retry.

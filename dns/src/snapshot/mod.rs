@@ -3,6 +3,9 @@
 
 mod directory;
 mod editor;
+mod fixed;
+mod names;
+mod services;
 mod view;
 mod zone;
 
@@ -10,8 +13,11 @@ use std::sync::Arc;
 
 pub use directory::Directory;
 pub use editor::SnapshotEditor;
+pub(crate) use fixed::Fixed;
+pub use fixed::RecordError;
+pub(crate) use services::{ServiceAt, Wanted};
 pub(crate) use view::AskerView;
-pub(crate) use zone::{Addresses, Zone};
+pub(crate) use zone::{Named, Zone};
 
 use crate::cow_map::CowMap;
 use crate::types::{AskerId, ZoneId};

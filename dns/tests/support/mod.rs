@@ -107,7 +107,12 @@ pub fn world() -> Directory {
 }
 
 pub fn host(names: &[&str], v4: Ipv4Addr) -> Host {
-    Host { names: names.iter().map(|name| (*name).to_owned()).collect(), v4: Some(v4), v6: None }
+    Host {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        v4: Some(v4),
+        v6: None,
+        ..Host::default()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,14 +3,14 @@
 
 use std::os::fd::OwnedFd;
 
-use dns::{Forward, Host};
+use dns::{Forward, Host, Protocol, Service};
 use ipnetwork::Ipv4Network;
 use libnet::{
     host::DefaultRoute,
     netns::DnsSockets,
     ports::{PortRequest, PublishedPort},
     store::{Change, Store},
-    types::{ContainerId, NetworkId},
+    types::{ContainerId, NetworkId, Proto},
 };
 
 use super::{
@@ -317,6 +317,7 @@ impl Inner {
                         names: view.dns_names,
                         v4: view.v4.map(Ipv4Network::ip),
                         v6: view.v6.map(|net| net.ip()),
+                        services: view.ports.iter().map(service).collect(),
                     },
                 )
             })
@@ -360,6 +361,16 @@ impl Inner {
             self.tell(action, &record, Some(container));
         }
     }
+}
+
+/// What others find with `_http._tcp.NAME`.
+fn service(port: &PublishedPort) -> Service {
+    let protocol = match port.proto {
+        Proto::Tcp => Protocol::Tcp,
+        Proto::Udp => Protocol::Udp,
+        Proto::Sctp => Protocol::Sctp,
+    };
+    Service { port: port.container.get(), protocol, name: None }
 }
 
 fn attach_failed(record: &EndpointRecord, source: KernelError) -> NetworkError {
