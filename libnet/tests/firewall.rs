@@ -64,6 +64,15 @@ fn assert_kernel_holds(host: &Host, firewall: &Firewall) {
     assert_eq!(normal(&listed), normal(&firewall.ruleset().to_string()));
 }
 
+/// What is right already stays as it is: every rule and set keeps its handle, the user's packets their way.
+#[track_caller]
+fn assert_replace_touches_nothing(host: &Host, firewall: &Firewall) {
+    let handles = || host.exec(["nft", "-a", "list", "ruleset"]).ok();
+    let before = handles();
+    firewall.replace(firewall.declared()).unwrap();
+    assert_eq!(handles(), before);
+}
+
 /// A state of the firewall, how it comes about, and what the documentation says of it.
 struct Step {
     name: &'static str,
@@ -150,6 +159,7 @@ fn the_kernel_holds_the_value_for_every_option() {
             firewall.apply(change).unwrap();
         }
         assert_kernel_holds(&host, &firewall);
+        assert_replace_touches_nothing(&host, &firewall);
         let listing = firewall.ruleset().to_string();
         let shown = if number == 0 { listing } else { elements(&listing) };
         page.push_str(&format!("\n## {name}\n\n{text}\n"));
@@ -203,6 +213,7 @@ fn what_the_kernel_lost_or_got_from_others_is_put_right() {
     for damage in damages {
         host.exec(["nft", damage]).ok();
         firewall.replace(firewall.declared()).unwrap();
+        assert_replace_touches_nothing(&host, &firewall);
         let listed = host.exec(["nft", "list", "ruleset"]).ok();
         let listed = listed.replace("\t\tip saddr 192.0.2.9 drop\n", "");
         assert_eq!(normal(&listed), normal(&firewall.ruleset().to_string()), "after: {damage}");

@@ -3,7 +3,7 @@
 use super::{
     chain::{Hook, Table},
     expr::{Expr, Verdict},
-    op::{ForeignChain, SUBSYSTEM},
+    op::{ForeignChain, SUBSYSTEM, VERDICT_TYPE},
     set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
 };
 use crate::sys::nfnl::{
@@ -66,13 +66,14 @@ impl FoundSet {
     /// Whether it is declared as `spec` says.
     pub(crate) fn is(&self, spec: &SetSpec) -> bool {
         let pair = |kinds| (type_number(kinds), u32::try_from(type_len(kinds)).unwrap_or(u32::MAX));
-        let (flags, data) = match spec.holds {
-            Holds::Keys => (0, (0, 0)),
-            Holds::Subnets => (INTERVAL, (0, 0)),
-            Holds::Tuples(data) => (MAP, pair(data)),
-            Holds::Verdicts => (MAP, (0xffff_ff00, 0)),
+        let (flags, same_data) = match spec.holds {
+            Holds::Keys => (0, true),
+            Holds::Subnets => (INTERVAL, true),
+            Holds::Tuples(data) => (MAP, self.data == pair(data)),
+            // The length of a verdict is the kernel's own business.
+            Holds::Verdicts => (MAP, self.data.0 == VERDICT_TYPE),
         };
-        self.flags == flags && self.key == pair(spec.key) && (flags & MAP == 0 || self.data == data)
+        self.flags == flags && self.key == pair(spec.key) && same_data
     }
 }
 

@@ -34,7 +34,7 @@ const INTERVAL: u32 = 4;
 const MAP: u32 = 8;
 const INTERVAL_END: u32 = 1;
 /// What nft takes for the type number of verdicts (`NFT_DATA_VERDICT`).
-const VERDICT_TYPE: u32 = 0xffff_ff00;
+pub(crate) const VERDICT_TYPE: u32 = 0xffff_ff00;
 /// `NFTA_SET_USERDATA` of a set of interface names: `NFTNL_UDATA_SET_KEYBYTEORDER` = host order. Without it `nft list`
 /// reads the names backwards and shows `""`.
 const IFNAME_USERDATA: [u8; 6] = [0, 4, 1, 0, 0, 0];
