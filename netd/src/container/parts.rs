@@ -148,10 +148,7 @@ impl Parts {
     /// A durable commit waits for the disk: not on a thread that others wait for.
     async fn commit(&self, store: &Arc<dyn Store>, changes: Vec<Change>) -> Result<(), ContainerError> {
         let store = store.clone();
-        match tokio::task::spawn_blocking(move || store.commit(&changes)).await {
-            Ok(done) => Ok(done?),
-            Err(_) => Err(ContainerError::Closing),
-        }
+        blocking(move || Ok(store.commit(&changes)?)).await
     }
 
     /// All containers that an earlier daemon knew.
@@ -165,6 +162,13 @@ impl Parts {
     pub(crate) fn runs(&self) -> Result<Vec<(String, Run)>, StoreError> {
         store::list(&*self.live, RUNS)
     }
+}
+
+/// Does what waits for the disk on a thread that may wait.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ContainerError> + Send + 'static,
+) -> Result<T, ContainerError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(ContainerError::Closing))
 }
 
 /// Removes a file or a directory; that it is not there is no failure.

@@ -77,20 +77,27 @@ impl<'a> Planned<'a> {
 
     async fn prepare(&'a self) -> Result<Ready<'a>, ContainerError> {
         let borrowed = self.borrow()?;
-        let (networked, rooted) = tokio::join!(Networked::make(self), Rooted::make(self));
-        match (networked, rooted) {
-            (Ok(networked), Ok(rooted)) => Ok(Ready { plan: self, borrowed, networked, rooted }),
+        // Intent before effect: a daemon that is killed from here on leaves a run that the next one looks for.
+        let root = async {
+            self.parts.begin_run(self.record).await?;
+            Rooted::make(self).await
+        };
+        let (networked, rooted) = tokio::join!(Networked::make(self), root);
+        let error = match (networked, rooted) {
+            (Ok(networked), Ok(rooted)) => return Ok(Ready { plan: self, borrowed, networked, rooted }),
             (Ok(networked), Err(error)) => {
                 networked.undo(self).await;
-                Err(error)
+                error
             }
             (Err(error), Ok(rooted)) => {
                 rooted.undo().await;
-                Err(error)
+                error
             }
             // Both failed by themselves; the user hears of the one that is likelier to be their doing.
-            (Err(_), Err(error)) => Err(error),
-        }
+            (Err(_), Err(error)) => error,
+        };
+        end_run(self.parts, self.record).await;
+        Err(error)
     }
 
     fn borrow(&self) -> Result<Borrowed, ContainerError> {
@@ -127,7 +134,11 @@ impl<'a> Ready<'a> {
         match self.make().await {
             Ok(shim) => Ok(Created { plan: self.plan, networked: self.networked, rooted: self.rooted, shim }),
             Err(error) => {
-                tokio::join!(self.networked.undo(self.plan), self.rooted.undo());
+                tokio::join!(
+                    self.networked.undo(self.plan),
+                    self.rooted.undo(),
+                    end_run(self.plan.parts, self.plan.record)
+                );
                 Err(error)
             }
         }
@@ -163,15 +174,7 @@ impl<'a> Ready<'a> {
                 .map_err(ContainerError::file("copy the DNS sockets of", parts.paths.shim(record.id)))?,
             engine: wanted.oci_runtime.clone().map_or(Engine::Builtin, Engine::Oci),
         };
-        // Intent before effect: a daemon that is killed from here on leaves a shim that the next one looks for.
-        parts.begin_run(record).await?;
-        match parts.runtime.create(request).await {
-            Ok(shim) => Ok(shim),
-            Err(error) => {
-                end_run(parts, record).await;
-                Err(error.into())
-            }
-        }
+        Ok(parts.runtime.create(request).await?)
     }
 }
 
@@ -191,8 +194,7 @@ impl Created<'_> {
                 if let Err(error) = shim.delete().await {
                     tracing::warn!(container.id = %plan.record.id, %error, "shim not removed");
                 }
-                end_run(plan.parts, plan.record).await;
-                tokio::join!(networked.undo(plan), rooted.undo());
+                tokio::join!(networked.undo(plan), rooted.undo(), end_run(plan.parts, plan.record));
                 Err(error.into())
             }
         }

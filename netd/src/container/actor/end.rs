@@ -79,6 +79,7 @@ impl Actor {
         let close =
             async { self.parts.networks.close_sandbox(self.record.id).await.map_err(ContainerError::from) };
         let (deleted, closed) = tokio::join!(delete, close);
+        // Last: until then the next daemon has something to look for.
         let forgotten = self.parts.end_run(&self.record).await;
         for error in [deleted, closed, forgotten].into_iter().filter_map(Result::err) {
             tracing::warn!(container.id = %self.record.id, error = crate::error::chain(&error), "container not cleaned up whole");

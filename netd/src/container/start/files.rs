@@ -1,16 +1,16 @@
 //! hosts, hostname and resolv.conf of a container: written where they are mounted from, in place, so that a running
 //! container sees what changes.
 
-use std::{fmt::Write as _, net::IpAddr, path::Path};
+use std::{fmt::Write as _, net::IpAddr};
 
-use tokio::{fs, io::AsyncWriteExt as _};
+use tokio::fs;
 
 use super::{Planned, network::Networked};
 use crate::{
     container::{
         ContainerError,
         create::{NetworkMode, Wanted, link_parts},
-        parts::Parts,
+        parts::{Parts, blocking},
         record::Record,
         registry::Registry,
     },
@@ -53,19 +53,15 @@ pub(in crate::container) async fn refresh(
         "" => format!("{}\n", wanted.hostname),
         domain => format!("{}.{domain}\n", wanted.hostname),
     };
-    in_place(&dir.join("resolv.conf"), &resolv_conf).await?;
-    in_place(&dir.join("hosts"), &hosts).await?;
-    in_place(&dir.join("hostname"), &full).await
-}
-
-/// The same inode: it is bind-mounted.
-async fn in_place(path: &Path, text: &str) -> Result<(), ContainerError> {
-    let write = async {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).open(path).await?;
-        file.write_all(text.as_bytes()).await?;
-        file.flush().await
-    };
-    write.await.map_err(ContainerError::file("write", path))
+    let texts = [("resolv.conf", resolv_conf), ("hosts", hosts), ("hostname", full)];
+    blocking(move || {
+        texts.iter().try_for_each(|(name, text)| {
+            let path = dir.join(name);
+            // Truncated, not replaced: the inode is bind-mounted.
+            std::fs::write(&path, text).map_err(ContainerError::file("write", &path))
+        })
+    })
+    .await
 }
 
 /// In the machine's network the machine's servers are right, unless the user knows better.

@@ -9,7 +9,7 @@ use crate::container::{
     ContainerError,
     create::{Missing, Rootfs, Source},
     error::invalid,
-    parts::Paths,
+    parts::{Paths, blocking},
     record::Record,
 };
 
@@ -67,10 +67,12 @@ impl Rooted {
 /// The container's own directories.
 pub(in crate::container) async fn data(paths: &Paths, record: &Record) -> Result<(), ContainerError> {
     let data = paths.data(record.id);
-    for dir in [data.join("upper"), data.join("work")] {
-        fs::create_dir_all(&dir).await.map_err(ContainerError::file("create", &dir))?;
-    }
-    Ok(())
+    blocking(move || {
+        [data.join("upper"), data.join("work")].iter().try_for_each(|dir| {
+            std::fs::create_dir_all(dir).map_err(ContainerError::file("create", dir))
+        })
+    })
+    .await
 }
 
 /// `--rootfs DIR`.
