@@ -45,6 +45,7 @@ pub struct Engine {
     pub clock: Clock,
     /// The daemon's lasting identity.
     pub identity: [u8; 32],
+    host: Arc<Host>,
     _lock: HostLock,
 }
 
@@ -96,7 +97,7 @@ impl Engine {
         let ground = Ground::prepare(&config, &random)?;
         let events = Events::new();
         let networks = Networks::open(NetworkParts {
-            host: ground.host,
+            host: ground.host.clone(),
             declared: ground.declared.clone(),
             live: ground.live.clone(),
             config: NetworkConfig {
@@ -139,6 +140,7 @@ impl Engine {
             config,
             clock,
             identity: ground.identity,
+            host: ground.host,
             _lock: ground.lock,
         }))
     }
@@ -149,6 +151,19 @@ impl Engine {
             return;
         }
         self.containers.close(self.config.shutdown_timeout).await;
+        let (running, paused, _) = self.containers.counts();
+        if running + paused > 0 {
+            return;
+        }
+        // What is declared is on disk: a stopped daemon without containers has no business in the kernel.
+        let (host, cgroup) = (self.host.clone(), self.config.container.cgroup_parent.clone());
+        let cleared = tokio::task::spawn_blocking(move || {
+            remove_cgroup(&cgroup);
+            host.clear()
+        });
+        if let Ok(Err(error)) = cleared.await {
+            tracing::warn!(error = crate::error::chain(&error), "kernel objects are left");
+        }
     }
 }
 
@@ -172,6 +187,19 @@ impl Ground {
         let identity = identity(&declared, random)?;
         let host = Host::open(HostConfig::default())?;
         Ok(Self { lock, declared: Arc::new(declared), live: Arc::new(live), host: Arc::new(host), identity })
+    }
+}
+
+/// The cgroup above all containers, in every hierarchy that has it. One that is not empty stays.
+fn remove_cgroup(parent: &str) {
+    let root = Path::new("/sys/fs/cgroup");
+    let relative = parent.trim_start_matches('/');
+    if relative.is_empty() {
+        return;
+    }
+    let hierarchies = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    for hierarchy in hierarchies.chain([root.to_owned()]) {
+        let _ = std::fs::remove_dir(hierarchy.join(relative));
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 use netd_runtime::Adopted;
 
 use crate::{
-    container::{ContainerError, Containers, Parts, Recovered, remove_tree},
+    container::{ContainerError, Containers, Known, Parts, Recovered, remove_tree},
     error::chain,
     network::NetworkError,
 };
@@ -38,7 +38,7 @@ pub enum RecoveryError {
 pub(crate) async fn recover(parts: &Arc<Parts>, containers: &Arc<Containers>) -> Result<(), RecoveryError> {
     let known = parts.known().map_err(ContainerError::from)?;
     let runs: BTreeMap<_, _> = parts.runs().map_err(ContainerError::from)?.into_iter().collect();
-    let ids: BTreeSet<_> = known.iter().map(|record| record.id()).collect();
+    let ids: BTreeSet<_> = known.iter().map(Known::id).collect();
 
     let mut restored = Vec::new();
     for record in known {

@@ -34,4 +34,4 @@ pub use service::Containers;
 pub use volumes::Volumes;
 
 pub(crate) use parts::{Parts, Paths, remove_tree};
-pub(crate) use recovered::Recovered;
+pub(crate) use recovered::{Known, Recovered};

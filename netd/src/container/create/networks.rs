@@ -270,7 +270,8 @@ mod tests {
     }
 
     fn refusal(body: serde_json::Value) -> String {
-        ask(body.clone()).expect_err(&body.to_string()).to_string()
+        let said = body.to_string();
+        ask(body).expect_err(&said).to_string()
     }
 
     #[test]

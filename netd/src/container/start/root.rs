@@ -68,9 +68,9 @@ impl Rooted {
 pub(in crate::container) async fn data(paths: &Paths, record: &Record) -> Result<(), ContainerError> {
     let data = paths.data(record.id);
     blocking(move || {
-        [data.join("upper"), data.join("work")].iter().try_for_each(|dir| {
-            std::fs::create_dir_all(dir).map_err(ContainerError::file("create", dir))
-        })
+        [data.join("upper"), data.join("work")]
+            .iter()
+            .try_for_each(|dir| std::fs::create_dir_all(dir).map_err(ContainerError::file("create", dir)))
     })
     .await
 }
