@@ -55,7 +55,7 @@ impl Janitor {
         let (jobs, inbox) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("janitor".to_owned())
-            .stack_size(256 * 1024)
+            .stack_size(512 * 1024)
             .spawn(move || worker.work(&inbox))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), stale })
     }

@@ -41,7 +41,7 @@ use janitor::Janitor;
 use state::State;
 
 use crate::{
-    firewall::{Change, Firewall},
+    firewall::{Change, Firewall, Ruleset},
     netns::{NetNs, Pool},
     ports::PortTable,
     sys::sysctl,
@@ -115,6 +115,11 @@ impl Host {
         self.inner.state.put_sandbox(name);
         tracing::info!(sandbox.name = name, "sandbox adopted");
         Ok(sandbox)
+    }
+
+    /// The firewall of this host as one value; prints as `nft` would list it.
+    pub fn ruleset(&self) -> Ruleset {
+        self.inner.firewall.ruleset()
     }
 
     /// Ends this handle. Networks and sandboxes stay; ready namespaces go.

@@ -64,6 +64,11 @@ pub(crate) fn condemn(link: &IfName, group: u32) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
+/// `ip link delete LINK`; returns only when the kernel has waited out all readers, some 28 ms later.
+pub(crate) fn delete(link: &IfName) -> Request {
+    Request { message: RouteNetlinkMessage::DelLink(Which::Name(link).message()), flags: 0 }
+}
+
 /// `ip link delete group GROUP`
 pub(crate) fn delete_group(group: u32) -> Request {
     let mut message = LinkMessage::default();
@@ -76,6 +81,14 @@ pub(crate) fn show(link: Which<'_>) -> RouteNetlinkMessage {
     let mut message = link.message();
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     RouteNetlinkMessage::GetLink(message)
+}
+
+/// The index of the link that the kernel showed; 0, which no link has, if it showed something else.
+pub(crate) fn index(shown: &RouteNetlinkMessage) -> u32 {
+    match shown {
+        RouteNetlinkMessage::NewLink(link) => link.header.index,
+        _ => 0,
+    }
 }
 
 /// `ip link show`, without statistics.

@@ -67,6 +67,18 @@ pub(crate) fn create(pair: &Pair<'_>) -> Request {
     Request { message: RouteNetlinkMessage::NewLink(host), flags: NEW | NLM_F_ECHO }
 }
 
+/// `ip link add NEAR type veth peer name FAR netns OTHER`
+pub(crate) fn cable(near: &IfName, far: &IfName, other: RawFd) -> Request {
+    let mut peer = LinkMessage::default();
+    peer.attributes = vec![LinkAttribute::IfName(far.to_string()), LinkAttribute::NetNsFd(other)];
+    let mut message = Which::Name(near).message();
+    message.attributes.push(info(vec![
+        LinkInfo::Kind(InfoKind::Veth),
+        LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+    ]));
+    Request { message: RouteNetlinkMessage::NewLink(message), flags: NEW }
+}
+
 /// The index of the end inside, from what the kernel told of the host's end.
 pub(crate) fn inside_index(heard: &[RouteNetlinkMessage]) -> Option<u32> {
     let links = heard.iter().filter_map(|message| match message {

@@ -2,9 +2,11 @@
 //!
 //! A handle never changes the namespace of the thread that uses it; work inside runs on a thread that is thrown away.
 
+mod cable;
 mod pool;
 mod ready;
 
+pub use cable::{CableEnd, CableError, join};
 pub(crate) use pool::Pool;
 pub use ready::DnsSockets;
 pub(crate) use ready::Ready;
@@ -17,9 +19,13 @@ use std::{
 };
 
 use crate::{
-    sys::{ethtool, netns as sys},
+    link::{self, Which},
+    sys::{ethtool, netns as sys, rtnl::RtSocket},
     types::IfName,
 };
+
+/// Loopback is made first in every namespace.
+const LOOPBACK: u32 = 1;
 
 /// An open network namespace; it lives at least as long as this.
 #[derive(Debug)]
@@ -46,12 +52,15 @@ impl NetNs {
         Ok(Self(file))
     }
 
-    /// A new, empty namespace.
+    /// A new namespace with nothing but loopback, up.
     ///
     /// # Errors
     /// If the kernel makes none.
     pub fn create() -> io::Result<Self> {
-        sys::run_in_new(Self::current)?
+        sys::run_in_new(|| {
+            RtSocket::open()?.send(vec![link::up(Which::Index(LOOPBACK))]).map_err(io::Error::other)?;
+            Self::current()
+        })?
     }
 
     /// Runs `work` inside, on a thread of its own. What `work` opens stays in the namespace.

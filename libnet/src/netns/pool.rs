@@ -65,7 +65,7 @@ impl Pool {
     pub(crate) fn start(size: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         shared.lock().wanted = size;
-        let maker = thread::Builder::new().name("netns-pool".to_owned()).stack_size(128 * 1024).spawn({
+        let maker = thread::Builder::new().name("netns-pool".to_owned()).stack_size(512 * 1024).spawn({
             let shared = Arc::clone(&shared);
             move || shared.keep_filled()
         })?;

@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
 };
 
-use super::NetNs;
+use super::{LOOPBACK, NetNs};
 use crate::{
     firewall::{NfSocket, dns_redirect},
     link::{self, Which},
@@ -16,13 +16,13 @@ use crate::{
 
 /// Where containers find their DNS server; the address is Docker's, and scripts know it.
 const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
-/// Loopback is made first in every namespace.
-const LOOPBACK_INDEX: u32 = 1;
+
+const PING: &str = "ipv4/ping_group_range";
 
 /// What every sandbox is set to before its first interface exists. Interfaces inherit `default`.
 const SETTINGS: [(&str, &str); 6] = [
     // Docker's: anybody in a container may ping and bind low ports.
-    ("ipv4/ping_group_range", "0 2147483647"),
+    (PING, "0 2147483647"),
     ("ipv4/ip_unprivileged_port_start", "0"),
     // Our leases are unique; an address that is being checked can't be used for a second.
     ("ipv6/conf/default/accept_dad", "0"),
@@ -81,7 +81,7 @@ impl Ready {
     fn prepare() -> io::Result<Self> {
         let netns = NetNs::current()?;
         let mut links = RtSocket::open()?;
-        links.send(vec![link::up(Which::Index(LOOPBACK_INDEX))]).map_err(io::Error::other)?;
+        links.send(vec![link::up(Which::Index(LOOPBACK))]).map_err(io::Error::other)?;
         for (key, value) in SETTINGS {
             set(key, value)?;
         }
@@ -93,10 +93,13 @@ impl Ready {
     }
 }
 
-/// A kernel built or booted without IPv6 has no settings for it, and needs none.
+/// A kernel built or booted without IPv6 has no settings for it, and needs none. In a user namespace only groups that
+/// exist there can be named: root may ping then.
 fn set(key: &str, value: &str) -> io::Result<()> {
     match sysctl::write(key, value) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && key.starts_with("ipv6/") => Ok(()),
-        other => other.map_err(|error| io::Error::new(error.kind(), format!("set {key}: {error}"))),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput && key == PING => sysctl::write(key, "0 0"),
+        other => other,
     }
+    .map_err(|error| io::Error::new(error.kind(), format!("set {key}: {error}")))
 }

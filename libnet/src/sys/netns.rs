@@ -44,10 +44,7 @@ pub(crate) fn run_in_new<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result
 
 fn on_throw_away_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .name("netns".to_owned())
-            .stack_size(64 * 1024)
-            .spawn_scoped(scope, work)?;
+        let thread = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, work)?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
