@@ -37,8 +37,8 @@ impl Context<'_> {
     }
 
     /// The daemon.
-    pub(crate) async fn client(&self) -> Result<Client, CliError> {
-        Client::connect(&self.host()?).await
+    pub(crate) fn client(&self) -> Result<Client, CliError> {
+        Ok(Client::new(self.host()?))
     }
 
     /// What flags of `run`, `create` and `exec` are read against.

@@ -112,7 +112,7 @@ pub(crate) fn start_code(text: &str) -> u8 {
     let trimmed = text.trim_end_matches(": unknown");
     let not_found =
         ["executable file not found", "no such file or directory", "system cannot find the file specified"];
-    let not_allowed = ["permission denied", "not a directory", "is a directory"];
+    let not_allowed = ["permission denied", "is a directory"];
     let of_process = trimmed.contains("exec: ") || trimmed.contains("unable to start container process");
     if !of_process && !trimmed.contains("executable file not found") {
         125

@@ -17,25 +17,22 @@ const API_VERSION: ClientVersion = ClientVersion { major_version: 1, minor_versi
 /// A stop may wait for as long as its user says: bollard's own limit must never be what ends it.
 const NO_LIMIT_SECONDS: u64 = 10 * 365 * 24 * 3600;
 
-/// A daemon that was there when we looked.
+/// A way to the daemon. Nothing is connected before the first request, and each has a connection of its own.
 #[derive(Debug)]
 pub(crate) struct Client {
     host: Host,
-    docker: Docker,
 }
 
 impl Client {
-    /// Looks for the daemon.
-    pub(crate) async fn connect(host: &Host) -> Result<Self, CliError> {
-        raw::dial(host).await?;
-        let path = host.path().to_string_lossy().into_owned();
-        let docker = Docker::connect_with_unix(&path, NO_LIMIT_SECONDS, &API_VERSION)?;
-        Ok(Self { host: host.clone(), docker })
+    pub(crate) fn new(host: Host) -> Self {
+        Self { host }
     }
 
-    /// Typed requests.
-    pub(crate) fn docker(&self) -> &Docker {
-        &self.docker
+    /// Typed requests; looks first whether somebody listens, because bollard does not say why nobody does.
+    pub(crate) async fn docker(&self) -> Result<Docker, CliError> {
+        raw::dial(&self.host).await?;
+        let path = self.host.path().to_string_lossy();
+        Ok(Docker::connect_with_unix(&path, NO_LIMIT_SECONDS, &API_VERSION)?)
     }
 }
 

@@ -54,7 +54,7 @@ async fn inspect(
     more: More,
     context: &Context<'_>,
 ) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let mut found = Vec::new();
     let mut errors = Vec::new();
     for name in names {

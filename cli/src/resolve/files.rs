@@ -11,7 +11,12 @@ pub(crate) fn read_all(paths: &[String]) -> Result<Vec<(String, String)>, Invali
 
 /// One file; the error reads as Go's does.
 pub(crate) fn read(path: &str) -> Result<String, Invalid> {
-    let bytes = fs::read(path).map_err(|error| Invalid(format!("open {path}: {}", reason(&error))))?;
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::IsADirectory => {
+            Invalid(format!("invalid env file ({path}): read {path}: is a directory"))
+        }
+        _ => Invalid(format!("open {path}: {}", reason(&error))),
+    })?;
     String::from_utf8(bytes).map_err(|_| Invalid(format!("invalid env file ({path}): invalid utf8 bytes")))
 }
 

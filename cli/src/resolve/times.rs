@@ -4,8 +4,13 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::{Invalid, units};
 
-/// As the daemon wants it: seconds, with nanoseconds behind a point.
-pub(crate) fn moment(text: &str, now: Timestamp) -> Result<String, Invalid> {
+/// The flag of this name as the daemon wants it: seconds, with nanoseconds behind a point.
+pub(crate) fn moment(flag: &str, text: Option<&str>, now: Timestamp) -> Result<Option<String>, Invalid> {
+    let read = text.map(|text| read(text, now)).transpose();
+    read.map_err(|error| Invalid(format!("invalid value for \"{flag}\": {error}")))
+}
+
+fn read(text: &str, now: Timestamp) -> Result<String, Invalid> {
     if let Ok(ago) = units::nanoseconds(text) {
         let nanos = now.as_nanosecond() - i128::from(ago);
         return Ok(seconds(nanos));
@@ -45,8 +50,12 @@ mod tests {
             ("1234.5", "1234.5"),
         ];
         for (text, expected) in table {
-            assert_eq!(moment(text, now).unwrap(), expected, "{text}");
+            assert_eq!(read(text, now).unwrap(), expected, "{text}");
         }
-        assert!(moment("soon", now).is_err());
+        let error = moment("since", Some("soon"), now).unwrap_err();
+        assert_eq!(
+            error.0,
+            "invalid value for \"since\": failed to parse value as time or duration: \"soon\""
+        );
     }
 }

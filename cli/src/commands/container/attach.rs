@@ -9,7 +9,7 @@ use crate::resolve::Invalid;
 use crate::terminal::Ended;
 
 pub(crate) async fn run(args: &Attach, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let seen = client.get(&format!("/containers/{}/json", query_escape(&args.container))).await?;
     let state = |name: &str| seen["State"][name].as_bool().unwrap_or(false);
     for (is_so, text) in [

@@ -17,7 +17,7 @@ use crate::terminal;
 pub(crate) async fn run(args: &Create, context: &Context<'_>) -> Result<(), CliError> {
     let refused = |source: CliError| CliError::Making { verb: "create", source: Box::new(source) };
     let plan = plan(args, Stays::Attached, &context.caller()).map_err(|e| refused(e.into()))?;
-    let client = context.client().await.map_err(refused)?;
+    let client = context.client().map_err(refused)?;
     let id = create(&client, plan, args).await?;
     output::line(&id)
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &Exec, context: &Context<'_>) -> Result<(), CliErr
     let keys = keys(args)?;
     let environment =
         lists::environment(&files::read_all(&args.env_file)?, &args.env, &context.world.variables)?;
-    let client = context.client().await?;
+    let client = context.client()?;
     let container = args.words.first().map(String::as_str).unwrap_or_default();
     let request = request(args, &environment);
     let path = format!("/containers/{}/exec", query_escape(container));

@@ -11,9 +11,9 @@ use crate::terminal::{Framing, copy_frames};
 
 pub(crate) async fn run(args: &Logs, context: &Context<'_>) -> Result<(), CliError> {
     let now = context.world.now;
-    let since = args.since.as_deref().map(|text| moment(text, now)).transpose()?;
-    let until = args.until.as_deref().map(|text| moment(text, now)).transpose()?;
-    let client = context.client().await?;
+    let since = moment("since", args.since.as_deref(), now)?;
+    let until = moment("until", args.until.as_deref(), now)?;
+    let client = context.client()?;
     let name = query_escape(&args.container);
     let seen = client.get(&format!("/containers/{name}/json")).await?;
     let framing =

@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &Ps, context: &Context<'_>) -> Result<(), CliError
         ("size", flag(sized)),
         ("filters", filters),
     ]);
-    let answer = context.client().await?.get(&format!("/containers/json{query}")).await?;
+    let answer = context.client()?.get(&format!("/containers/json{query}")).await?;
     let all: Vec<Value> = answer.as_array().cloned().unwrap_or_default();
     let (now, zone) = (context.now(), context.zone());
     let long = if args.no_trunc { Long::Whole } else { Long::Cut };

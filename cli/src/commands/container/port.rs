@@ -11,7 +11,7 @@ use crate::output;
 use crate::resolve::Invalid;
 
 pub(crate) async fn run(args: &Port, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let seen = client.get(&format!("/containers/{}/json", query_escape(&args.container))).await?;
     let ports = &seen["NetworkSettings"]["Ports"];
     match &args.port {

@@ -13,7 +13,7 @@ use crate::resolve::filters::{self, Filters};
 
 pub(crate) async fn run(args: &Prune, context: &Context<'_>) -> Result<(), CliError> {
     let filters = filters::parse(&args.filter);
-    let client = context.client().await?;
+    let client = context.client()?;
     if !args.force {
         prompt::confirm("WARNING! This will remove all stopped containers.")?;
     }
@@ -25,7 +25,7 @@ pub(crate) async fn run(args: &Prune, context: &Context<'_>) -> Result<(), CliEr
 /// What was removed, ready to print, and how many bytes that gave back.
 pub(crate) async fn prune(client: &Client, filters: Filters) -> Result<(String, i64), CliError> {
     let options = PruneContainersOptions { filters: Some(filters) };
-    let answer = client.docker().prune_containers(Some(options)).await?;
+    let answer = client.docker().await?.prune_containers(Some(options)).await?;
     let removed = answer.containers_deleted.unwrap_or_default();
     let text = if removed.is_empty() {
         String::new()

@@ -12,7 +12,7 @@ pub(crate) async fn run(args: &Rename, context: &Context<'_>) -> Result<(), CliE
         return Err(Invalid::new("Error: Neither old nor new names may be empty").into());
     }
     let options = RenameContainerOptions { name: args.name.clone() };
-    let renamed = context.client().await?.docker().rename_container(&args.container, options).await;
+    let renamed = context.client()?.docker().await?.rename_container(&args.container, options).await;
     renamed.map_err(|error| {
         let failed = Invalid(format!("Error: failed to rename container named {}", args.container));
         CliError::Several(vec![error.into(), failed.into()])

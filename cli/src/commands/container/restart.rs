@@ -8,11 +8,11 @@ use crate::context::Context;
 use crate::error::CliError;
 
 pub(crate) async fn run(args: &Restart, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let mut each = Each::default();
     for container in &args.containers {
         let options = RestartContainerOptions { signal: args.signal.clone(), t: args.timeout };
-        each.done(container, client.docker().restart_container(container, Some(options)).await)?;
+        each.done(container, client.docker().await?.restart_container(container, Some(options)).await)?;
     }
     each.end()
 }

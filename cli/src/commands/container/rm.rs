@@ -10,18 +10,18 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) async fn run(args: &Rm, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let client = &client;
     let removals = args.containers.iter().map(|container| async move {
         let name = container.trim_matches('/');
         let options = RemoveContainerOptions { v: args.volumes, force: args.force, link: args.link };
-        client.docker().remove_container(name, Some(options)).await.map_err(CliError::from)
+        client.docker().await?.remove_container(name, Some(options)).await.map_err(CliError::from)
     });
     let mut each = Each::default();
     for (container, result) in args.containers.iter().zip(join_all(removals).await) {
         match result {
             Err(error @ CliError::Daemon { status: 404, .. }) if args.force => {
-                output::talk(&error.to_string())
+                output::talk(&error.to_string());
             }
             result => each.done(container, result)?,
         }

@@ -32,7 +32,7 @@ async fn run_it(args: &Run, context: &Context<'_>) -> Result<(), CliError> {
     let mut join = join_of(&plan.body, args);
     join.detach_keys()?;
     let auto_remove = plan.auto_remove;
-    let client = context.client().await?;
+    let client = context.client()?;
     let id = super::create::create(&client, plan, &args.create).await?;
     if args.detach {
         start(&client, &id, None).await?;

@@ -13,7 +13,7 @@ pub(crate) async fn run(args: &Start, context: &Context<'_>) -> Result<(), CliEr
     if args.attach || args.interactive {
         return attached(args, context).await;
     }
-    let client = context.client().await?;
+    let client = context.client()?;
     let mut failed = Vec::new();
     for container in &args.containers {
         match start(&client, container).await {
@@ -38,7 +38,7 @@ async fn attached(args: &Start, context: &Context<'_>) -> Result<(), CliError> {
     let [container] = &args.containers[..] else {
         return Err(Invalid::new("you cannot start and attach multiple containers at once").into());
     };
-    let client = context.client().await?;
+    let client = context.client()?;
     let seen = client.get(&format!("/containers/{}/json", query_escape(container))).await?;
     let set = |name: &str| seen["Config"][name].as_bool().unwrap_or(false);
     let join = Join {

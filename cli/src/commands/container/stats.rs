@@ -21,12 +21,17 @@ use crate::output;
 const TICK: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(args: &Stats, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
-    let names = match args.containers.is_empty() {
-        true => running(&client, args.all).await?,
-        false => args.containers.clone(),
-    };
-    if args.no_stream { once(&client, args, &names).await } else { live(&client, args, names).await }
+    let client = context.client()?;
+    if !args.no_stream {
+        return live(&client, args).await;
+    }
+    let names = wanted(&client, args).await?;
+    once(&client, args, &names).await
+}
+
+/// The containers that were named, or all that are there now.
+async fn wanted(client: &Client, args: &Stats) -> Result<Vec<String>, CliError> {
+    if args.containers.is_empty() { running(client, args.all).await } else { Ok(args.containers.clone()) }
 }
 
 async fn running(client: &Client, all: bool) -> Result<Vec<String>, CliError> {
@@ -46,33 +51,27 @@ async fn once(client: &Client, args: &Stats, names: &[String]) -> Result<(), Cli
     draw(args, &rows)
 }
 
-/// Every container's readings arrive on their own; the last of each is what is drawn.
-async fn live(client: &Client, args: &Stats, names: Vec<String>) -> Result<(), CliError> {
+/// Every container's readings arrive on their own; the last of each is what is drawn. Without names, containers come
+/// and go with the table open.
+async fn live(client: &Client, args: &Stats) -> Result<(), CliError> {
     let (sender, mut receiver) = mpsc::channel::<(String, Value)>(64);
-    for name in &names {
-        let path = format!("/containers/{}/stats?stream=1", query_escape(name));
-        let mut readings = client.json_lines(Method::GET, &path).await?;
-        let (name, sender) = (name.clone(), sender.clone());
-        tokio::spawn(async move {
-            while let Ok(Some(reading)) = readings.next().await {
-                if sender.send((name.clone(), reading)).await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    drop(sender);
-    let mut last: BTreeMap<String, Value> = BTreeMap::new();
+    let mut last: BTreeMap<String, Option<Value>> = BTreeMap::new();
     let mut tick = tokio::time::interval(TICK);
     let clear = std::io::stdout().is_terminal();
     loop {
         tokio::select! {
-            reading = receiver.recv() => match reading {
-                Some((name, reading)) => { last.insert(name, reading); }
-                None => return Ok(()),
-            },
+            Some((name, reading)) = receiver.recv() => { last.insert(name, Some(reading)); }
             _ = tick.tick() => {
-                let rows: Vec<Row> = names.iter().map(|n| stats::row(n, last.get(n), long(args))).collect();
+                let names = wanted(client, args).await?;
+                last.retain(|name, _| names.contains(name));
+                for name in &names {
+                    if !last.contains_key(name) {
+                        follow(client, name, sender.clone()).await?;
+                        last.insert(name.clone(), None);
+                    }
+                }
+                let reading = |name: &String| last.get(name).and_then(Option::as_ref);
+                let rows: Vec<Row> = names.iter().map(|n| stats::row(n, reading(n), long(args))).collect();
                 if clear {
                     output::data("\x1b[2J\x1b[H")?;
                 }
@@ -80,6 +79,21 @@ async fn live(client: &Client, args: &Stats, names: Vec<String>) -> Result<(), C
             }
         }
     }
+}
+
+/// Hands on the readings of one container until there are no more.
+async fn follow(client: &Client, name: &str, sender: mpsc::Sender<(String, Value)>) -> Result<(), CliError> {
+    let path = format!("/containers/{}/stats?stream=1", query_escape(name));
+    let mut readings = client.json_lines(Method::GET, &path).await?;
+    let name = name.to_owned();
+    tokio::spawn(async move {
+        while let Ok(Some(reading)) = readings.next().await {
+            if sender.send((name.clone(), reading)).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
 }
 
 fn draw(args: &Stats, rows: &[Row]) -> Result<(), CliError> {

@@ -9,11 +9,11 @@ use crate::context::Context;
 use crate::error::CliError;
 
 pub(crate) async fn run(args: &Stop, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let client = &client;
     let stops = args.containers.iter().map(|container| async move {
         let options = StopContainerOptions { signal: args.signal.clone(), t: args.timeout };
-        client.docker().stop_container(container, Some(options)).await
+        Ok::<_, CliError>(client.docker().await?.stop_container(container, Some(options)).await?)
     });
     let mut each = Each::default();
     for (container, result) in args.containers.iter().zip(join_all(stops).await) {

@@ -15,7 +15,7 @@ pub(crate) async fn run(args: &Top, context: &Context<'_>) -> Result<(), CliErro
     let Some((container, options)) = args.words.split_first() else { return Ok(()) };
     let options = (!options.is_empty()).then(|| options.join(" "));
     let path = format!("/containers/{}/top{}", query_escape(container), query(&[("ps_args", options)]));
-    let answer = context.client().await?.get(&path).await?;
+    let answer = context.client()?.get(&path).await?;
     output::data(&table(&answer))
 }
 

@@ -6,10 +6,10 @@ use crate::context::Context;
 use crate::error::CliError;
 
 pub(crate) async fn run(args: &Containers, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let mut each = Each::default();
     for container in &args.containers {
-        each.done(container, client.docker().unpause_container(container).await)?;
+        each.done(container, client.docker().await?.unpause_container(container).await)?;
     }
     each.end()
 }

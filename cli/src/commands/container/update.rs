@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &Update, context: &Context<'_>) -> Result<(), CliE
     }
     let body = serde_json::to_value(body)
         .map_err(|source| CliError::Answer { what: "the request".to_owned(), source })?;
-    let client = context.client().await?;
+    let client = context.client()?;
     let mut each = Each::default();
     let mut warnings = Vec::new();
     for container in &args.containers {

@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) async fn run(args: &Containers, context: &Context<'_>) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client()?;
     let mut errors = Vec::new();
     for container in &args.containers {
         let end = async { wait(&client, container, "not-running").await?.next().await };

@@ -32,7 +32,7 @@ async fn listener(context: &Context<'_>) -> Result<i32, CliError> {
 
 /// Whether the daemon answers.
 async fn answers(context: &Context<'_>) -> Result<Client, CliError> {
-    let client = context.client().await?;
-    client.docker().ping().await?;
+    let client = context.client()?;
+    client.docker().await?.ping().await?;
     Ok(client)
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &ImageLs, context: &Context<'_>) -> Result<(), Cli
         filters.entry("reference".to_owned()).or_default().push(reference.clone());
     }
     let query = query(&[("all", flag(args.all)), ("filters", filters::query(&filters))]);
-    let answer = context.client().await?.get(&format!("/images/json{query}")).await?;
+    let answer = context.client()?.get(&format!("/images/json{query}")).await?;
     let mut all: Vec<Value> = answer.as_array().cloned().unwrap_or_default();
     all.sort_by_key(|image| std::cmp::Reverse(image.get("Created").and_then(Value::as_i64)));
     let (now, zone) = (context.now(), context.zone());

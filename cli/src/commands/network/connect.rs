@@ -10,7 +10,7 @@ use crate::resolve::{Invalid, lists, network};
 pub(crate) async fn run(args: &NetworkConnect, context: &Context<'_>) -> Result<(), CliError> {
     let request =
         NetworkConnectRequest { container: args.container.clone(), endpoint_config: Some(endpoint(args)?) };
-    Ok(context.client().await?.docker().connect_network(&args.network, request).await?)
+    Ok(context.client()?.docker().await?.connect_network(&args.network, request).await?)
 }
 
 fn endpoint(args: &NetworkConnect) -> Result<EndpointSettings, Invalid> {

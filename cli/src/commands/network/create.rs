@@ -10,7 +10,7 @@ use crate::resolve::{Invalid, ipam, lists};
 
 pub(crate) async fn run(args: &NetworkCreate, context: &Context<'_>) -> Result<(), CliError> {
     let request = request(args)?;
-    let created = context.client().await?.docker().create_network(request).await?;
+    let created = context.client()?.docker().await?.create_network(request).await?;
     if !created.warning.is_empty() {
         output::talk(&format!("WARNING: {}", created.warning));
     }

@@ -8,5 +8,5 @@ use crate::error::CliError;
 
 pub(crate) async fn run(args: &NetworkDisconnect, context: &Context<'_>) -> Result<(), CliError> {
     let request = NetworkDisconnectRequest { container: args.container.clone(), force: Some(args.force) };
-    Ok(context.client().await?.docker().disconnect_network(&args.network, request).await?)
+    Ok(context.client()?.docker().await?.disconnect_network(&args.network, request).await?)
 }

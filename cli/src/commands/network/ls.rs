@@ -13,7 +13,7 @@ use crate::resolve::filters;
 
 pub(crate) async fn run(args: &NetworkLs, context: &Context<'_>) -> Result<(), CliError> {
     let filters = filters::query(&filters::parse(&args.filter));
-    let answer = context.client().await?.get(&format!("/networks{}", query(&[("filters", filters)]))).await?;
+    let answer = context.client()?.get(&format!("/networks{}", query(&[("filters", filters)]))).await?;
     let mut all: Vec<Value> = answer.as_array().cloned().unwrap_or_default();
     all.sort_by(|a, b| text(a, "Name").cmp(text(b, "Name")));
     let zone = context.zone();

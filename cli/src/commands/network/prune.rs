@@ -12,7 +12,7 @@ use crate::resolve::filters::{self, Filters};
 
 pub(crate) async fn run(args: &Prune, context: &Context<'_>) -> Result<(), CliError> {
     let filters = filters::parse(&args.filter);
-    let client = context.client().await?;
+    let client = context.client()?;
     if !args.force {
         prompt::confirm("WARNING! This will remove all custom networks not used by at least one container.")?;
     }
@@ -23,7 +23,8 @@ pub(crate) async fn run(args: &Prune, context: &Context<'_>) -> Result<(), CliEr
 /// What was removed, ready to print; empty if nothing was.
 pub(crate) async fn prune(client: &Client, filters: Filters) -> Result<String, CliError> {
     let options = PruneNetworksOptions { filters: Some(filters) };
-    let removed = client.docker().prune_networks(Some(options)).await?.networks_deleted.unwrap_or_default();
+    let removed =
+        client.docker().await?.prune_networks(Some(options)).await?.networks_deleted.unwrap_or_default();
     if removed.is_empty() {
         return Ok(String::new());
     }

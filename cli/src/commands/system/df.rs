@@ -32,7 +32,7 @@ struct Usage {
 }
 
 pub(crate) async fn run(args: &SystemDf, context: &Context<'_>) -> Result<(), CliError> {
-    let answer = context.client().await?.get("/system/df").await?;
+    let answer = context.client()?.get("/system/df").await?;
     if args.verbose {
         return output::line(&crate::format::inspect::pretty(&answer));
     }

@@ -17,11 +17,11 @@ use crate::resolve::times::moment;
 pub(crate) async fn run(args: &Events, context: &Context<'_>) -> Result<(), CliError> {
     let now = context.world.now;
     let query = query(&[
-        ("since", args.since.as_deref().map(|text| moment(text, now)).transpose()?),
-        ("until", args.until.as_deref().map(|text| moment(text, now)).transpose()?),
+        ("since", moment("since", args.since.as_deref(), now)?),
+        ("until", moment("until", args.until.as_deref(), now)?),
         ("filters", filters::query(&filters::parse(&args.filter))),
     ]);
-    let mut events = context.client().await?.json_lines(Method::GET, &format!("/events{query}")).await?;
+    let mut events = context.client()?.json_lines(Method::GET, &format!("/events{query}")).await?;
     let zone = context.zone();
     while let Some(event) = events.next().await? {
         match args.format.as_deref().filter(|format| !format.is_empty()) {

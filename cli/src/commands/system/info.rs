@@ -9,7 +9,7 @@ use crate::format::{human, inspect, text};
 use crate::output;
 
 pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<(), CliError> {
-    let mut info = context.client().await?.get("/info").await?;
+    let mut info = context.client()?.get("/info").await?;
     if let Some(format) = args.format.as_deref().filter(|format| !format.is_empty()) {
         info["ClientInfo"] = json!({ "Version": env!("CARGO_PKG_VERSION"), "Context": "default" });
         return output::line(&inspect::one(&info, format).map_err(CliError::Template)?);

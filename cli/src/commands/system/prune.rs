@@ -10,7 +10,7 @@ use crate::resolve::filters;
 
 pub(crate) async fn run(args: &SystemPrune, context: &Context<'_>) -> Result<(), CliError> {
     let filters = filters::parse(&args.filter);
-    let client = context.client().await?;
+    let client = context.client()?;
     if !args.force {
         prompt::confirm(
             "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n",

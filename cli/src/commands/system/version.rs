@@ -9,11 +9,7 @@ use crate::format::{inspect, text};
 use crate::output;
 
 pub(crate) async fn run(args: &Version, context: &Context<'_>) -> Result<(), CliError> {
-    let client = match context.client().await {
-        Ok(client) => client.get("/version").await,
-        Err(error) => Err(error),
-    };
-    let (server, error) = match client {
+    let (server, error) = match context.client()?.get("/version").await {
         Ok(server) => (Some(server), None),
         Err(error) => (None, Some(error)),
     };
