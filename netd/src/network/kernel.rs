@@ -12,7 +12,7 @@ use ipnetwork::IpNetwork;
 use libnet::{
     host::{BridgeNetwork, Declared, DefaultRoute, EndpointSpec, Host, HostError, Sandbox},
     netns::DnsSockets,
-    ports::{PortError, PortRequest, PublishedPort},
+    ports::{PortRequest, PublishedPort},
     types::{EndpointId, Mtu, NetworkId},
 };
 
@@ -91,12 +91,10 @@ impl HostKernel {
 
 impl From<HostError> for KernelError {
     fn from(error: HostError) -> Self {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-        while let Some(error) = cause.filter(|error| !error.is::<PortError>()) {
-            cause = error.source();
+        match error {
+            HostError::Port(error) => Self::Port(Box::new(error)),
+            error => Self::Other(Box::new(error)),
         }
-        let port = cause.is_some();
-        if port { Self::Port(Box::new(error)) } else { Self::Other(Box::new(error)) }
     }
 }
 

@@ -163,6 +163,10 @@ fn prune_takes_what_nobody_runs_in() {
     daemon.connect(c1, &daemon.ask(used)).unwrap();
     daemon.run(|inner| inner.disconnect(c1, idle, false)).unwrap();
     assert_eq!(daemon.run(|inner| inner.prune(&Filters::default())).unwrap(), ["idle"]);
+    assert_eq!(
+        daemon.actions().last_chunk(),
+        Some(&["disconnect".to_owned(), "destroy".to_owned(), "prune".to_owned()])
+    );
     let error = daemon.run(|inner| inner.remove("used")).unwrap_err();
     let text = error.to_string();
     assert!(
