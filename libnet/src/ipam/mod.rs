@@ -128,6 +128,12 @@ impl Ipam {
         self.addresses(pool)?.request(ip)
     }
 
+    /// Takes in an address that was handed out by an earlier process. The next one is looked for behind the highest of
+    /// these, so that a restart doesn't hand out what was given back a moment ago.
+    pub fn restore_address(&mut self, pool: Pool, ip: IpAddr) -> Result<IpAddr, IpamError> {
+        self.addresses(pool)?.restore(ip)
+    }
+
     /// Hands out the given gateway address, or the first that a host may have.
     pub fn request_gateway(&mut self, pool: Pool, ip: Option<IpAddr>) -> Result<IpAddr, IpamError> {
         let addresses = self.addresses(pool)?;
@@ -223,6 +229,16 @@ mod tests {
             assert_eq!(ipam.request_address(pool, None), next.map(|ip| ip.parse().unwrap()), "{subnet}");
             assert_eq!(ipam.request_gateway(pool, None), Err(IpamError::AddressInUse));
         }
+    }
+
+    #[test]
+    fn a_restart_goes_on_behind_the_highest() {
+        let mut ipam = ipam();
+        let pool = ipam.request_pool(&ask("10.1.0.0/29", ""), &[]).unwrap();
+        ipam.restore_address(pool, "10.1.0.4".parse().unwrap()).unwrap();
+        ipam.restore_address(pool, "10.1.0.2".parse().unwrap()).unwrap();
+        let next = std::iter::from_fn(|| ipam.request_address(pool, None).ok()).map(|ip| ip.to_string());
+        assert_eq!(next.collect::<Vec<_>>(), ["10.1.0.5", "10.1.0.6", "10.1.0.1", "10.1.0.3"]);
     }
 
     #[test]

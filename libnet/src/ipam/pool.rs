@@ -35,6 +35,17 @@ impl Addresses {
         }
     }
 
+    /// Takes an address that was handed out earlier, before this value was made: the search goes on behind the highest.
+    pub(crate) fn restore(&mut self, ip: IpAddr) -> Result<IpAddr, IpamError> {
+        let ip = self.request_exactly(ip)?;
+        let number = subnet::number(ip);
+        let (low, high) = self.dynamic();
+        if (low..=high).contains(&number) {
+            self.last = self.last.max(Some(number));
+        }
+        Ok(ip)
+    }
+
     /// The first usable address, free or not: the gateway of a network that names none.
     pub(crate) fn first_usable(&self) -> IpAddr {
         subnet::address(subnet::family(&self.subnet), self.usable().0)

@@ -163,7 +163,10 @@ impl Sandbox {
         shared: Shared,
         internal: Internal,
     ) -> io::Result<()> {
-        let Some(DnsSockets { udp, tcp }) = self.sockets.take() else { return Ok(()) };
+        let Some(DnsSockets { udp, tcp }) = self.sockets.take() else {
+            tracing::warn!(container.id = %container, "no DNS sockets were kept: the container's names are not served");
+            return Ok(());
+        };
         let (upstreams, receiver) = watch::channel(Arc::new(Upstreams { servers: internal.upstreams }));
         let server = Server::start(ServerConfig {
             udp,

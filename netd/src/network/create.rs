@@ -1,10 +1,7 @@
 //! Networks come and go. What is about to be made is on disk before the kernel is touched, and what was undone leaves the
 //! disk last, so that a crash at any point leaves something that the next start understands.
 
-use libnet::{
-    store::Change,
-    types::{Internal, NetworkId},
-};
+use libnet::{store::Change, types::NetworkId};
 use netd_api::{Filters, models, time};
 
 use super::{
@@ -13,7 +10,10 @@ use super::{
     inner::{Inner, delete_lease, failed},
     record::{Lease, NETWORKS, NetworkRecord},
 };
-use crate::events::{Event, EventKind};
+use crate::{
+    error::chain,
+    events::{Event, EventKind},
+};
 
 impl Inner {
     pub(super) fn create(&self, ask: models::NetworkCreateRequest) -> Result<NetworkId, NetworkError> {
@@ -48,7 +48,7 @@ impl Inner {
         made.map_err(failed("create network", &record.name)).inspect_err(|_| {
             let undone = self.declared.commit(&[Change::delete(NETWORKS, record.id)]);
             if let Err(error) = undone {
-                tracing::error!(network.id = %record.id, error = crate::error::chain(&error), "record of a failed network stays");
+                tracing::error!(network.id = %record.id, error = chain(&error), "record of a failed network stays");
             }
         })
     }
@@ -70,13 +70,13 @@ impl Inner {
     pub(super) fn tear_down(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         self.kernel.remove_network(record.id).map_err(failed("remove network", &record.name))?;
         let leases = self.state().leases_in(record.id);
-        let (live, durable): (Vec<_>, Vec<_>) =
-            leases.iter().partition(|lease| lease.durability == Durability::Live);
-        let deleted = |leases: Vec<&Lease>| leases.into_iter().map(delete_lease).collect::<Vec<_>>();
-        self.live.commit(&deleted(live))?;
-        let mut changes = deleted(durable);
-        changes.push(Change::delete(NETWORKS, record.id));
-        self.declared.commit(&changes)?;
+        self.strike_out(record, &leases).inspect_err(|_| {
+            // It is still on record, so it is to be there.
+            let again = record.on_host().map_or(Ok(()), |bridge| self.kernel.create_network(&bridge));
+            if let Err(error) = again {
+                tracing::error!(network.id = %record.id, error = chain(&error), "network is not whole until the next start");
+            }
+        })?;
         let mut state = self.state();
         for lease in &leases {
             state.release_lease(lease.container, lease.network);
@@ -84,6 +84,20 @@ impl Inner {
         state.forget(record.id);
         drop(state);
         self.names.update(|editor| editor.remove_zone(&record.id.to_string().into()));
+        Ok(())
+    }
+
+    fn strike_out(&self, record: &NetworkRecord, leases: &[Lease]) -> Result<(), NetworkError> {
+        let (live, durable): (Vec<_>, Vec<_>) =
+            leases.iter().partition(|lease| lease.durability == Durability::Live);
+        let mut changes: Vec<_> = durable.into_iter().map(delete_lease).collect();
+        changes.push(Change::delete(NETWORKS, record.id));
+        self.declared.commit(&changes)?;
+        let live: Vec<_> = live.into_iter().map(delete_lease).collect();
+        if let Err(error) = self.live.commit(&live) {
+            // Leases in a network that is gone are void: the next start drops them.
+            tracing::warn!(network.id = %record.id, error = chain(&error), "leases of a removed network stay on record");
+        }
         Ok(())
     }
 
@@ -116,12 +130,5 @@ impl Inner {
         let event = Event::new(EventKind::Network, "prune", "", (self.clock)()).with("reclaimed", "0");
         self.events.publish(event);
         Ok(removed)
-    }
-
-    /// Whether the networks are all internal: then names must not leave either.
-    pub(super) fn all_internal(&self, networks: &[NetworkId]) -> bool {
-        let state = self.state();
-        let internal = |id: &NetworkId| state.network(*id).is_ok_and(|n| n.internal == Internal::Yes);
-        networks.iter().all(internal)
     }
 }

@@ -73,6 +73,9 @@ pub enum NetworkError {
     /// Docker's bridge driver takes one subnet per family.
     #[error("bridge driver doesn't support multiple subnets")]
     MultipleSubnets,
+    /// The daemon's own network can't be made as it is configured.
+    #[error("failed to make the default network \"bridge\"")]
+    DefaultBridge(#[source] Box<NetworkError>),
     /// Two networks would share a link.
     #[error(
         "cannot create network {id} ({link}): conflicts with network {other} ({link}): networks have same bridge name"
@@ -205,6 +208,7 @@ impl NetworkError {
             | Self::Time(_) => Kind::InvalidParameter,
             Self::NotImplemented(_) => Kind::NotImplemented,
             Self::NoAddresses { .. } => Kind::Unavailable,
+            Self::DefaultBridge(error) => error.kind(),
             Self::Ipam(error) => ipam_kind(error),
             Self::NotConnected { .. }
             | Self::NoSandbox(_)

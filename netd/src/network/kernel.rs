@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     error::Error,
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -137,8 +138,12 @@ impl Kernel for HostKernel {
     fn close_sandbox(&self, name: &str) -> Result<(), KernelError> {
         let sandbox = self.sandboxes().remove(name);
         // One that this daemon never opened nor adopted is taken over to be closed.
-        let sandbox = sandbox.map_or_else(|| self.host.adopt_sandbox(name), Ok)?;
-        Ok(self.host.close_sandbox(sandbox)?)
+        match sandbox.map_or_else(|| self.host.adopt_sandbox(name), Ok) {
+            Ok(sandbox) => Ok(self.host.close_sandbox(sandbox)?),
+            // Gone already: an earlier attempt got so far.
+            Err(HostError::Sandbox { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError> {

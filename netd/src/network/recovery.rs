@@ -18,7 +18,7 @@ use netd_api::time;
 use super::{
     Driver, Durability, NetworkError, defaults,
     inner::{Inner, delete_endpoint, delete_lease, failed},
-    kernel::{Found, KernelError},
+    kernel::Found,
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NETWORKS, NetworkRecord, SANDBOXES, SandboxRecord},
 };
 use crate::error::chain;
@@ -81,17 +81,21 @@ impl Inner {
         }
         let old = self.state().networks().find(|record| record.name == "bridge").cloned();
         let wanted = self.config.defaults.bridge.as_ref().map(defaults::bridge).transpose()?;
-        match (old, wanted) {
-            (None, None) => Ok(()),
-            (None, Some(draft)) => self.make(draft).map(|_| ()),
-            (Some(old), None) => self.tear_down(&old),
-            (Some(old), Some(draft)) if defaults::is_as_wanted(&old, &draft) => Ok(()),
-            (Some(old), Some(draft)) => {
-                tracing::info!(network.id = %old.id, "default bridge is made anew as configured");
-                self.tear_down(&old)?;
-                self.make(draft).map(|_| ())
-            }
+        if let (Some(old), Some(draft)) = (&old, &wanted)
+            && defaults::is_as_wanted(old, draft)
+        {
+            return Ok(());
         }
+        if let Some(old) = old {
+            if self.state().in_use(old.id) {
+                tracing::warn!(network.id = %old.id, "default bridge stays as it was: containers run in it");
+                return Ok(());
+            }
+            tracing::info!(network.id = %old.id, "default bridge is removed: it is configured differently");
+            self.tear_down(&old)?;
+        }
+        let made = wanted.map_or(Ok(()), |draft| self.make(draft).map(|_| ()));
+        made.map_err(|error| NetworkError::DefaultBridge(Box::new(error)))
     }
 
     /// Brings the kernel to what is declared; what is ours and not declared goes.
@@ -128,7 +132,8 @@ impl Inner {
         }
     }
 
-    /// Takes over the sandbox of a running container.
+    /// Takes over the sandbox of a running container. An endpoint that can't be taken over (its port is a process's by
+    /// now) is an error, but keeps neither the others nor the names from being served.
     pub(super) fn adopt(
         &self,
         container: ContainerId,
@@ -139,22 +144,29 @@ impl Inner {
             let state = self.state();
             (state.sandbox(container).cloned(), state.endpoints_of(container))
         };
+        let mut adopted = Ok(());
         if let Some(sandbox) = sandbox {
-            self.adopt_kernel(&sandbox, &endpoints).map_err(failed("adopt sandbox", &sandbox.name))?;
+            self.kernel.adopt_sandbox(&sandbox.name).map_err(failed("adopt sandbox", &sandbox.name))?;
+            adopted = self.adopt_endpoints(&sandbox, &endpoints);
             self.names.add(container, path, sandbox.dns, sockets(dns));
         }
         self.state().adopted(container);
-        endpoints.iter().try_for_each(|record| self.publish_names(container, record.network))
+        endpoints.iter().try_for_each(|record| self.publish_names(container, record.network))?;
+        adopted
     }
 
-    fn adopt_kernel(&self, sandbox: &SandboxRecord, endpoints: &[EndpointRecord]) -> Result<(), KernelError> {
-        self.kernel.adopt_sandbox(&sandbox.name)?;
-        for record in endpoints {
-            if let Some(spec) = &record.spec {
-                self.kernel.adopt_endpoint(&sandbox.name, spec)?;
-            }
+    /// All that can be adopted is; the first error of the rest.
+    fn adopt_endpoints(
+        &self,
+        sandbox: &SandboxRecord,
+        endpoints: &[EndpointRecord],
+    ) -> Result<(), NetworkError> {
+        let mut first = Ok(());
+        for spec in endpoints.iter().filter_map(|record| record.spec.as_ref()) {
+            let adopted = self.kernel.adopt_endpoint(&sandbox.name, spec);
+            first = first.and(adopted.map_err(failed("adopt endpoint", spec.id)));
         }
-        Ok(())
+        first
     }
 
     /// Forgets what nobody adopted, and removes it from the kernel.

@@ -51,28 +51,27 @@ impl State {
         Ok((lease, NewLease::Yes))
     }
 
-    /// Takes in a lease as it was written down. False if its network is gone or its address is another's: it is void.
+    /// Takes in a lease as it was written down. False if its network is gone or an address is another's: it is void.
     pub(in crate::network) fn restore_lease(&mut self, lease: Lease) -> bool {
         let Some(network) = self.networks.get(&lease.network).map(|network| network.record.clone()) else {
             return false;
         };
-        let v4 = self.address(
-            &network,
-            network.v4.as_ref().filter(|_| lease.v4.is_some()),
-            lease.v4.map(IpAddr::V4),
-        );
-        let v6 = self.address(
-            &network,
-            network.v6.as_ref().filter(|_| lease.v6.is_some()),
-            lease.v6.map(IpAddr::V6),
-        );
-        let (Ok(_), Ok(_)) = (&v4, &v6) else {
-            self.free(network.v4.as_ref(), v4.ok().flatten());
-            self.free(network.v6.as_ref(), v6.ok().flatten());
+        if !self.restore_address(network.v4.as_ref(), lease.v4.map(IpAddr::V4)) {
             return false;
-        };
+        }
+        if !self.restore_address(network.v6.as_ref(), lease.v6.map(IpAddr::V6)) {
+            self.free(network.v4.as_ref(), lease.v4.map(IpAddr::V4));
+            return false;
+        }
         self.containers.entry(lease.container).or_default().leases.insert(lease.network, lease);
         true
+    }
+
+    /// False if the address can't be had.
+    fn restore_address(&mut self, subnet: Option<&SubnetRecord>, ip: Option<IpAddr>) -> bool {
+        let Some(ip) = ip else { return true };
+        let pool = subnet.and_then(|subnet| self.pool(subnet));
+        pool.is_some_and(|pool| self.ipam.restore_address(pool, ip).is_ok())
     }
 
     /// The lease of a container in a network.

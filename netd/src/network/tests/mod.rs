@@ -3,6 +3,7 @@
 
 mod fake;
 mod life;
+mod model;
 mod networks;
 mod recovery;
 

@@ -78,6 +78,18 @@ fn a_default_bridge_that_is_configured_anew_is_made_anew() {
 }
 
 #[test]
+fn a_default_bridge_with_running_containers_stays() {
+    let daemon = Daemon::new();
+    let bridge = daemon.inner.state().resolve("bridge").unwrap().clone();
+    let c1 = daemon.sandbox(1);
+    daemon.connect(c1, &daemon.ask(bridge.id)).unwrap();
+    let mut other = config();
+    other.defaults.bridge.as_mut().unwrap().bip = "10.20.0.1/16".parse().ok();
+    let daemon = daemon.restart_as(other);
+    assert_eq!(*daemon.inner.state().resolve("bridge").unwrap(), bridge);
+}
+
+#[test]
 fn an_automatic_default_bridge_keeps_its_subnet() {
     let mut auto = config();
     auto.defaults.bridge.as_mut().unwrap().bip = None;
