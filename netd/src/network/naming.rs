@@ -31,18 +31,7 @@ impl Inner {
         let host = {
             let state = self.state();
             let named = state.network(network).is_ok_and(NetworkRecord::has_names);
-            let view = state.view(container, network).filter(|_| named);
-            view.map(|view| {
-                (
-                    view.endpoint,
-                    Host {
-                        names: view.dns_names,
-                        v4: view.v4.map(Ipv4Network::ip),
-                        v6: view.v6.map(|net| net.ip()),
-                        services: view.ports.iter().map(service).collect(),
-                    },
-                )
-            })
+            state.view(container, network).filter(|_| named).map(|view| (view.endpoint, host(view)))
         };
         if let Some((endpoint, host)) = host {
             let zone = network.to_string().into();
@@ -82,6 +71,16 @@ impl Inner {
         let state = self.state();
         let internal = |id: &NetworkId| state.network(*id).is_ok_and(|n| n.internal == Internal::Yes);
         networks.iter().all(internal)
+    }
+}
+
+/// An endpoint, as others find it.
+fn host(view: EndpointView) -> Host {
+    Host {
+        services: view.ports.iter().map(service).collect(),
+        names: view.dns_names,
+        v4: view.v4.map(Ipv4Network::ip),
+        v6: view.v6.map(|net| net.ip()),
     }
 }
 
