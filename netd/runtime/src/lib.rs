@@ -13,7 +13,6 @@ mod cgroup;
 mod client;
 mod error;
 mod fdpass;
-mod hostdev;
 mod init;
 mod launch;
 mod logs;

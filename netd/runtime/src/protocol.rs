@@ -118,3 +118,32 @@ pub(crate) fn decode<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> Result<Option
     buffer.drain(..4 + length);
     Ok(Some(message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn frames_survive_any_cut(signals in proptest::collection::vec(0..100, 1..8), step in 1_usize..64) {
+            let bytes: Vec<u8> =
+                signals.iter().flat_map(|signal| encode(&Request::Kill { signal: *signal, exec: None })).collect();
+            let mut buffer = Vec::new();
+            let mut got = Vec::new();
+            for piece in bytes.chunks(step) {
+                buffer.extend_from_slice(piece);
+                while let Some(request) = decode::<Request>(&mut buffer).unwrap() {
+                    let Request::Kill { signal, .. } = request else { panic!("a kill") };
+                    got.push(signal);
+                }
+            }
+            proptest::prop_assert_eq!(got, signals);
+        }
+
+        #[test]
+        fn nonsense_is_an_error_and_never_a_panic(bytes: Vec<u8>) {
+            let mut buffer = bytes;
+            while let Ok(Some(_)) = decode::<Request>(&mut buffer) {}
+        }
+    }
+}

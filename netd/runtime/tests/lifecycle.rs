@@ -278,3 +278,66 @@ async fn init_reaps_and_passes_signals_on() {
     shim.delete().await.unwrap();
     place.assert_clean();
 }
+
+#[test]
+fn a_container_whose_daemon_dies_before_the_start_removes_itself() {
+    let place = Place::new();
+    let request = place.request(&["sleep", "1000"]);
+    let daemon = tokio::runtime::Runtime::new().unwrap();
+    let shim = daemon.block_on(place.runtime.create(request)).unwrap();
+    assert!(!place.leftovers().is_empty());
+    drop(shim);
+    daemon.shutdown_timeout(common::DEADLINE);
+    place.assert_clean();
+}
+
+#[tokio::test]
+async fn a_container_outlives_the_daemon_that_started_it() {
+    let place = Place::new();
+    let request = place.request(&["sleep", "1000"]);
+    let dir = request.dir.clone();
+    let runtime = place.runtime.clone();
+    let start = move || {
+        let daemon = tokio::runtime::Runtime::new().unwrap();
+        daemon.block_on(async { runtime.create(request).await.unwrap().start().await.unwrap() });
+        daemon.shutdown_timeout(common::DEADLINE);
+    };
+    tokio::task::spawn_blocking(start).await.unwrap();
+    let Adopted::Running(shim) = place.runtime.adopt(&dir).await.unwrap() else { panic!("it runs") };
+    assert_eq!(shim.state().await.unwrap(), ShimState::Running);
+    remove(&shim).await;
+    place.assert_clean();
+}
+
+#[tokio::test]
+async fn many_containers_start_side_by_side() {
+    let place = std::sync::Arc::new(Place::new());
+    let tasks: Vec<_> = (0..24)
+        .map(|number: i32| {
+            let place = std::sync::Arc::clone(&place);
+            tokio::spawn(async move {
+                let request = place.request(&["sh", "-c", &format!("echo {number}; exit {number}")]);
+                let (exit, out, _) = place.run(request).await.unwrap();
+                assert_eq!((exit.code, out), (number, format!("{number}\n")));
+            })
+        })
+        .collect();
+    for task in tasks {
+        within(task).await.unwrap();
+    }
+    place.assert_clean();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_loses_nothing_and_one_that_leaves_stops_nothing() {
+    let place = Place::new();
+    let shim = place.runtime.create(place.request(&["sh", "-c", "seq 1 100000"])).await.unwrap();
+    let stream = shim.attach(Attach::ALL).await.unwrap();
+    let leaver = shim.attach(Attach::ALL).await.unwrap();
+    shim.start().await.unwrap();
+    drop(leaver);
+    let (out, _) = within(read_all(stream, false)).await;
+    assert_eq!(out.lines().count(), 100_000);
+    assert_eq!(within(shim.wait()).await.unwrap().code, 0);
+    shim.delete().await.unwrap();
+}

@@ -19,7 +19,10 @@ pub(crate) fn read(layout: &Layout, path: &str, pids: &[i32]) -> Stats {
         Some((directory, v2)) => memory(&mut stats, &directory, v2),
         None => stats.memory_usage = pids.iter().map(|pid| resident(*pid)).sum(),
     }
-    match present("cpuacct").or_else(|| present("cpu").filter(|(_, v2)| *v2)) {
+    // every v2 group counts time, even where v1 has the controller
+    let born = layout.v2.as_ref().map(|(mount, _)| (mount.join(path), true));
+    let counts = |group: &(PathBuf, bool)| group.0.join("cpu.stat").is_file();
+    match present("cpuacct").or_else(|| born.filter(counts)) {
         Some((directory, v2)) => cpu(&mut stats, &directory, v2),
         None => cpu_of_processes(&mut stats, pids),
     }

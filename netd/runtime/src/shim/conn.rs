@@ -11,6 +11,8 @@ use crate::protocol::{self, Reply, Request};
 pub(super) struct Conn {
     pub(super) socket: OwnedFd,
     buffer: Vec<u8>,
+    /// It asked for the container to be made.
+    pub(super) creator: bool,
     /// Is told of the container's end.
     pub(super) watches: bool,
     /// Is told of the end of this added process.
@@ -21,7 +23,7 @@ pub(super) struct Conn {
 
 impl Conn {
     pub(super) fn new(socket: OwnedFd) -> Self {
-        Self { socket, buffer: Vec::new(), watches: false, watches_exec: None, closed: false }
+        Self { socket, buffer: Vec::new(), creator: false, watches: false, watches_exec: None, closed: false }
     }
 
     /// Reads what is there and gives the requests in it.

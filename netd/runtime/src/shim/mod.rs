@@ -13,12 +13,16 @@ mod turn;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use crate::error::LaunchError;
 use crate::fdpass;
 use crate::launch::Launch;
 use crate::protocol::{self, Reply, Request};
 use crate::sys::{self, Cloned};
+
+/// Where a shim writes what it can't tell anybody.
+const LOG_FILE: &str = "shim.log";
 
 /// Runs the shim. Standard input is the socket to the daemon that started it. Returns when the container is deleted, or
 /// could not be made.
@@ -39,6 +43,7 @@ pub fn run_shim() -> io::Result<()> {
     let mut sockets = Vec::new();
     let launch = read_launch(&socket, &mut sockets)?;
     rustix::process::chdir("/")?;
+    keep_last_words(&launch.dir);
     match container::Container::create(launch, sockets) {
         Ok(container) => turn::Shim::new(container, socket)?.run(),
         Err(failure) => {
@@ -46,6 +51,12 @@ pub fn run_shim() -> io::Result<()> {
             fdpass::send(&socket, &frame, &[]).map(drop)
         }
     }
+}
+
+/// A panic has nowhere to go but a file in the shim's directory.
+fn keep_last_words(dir: &Path) {
+    let path = dir.join(LOG_FILE);
+    std::panic::set_hook(Box::new(move |panic| drop(fs::write(&path, panic.to_string()))));
 }
 
 fn read_launch(socket: &OwnedFd, fds: &mut Vec<OwnedFd>) -> io::Result<Launch> {
@@ -66,7 +77,7 @@ fn read_launch(socket: &OwnedFd, fds: &mut Vec<OwnedFd>) -> io::Result<Launch> {
 }
 
 /// Removes a shim's directory with what a shim puts there; what others put there stays, and the directory with it.
-pub(crate) fn remove_dir(dir: &std::path::Path) {
+pub(crate) fn remove_dir(dir: &Path) {
     for name in [
         protocol::SOCKET,
         protocol::EXIT_FILE,
@@ -76,7 +87,7 @@ pub(crate) fn remove_dir(dir: &std::path::Path) {
         "config.json",
         "pid",
         "console.sock",
-        "shim.log",
+        LOG_FILE,
     ] {
         let _ = fs::remove_file(dir.join(name));
     }

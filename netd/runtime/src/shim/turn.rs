@@ -15,6 +15,7 @@ use super::container::{Container, exit_code};
 use super::exec::Execs;
 use super::now;
 use super::session::{Part, retry};
+use crate::client::ShimState;
 use crate::protocol::{Reply, SOCKET};
 
 /// The whole shim.
@@ -48,6 +49,7 @@ impl Shim {
         let listener = listen(&container.launch.dir)?;
         rustix::io::ioctl_fionbio(&first, true)?;
         let mut first = Conn::new(first);
+        first.creator = true;
         first.watches = true;
         first.reply(&Reply::State(container.report()), &[]);
         Ok(Self {
@@ -141,9 +143,7 @@ impl Shim {
                 }
                 continue;
             };
-            if pid == self.container.pid
-                && !matches!(self.container.state, crate::client::ShimState::Exited(_))
-            {
+            if pid == self.container.pid && !matches!(self.container.state, ShimState::Exited(_)) {
                 self.container_ended(code);
             } else if let Some((number, _)) = self.execs.iter().find(|(_, added)| added.pid == pid) {
                 let number = *number;
@@ -170,6 +170,12 @@ impl Shim {
     }
 
     fn sweep(&mut self) {
+        let abandoned = self.conns.iter().any(|conn| conn.creator && conn.closed);
+        if abandoned && self.container.state == ShimState::Created {
+            // whoever asked for it is gone before it was started, and nobody else knows of it
+            self.container.remove();
+            self.done = true;
+        }
         self.container.session.sweep();
         self.conns.retain(|conn| !conn.closed);
         for added in self.execs.values_mut() {

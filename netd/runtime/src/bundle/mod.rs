@@ -2,8 +2,11 @@
 //! user of the process stays text (only the root file system knows its users): `process.user.username` carries it, and
 //! the shim fills in the numbers.
 
+mod devices;
+mod mounts;
+
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use oci_spec::OciSpecError;
 use oci_spec::runtime as oci;
@@ -12,7 +15,9 @@ use crate::capabilities;
 use crate::error::BundleError;
 use crate::lower::rlimit_name;
 use crate::seccomp;
-use crate::spec::{ContainerSpec, Device, Mount, MountSource, Namespace, Netns, Process, Resources};
+use crate::spec::{ContainerSpec, Namespace, Netns, Process, Resources};
+
+pub(crate) use devices::{device_texts, node};
 
 /// What of `/proc` and `/sys` tells about the machine (Docker's list).
 const MASKED: &[&str] = &[
@@ -32,9 +37,6 @@ const MASKED: &[&str] = &[
 
 /// What of `/proc` changes the machine (Docker's list).
 const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
-/// Size of `/dev/shm` where nobody said otherwise.
-const SHM_SIZE: u64 = 64 << 20;
 
 /// The bundle of a container. Its root path is `root`, relative to the bundle's directory.
 ///
@@ -59,7 +61,7 @@ pub(crate) fn without_seccomp(spec: &ContainerSpec) -> Result<oci::Spec, BundleE
         .version("1.0.2")
         .root(root)
         .process(process(&spec.process, spec.privileged)?)
-        .mounts(mounts(spec)?)
+        .mounts(mounts::mounts(spec)?)
         .annotations(spec.annotations.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
         .linux(linux(spec)?);
     let mut bundle = builder.build().map_err(invalid)?;
@@ -150,76 +152,6 @@ fn oci_capabilities(process: &Process, privileged: bool) -> Result<oci::LinuxCap
         .map_err(invalid)
 }
 
-struct Standard {
-    target: &'static str,
-    fstype: &'static str,
-    source: &'static str,
-    options: Vec<String>,
-}
-
-fn standard(target: &'static str, fstype: &'static str, source: &'static str, options: &str) -> Standard {
-    Standard { target, fstype, source, options: options.split(',').map(str::to_owned).collect() }
-}
-
-fn standard_mounts(spec: &ContainerSpec) -> Vec<Standard> {
-    let access = if spec.privileged { "rw" } else { "ro" };
-    let shm = format!("nosuid,noexec,nodev,mode=1777,size={}", spec.shm_size.unwrap_or(SHM_SIZE));
-    vec![
-        standard("/proc", "proc", "proc", "nosuid,noexec,nodev"),
-        standard("/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
-        standard("/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
-        standard("/sys", "sysfs", "sysfs", &format!("nosuid,noexec,nodev,{access}")),
-        standard("/sys/fs/cgroup", "cgroup", "cgroup", &format!("{access},nosuid,noexec,nodev")),
-        standard("/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"),
-        standard("/dev/shm", "tmpfs", "shm", &shm),
-    ]
-}
-
-fn mounts(spec: &ContainerSpec) -> Result<Vec<oci::Mount>, BundleError> {
-    let mut wanted = spec.mounts.clone();
-    if let Some(shm) = shared_shm(spec) {
-        wanted.insert(0, shm);
-    }
-    // what lies higher is mounted first
-    wanted.sort_by_key(|mount| mount.target.components().count());
-    let replaced = |target: &str| wanted.iter().any(|mount| mount.target == Path::new(target));
-    let mut mounts = Vec::new();
-    for own in standard_mounts(spec).into_iter().filter(|own| !replaced(own.target)) {
-        let mount = oci::MountBuilder::default().destination(own.target).typ(own.fstype).source(own.source);
-        mounts.push(mount.options(own.options).build().map_err(invalid)?);
-    }
-    for mount in &wanted {
-        mounts.push(user_mount(mount)?);
-    }
-    Ok(mounts)
-}
-
-/// Who shares an IPC namespace shares its `/dev/shm`.
-fn shared_shm(spec: &ContainerSpec) -> Option<Mount> {
-    let source = match &spec.ipc {
-        Namespace::Private => return None,
-        Namespace::Host => PathBuf::from("/dev/shm"),
-        Namespace::Path(path) => path.parent()?.parent()?.join("root/dev/shm"),
-    };
-    let options = ["rbind", "nosuid", "noexec", "nodev"].map(str::to_owned).to_vec();
-    Some(Mount { target: "/dev/shm".into(), source: MountSource::Bind(source), options })
-}
-
-fn user_mount(mount: &Mount) -> Result<oci::Mount, BundleError> {
-    let builder = oci::MountBuilder::default().destination(mount.target.clone());
-    let mut options = mount.options.clone();
-    let builder = match &mount.source {
-        MountSource::Bind(source) => {
-            if !options.iter().any(|option| option == "bind" || option == "rbind") {
-                options.insert(0, "rbind".to_owned());
-            }
-            builder.typ("bind").source(source.clone())
-        }
-        MountSource::Tmpfs => builder.typ("tmpfs").source("tmpfs"),
-    };
-    builder.options(options).build().map_err(invalid)
-}
-
 fn linux(spec: &ContainerSpec) -> Result<oci::Linux, BundleError> {
     let paths = |own: &Option<Vec<PathBuf>>, standard: &[&str]| -> Vec<String> {
         match own {
@@ -264,7 +196,7 @@ fn namespaces(spec: &ContainerSpec) -> Result<Vec<oci::LinuxNamespace>, BundleEr
 }
 
 fn resources(spec: &ContainerSpec) -> Result<oci::LinuxResources, BundleError> {
-    let mut builder = oci::LinuxResourcesBuilder::default().devices(device_rules(spec)?);
+    let mut builder = oci::LinuxResourcesBuilder::default().devices(devices::device_rules(spec)?);
     let Resources { memory, memory_reservation, memory_swap, .. } = spec.resources;
     if memory.is_some() || memory_reservation.is_some() || memory_swap.is_some() {
         let mut limits = oci::LinuxMemory::default();
@@ -289,82 +221,10 @@ fn resources(spec: &ContainerSpec) -> Result<oci::LinuxResources, BundleError> {
     builder.build().map_err(invalid)
 }
 
-/// Docker's device policy: any node may be made, a few may be opened.
-const OPEN_DEVICES: &[&str] = &[
-    "c *:* m",
-    "b *:* m",
-    "c 1:3 rwm",
-    "c 1:5 rwm",
-    "c 1:7 rwm",
-    "c 1:8 rwm",
-    "c 1:9 rwm",
-    "c 5:0 rwm",
-    "c 5:2 rwm",
-    "c 136:* rwm",
-];
-
-/// The device rules, deny first, as text: allow or deny, and the words of a v1 cgroup.
-pub(crate) fn device_texts(spec: &ContainerSpec) -> Vec<(bool, String)> {
-    if spec.privileged {
-        return vec![(true, "a *:* rwm".to_owned())];
-    }
-    let mut rules = vec![(false, "a *:* rwm".to_owned())];
-    rules.extend(OPEN_DEVICES.iter().map(|text| (true, (*text).to_owned())));
-    rules.extend(spec.devices.iter().filter_map(device_text).map(|text| (true, text)));
-    rules.extend(spec.resources.device_rules.iter().map(|text| (true, text.clone())));
-    rules
-}
-
-fn device_text(device: &Device) -> Option<String> {
-    let (block, major, minor) = node(&device.host)?;
-    let kind = if block { 'b' } else { 'c' };
-    let permissions = if device.permissions.is_empty() { "rwm" } else { &device.permissions };
-    Some(format!("{kind} {major}:{minor} {permissions}"))
-}
-
-/// What a device node of the host is: block or character, major, minor.
-pub(crate) fn node(path: &Path) -> Option<(bool, u64, u64)> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    let found = std::fs::metadata(path).ok()?;
-    let block = found.file_type().is_block_device();
-    (block || found.file_type().is_char_device()).then(|| {
-        let number = found.rdev();
-        (block, u64::from(rustix::fs::major(number)), u64::from(rustix::fs::minor(number)))
-    })
-}
-
-fn device_rules(spec: &ContainerSpec) -> Result<Vec<oci::LinuxDeviceCgroup>, BundleError> {
-    device_texts(spec).into_iter().map(|(allow, text)| device_rule(allow, &text)).collect()
-}
-
-fn device_rule(allow: bool, text: &str) -> Result<oci::LinuxDeviceCgroup, BundleError> {
-    let wrong = || BundleError::DeviceRule(text.to_owned());
-    let mut words = text.split(' ');
-    let kind = match words.next() {
-        Some("a") => oci::LinuxDeviceType::A,
-        Some("b") => oci::LinuxDeviceType::B,
-        Some("c") => oci::LinuxDeviceType::C,
-        _ => return Err(wrong()),
-    };
-    let (major, minor) = words.next().and_then(|numbers| numbers.split_once(':')).ok_or_else(wrong)?;
-    let access = words
-        .next()
-        .filter(|access| access.chars().all(|letter| "rwm".contains(letter)))
-        .ok_or_else(wrong)?;
-    let mut builder = oci::LinuxDeviceCgroupBuilder::default().allow(allow).typ(kind).access(access);
-    if major != "*" {
-        builder = builder.major(major.parse::<i64>().map_err(|_| wrong())?);
-    }
-    if minor != "*" {
-        builder = builder.minor(minor.parse::<i64>().map_err(|_| wrong())?);
-    }
-    builder.build().map_err(invalid)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Rlimit, Rootfs, Writable};
+    use crate::spec::{Mount, MountSource, Rlimit, Rootfs, Writable};
 
     fn spec() -> ContainerSpec {
         ContainerSpec {

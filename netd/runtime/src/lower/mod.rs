@@ -1,44 +1,26 @@
 //! From a bundle to the plan that a shim carries out: options become flags, names become numbers, the filter becomes
 //! instructions. Pure but for device numbers, which only the machine knows.
 
+mod devices;
+mod hostdev;
+mod mount;
+
 use std::path::{Path, PathBuf};
 
 use nix::libc;
 use oci_spec::runtime as oci;
 
+use self::devices::{DeviceGuard, device_guard};
 use crate::bundle::{self, capability_names};
 use crate::capabilities;
 use crate::cgroup::Layout;
 use crate::client::{CreateRequest, Engine, ExecSpec};
 use crate::error::{BundleError, RuntimeError};
-use crate::hostdev;
 use crate::launch::{
-    CapabilityMasks, CgroupPlan, DeviceNode, DevicePlan, DeviceRule, EnginePlan, InitPlan, Launch, MountFrom,
-    MountPlan, ProcessPlan, RlimitPlan, RootPlan,
+    CapabilityMasks, CgroupPlan, DeviceRule, EnginePlan, InitPlan, Launch, ProcessPlan, RlimitPlan, RootPlan,
 };
 use crate::seccomp::Filters;
-use crate::spec::{ContainerSpec, MountSource, Process, Rootfs};
-
-/// The devices that every container has.
-const DEVICES: &[(&str, u64, u64)] = &[
-    ("/dev/null", 1, 3),
-    ("/dev/zero", 1, 5),
-    ("/dev/full", 1, 7),
-    ("/dev/random", 1, 8),
-    ("/dev/urandom", 1, 9),
-    ("/dev/tty", 5, 0),
-];
-
-/// What keeps a container from opening the machine's devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum DeviceGuard {
-    /// Every file system that it can write to has `nodev`: costs nothing, and holds as long as it can't mount.
-    MountFlags,
-    /// The devices cgroup.
-    Cgroup,
-    /// Nothing: it is privileged.
-    None,
-}
+use crate::spec::{ContainerSpec, Process, Rootfs};
 
 /// The plan for a container.
 pub(crate) fn launch(
@@ -86,24 +68,6 @@ fn cgroup_plan(request: &CreateRequest, parent: &str, layout: &Layout, guard: De
     CgroupPlan { layout: layout.clone(), path, external: false, resources: spec.resources.clone(), devices }
 }
 
-fn device_guard(spec: &ContainerSpec) -> DeviceGuard {
-    if spec.privileged {
-        return DeviceGuard::None;
-    }
-    let can_mount = spec.process.capabilities.iter().any(|name| name == "CAP_SYS_ADMIN");
-    let partly = spec.devices.iter().any(|device| !["", "rwm", "rw"].contains(&device.permissions.as_str()));
-    let shows_dev = |mount: &crate::spec::Mount| match &mount.source {
-        MountSource::Bind(source) => source.starts_with("/dev") || source == Path::new("/"),
-        MountSource::Tmpfs => false,
-    };
-    let by_rules = !spec.resources.device_rules.is_empty();
-    if can_mount || partly || by_rules || spec.mounts.iter().any(shows_dev) {
-        DeviceGuard::Cgroup
-    } else {
-        DeviceGuard::MountFlags
-    }
-}
-
 fn root_plan(spec: &ContainerSpec, guard: DeviceGuard) -> RootPlan {
     let (lower, hidden) = match &spec.rootfs {
         Rootfs::Host { hidden } => (PathBuf::from("/"), hidden.clone()),
@@ -137,8 +101,8 @@ fn init_plan(spec: &ContainerSpec, guard: DeviceGuard, filters: &Filters) -> Res
         join,
         hostname: bundle.hostname().clone(),
         domainname: bundle.domainname().clone(),
-        mounts: bundle.mounts().iter().flatten().map(|mount| mount_plan(mount, guard)).collect(),
-        devices: devices(spec, guard),
+        mounts: bundle.mounts().iter().flatten().map(|mount| mount::mount_plan(mount, guard)).collect(),
+        devices: devices::devices(spec, guard),
         sysctls: spec.sysctls.clone().into_iter().collect(),
         masked: paths(linux.and_then(|linux| linux.masked_paths().as_ref())),
         readonly: paths(linux.and_then(|linux| linux.readonly_paths().as_ref())),
@@ -175,121 +139,6 @@ fn clone_flag(kind: oci::LinuxNamespaceType) -> u64 {
         Type::Time => libc::CLONE_NEWTIME,
     };
     flag as u64
-}
-
-/// What an option of a mount means.
-enum Meaning {
-    Attr(u64),
-    Clear(u64),
-    Propagation(u64, bool),
-    Recursive,
-    /// Goes to the file system.
-    Data,
-    /// Says nothing that is not so anyway.
-    Nothing,
-}
-
-fn meaning(option: &str) -> Meaning {
-    use rustix::mount::MountAttrFlags as Flag;
-    let attr = |flag: Flag| Meaning::Attr(flag.bits().into());
-    match option {
-        "ro" | "rro" => attr(Flag::MOUNT_ATTR_RDONLY),
-        "nosuid" => attr(Flag::MOUNT_ATTR_NOSUID),
-        "nodev" => attr(Flag::MOUNT_ATTR_NODEV),
-        "noexec" => attr(Flag::MOUNT_ATTR_NOEXEC),
-        "noatime" => attr(Flag::MOUNT_ATTR_NOATIME),
-        "strictatime" => attr(Flag::MOUNT_ATTR_STRICTATIME),
-        "nodiratime" => attr(Flag::MOUNT_ATTR_NODIRATIME),
-        "rw" => Meaning::Clear(Flag::MOUNT_ATTR_RDONLY.bits().into()),
-        "suid" => Meaning::Clear(Flag::MOUNT_ATTR_NOSUID.bits().into()),
-        "dev" => Meaning::Clear(Flag::MOUNT_ATTR_NODEV.bits().into()),
-        "exec" => Meaning::Clear(Flag::MOUNT_ATTR_NOEXEC.bits().into()),
-        "private" => Meaning::Propagation(libc::MS_PRIVATE, false),
-        "rprivate" => Meaning::Propagation(libc::MS_PRIVATE, true),
-        "slave" => Meaning::Propagation(libc::MS_SLAVE, false),
-        "rslave" => Meaning::Propagation(libc::MS_SLAVE, true),
-        "shared" => Meaning::Propagation(libc::MS_SHARED, false),
-        "rshared" => Meaning::Propagation(libc::MS_SHARED, true),
-        "rbind" => Meaning::Recursive,
-        // a devpts of one's own is the only kind since 4.7
-        "bind" | "defaults" | "async" | "relatime" | "newinstance" | "z" | "Z" | "cached" | "delegated"
-        | "consistent" | "copy" | "nocopy" => Meaning::Nothing,
-        _ => Meaning::Data,
-    }
-}
-
-fn mount_plan(mount: &oci::Mount, guard: DeviceGuard) -> MountPlan {
-    let fstype = mount.typ().clone().unwrap_or_default();
-    let bind = fstype == "bind";
-    let mut attr = 0;
-    let mut propagation = if bind { libc::MS_PRIVATE } else { 0 };
-    let mut recursive = false;
-    let mut data = Vec::new();
-    for option in mount.options().iter().flatten() {
-        match meaning(option) {
-            Meaning::Attr(bits) => attr |= bits,
-            Meaning::Clear(bits) => attr &= !bits,
-            Meaning::Propagation(kind, all) => {
-                propagation = kind;
-                recursive |= all && bind;
-            }
-            Meaning::Recursive => recursive = true,
-            Meaning::Data => data.push(match option.split_once('=') {
-                Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-                None => (option.clone(), None),
-            }),
-            Meaning::Nothing => {}
-        }
-    }
-    // the terminals are devices, and nobody can make others there
-    if guard == DeviceGuard::MountFlags && fstype != "devpts" {
-        attr |= u64::from(rustix::mount::MountAttrFlags::MOUNT_ATTR_NODEV.bits());
-    }
-    let source = mount.source().clone().unwrap_or_default();
-    let source = match fstype.as_str() {
-        "bind" => MountFrom::Bind { source },
-        "cgroup" => MountFrom::Cgroup,
-        _ => MountFrom::New { fstype, source: source.display().to_string(), options: data },
-    };
-    MountPlan { target: mount.destination().clone(), source, attr, propagation, recursive }
-}
-
-fn devices(spec: &ContainerSpec, guard: DeviceGuard) -> Vec<DevicePlan> {
-    let mut plans: Vec<DevicePlan> = DEVICES
-        .iter()
-        .map(|(path, major, minor)| {
-            let made =
-                DeviceNode::Make { block: false, major: *major, minor: *minor, mode: 0o666, uid: 0, gid: 0 };
-            let path = PathBuf::from(path);
-            let node = if guard == DeviceGuard::MountFlags { DeviceNode::Bind(path.clone()) } else { made };
-            DevicePlan { path, node }
-        })
-        .collect();
-    if spec.privileged {
-        plans.extend(
-            hostdev::all()
-                .into_iter()
-                .filter(|found| !DEVICES.iter().any(|own| found.path == Path::new(own.0))),
-        );
-    }
-    for device in &spec.devices {
-        let made = bundle::node(&device.host).filter(|_| guard != DeviceGuard::MountFlags);
-        let node = match made {
-            Some((block, major, minor)) => made_like(&device.host, block, major, minor),
-            // a missing node is reported when it is bound
-            None => DeviceNode::Bind(device.host.clone()),
-        };
-        plans.retain(|plan| plan.path != device.container);
-        plans.push(DevicePlan { path: device.container.clone(), node });
-    }
-    plans
-}
-
-fn made_like(host: &Path, block: bool, major: u64, minor: u64) -> DeviceNode {
-    use std::os::unix::fs::MetadataExt;
-    let (mode, uid, gid) = std::fs::metadata(host)
-        .map_or((0o666, 0, 0), |found| (found.mode() & 0o777, found.uid(), found.gid()));
-    DeviceNode::Make { block, major, minor, mode, uid, gid }
 }
 
 fn process_plan(process: &Process, privileged: bool) -> Result<ProcessPlan, BundleError> {
