@@ -19,6 +19,7 @@ mod framing;
 #[doc(hidden)]
 pub mod fuzzing;
 mod metrics;
+mod query_log;
 pub mod resolv_conf;
 mod server;
 mod shared;
@@ -30,7 +31,8 @@ mod wire;
 
 pub use answer::{ForwardTo, LOCAL_TTL, Verdict, answer};
 pub use dial::{Dial, LocalDial};
-pub use metrics::Counts;
+pub use metrics::{Counts, Latency};
+pub use query_log::{Asked, Outcome};
 pub use server::{Limits, Server, ServerConfig};
 pub use shared::{CacheSize, Shared, SharedLimits};
 pub use snapshot::{Directory, RecordError, Snapshot, SnapshotEditor};

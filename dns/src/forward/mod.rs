@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hickory_proto::op::ResponseCode;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::exchange::UpstreamError;
 pub(crate) use self::question::{Judgement, Question, Transport};
@@ -54,7 +54,7 @@ impl Forwarder {
         loop {
             if let Some(place) = race.next() {
                 let server = *servers.get(place)?;
-                asked.push(async move { (place, exchange::ask(question, server, &self.dial).await) });
+                asked.push(async move { (place, self.timed(question, server).await) });
             }
             if race.is_over() {
                 return None;
@@ -77,6 +77,13 @@ impl Forwarder {
                 return decided;
             }
         }
+    }
+
+    async fn timed(&self, question: &Question, server: Upstream) -> Result<Vec<u8>, UpstreamError> {
+        let started = Instant::now();
+        let reply = exchange::ask(question, server, &self.dial).await?;
+        self.counters.upstream_latency.took(started.elapsed());
+        Ok(reply)
     }
 
     fn hear(

@@ -1,9 +1,11 @@
 //! One question, from its bytes to the bytes of the reply or to the upstreams. What UDP and TCP share.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::RecordType;
 use tokio::sync::watch;
 
 use super::alias::onward;
@@ -13,6 +15,7 @@ use super::outward::Forwarding;
 use crate::answer::{Verdict, answer, reply};
 use crate::forward::{Forwarder, Question, Transport};
 use crate::metrics::Counters;
+use crate::query_log::{Asked, Outcome, QueryLog};
 use crate::shared::{Held, Shared};
 use crate::snapshot::Directory;
 use crate::types::AskerId;
@@ -30,6 +33,7 @@ pub(super) struct Handler {
     pub(super) held: Held,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
+    pub(super) log: Arc<QueryLog>,
 }
 
 impl Handler {
@@ -39,7 +43,7 @@ impl Handler {
         match wire::read_query(bytes) {
             Ok(query) => self.decide(&query, bytes, transport, out),
             Err(Unreadable::Reply(complaint)) => {
-                self.counters.refused.one();
+                self.done(&complaint, Outcome::Refused, None);
                 self.write(&complaint, usize::from(u16::MAX), out);
                 None
             }
@@ -79,7 +83,7 @@ impl Handler {
                 return None;
             }
         };
-        self.count(&reply);
+        self.done(query, outcome(&reply), None);
         self.write(&reply, limit, out);
         None
     }
@@ -96,15 +100,44 @@ impl Handler {
         }
     }
 
-    fn count(&self, reply: &Message) {
+    /// Counts a question that is done with and tells who follows.
+    pub(super) fn done(&self, query: &Message, outcome: Outcome, since: Option<Instant>) {
         let counters = &self.counters;
-        match reply.metadata.response_code {
-            ResponseCode::NoError if reply.answers.is_empty() => counters.empty.one(),
-            ResponseCode::NoError => counters.answered.one(),
-            ResponseCode::ServFail => counters.failed.one(),
-            _ => counters.refused.one(),
+        match outcome {
+            Outcome::Answered => counters.answered.one(),
+            Outcome::Empty => counters.empty.one(),
+            Outcome::Cached => counters.cached.one(),
+            Outcome::Forwarded => counters.forwarded.one(),
+            Outcome::Stale => counters.stale.one(),
+            Outcome::Failed => counters.failed.one(),
+            Outcome::Refused => counters.refused.one(),
         }
+        self.log.tell(|| {
+            let (now, question) = (now(), query.queries.first());
+            let at = since.unwrap_or(now);
+            Asked {
+                at,
+                took: now.saturating_duration_since(at),
+                name: question.map(|question| question.name.to_string()).unwrap_or_default(),
+                kind: question.map_or(RecordType::ZERO, |question| question.query_type),
+                outcome,
+            }
+        });
     }
+}
+
+fn outcome(reply: &Message) -> Outcome {
+    match reply.metadata.response_code {
+        ResponseCode::NoError if reply.answers.is_empty() => Outcome::Empty,
+        ResponseCode::NoError => Outcome::Answered,
+        ResponseCode::ServFail => Outcome::Failed,
+        _ => Outcome::Refused,
+    }
+}
+
+/// The clock that waiting goes by too.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// The most that one UDP datagram over IPv4 carries.

@@ -13,7 +13,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
 use self::handle::Handler;
@@ -21,6 +21,7 @@ pub use self::limits::Limits;
 use crate::dial::Dial;
 use crate::forward::Forwarder;
 use crate::metrics::{Counters, Counts};
+use crate::query_log::{Asked, QueryLog};
 use crate::shared::{Held, Shared};
 use crate::snapshot::Directory;
 use crate::types::AskerId;
@@ -51,6 +52,8 @@ pub struct ServerConfig {
 #[derive(Debug)]
 pub struct Server {
     counters: Arc<Counters>,
+    log: Arc<QueryLog>,
+    shared: Shared,
     tasks: [AbortHandle; 2],
 }
 
@@ -64,7 +67,8 @@ impl Server {
         config.tcp.set_nonblocking(true)?;
         let udp = tokio::net::UdpSocket::from_std(config.udp)?;
         let tcp = tokio::net::TcpListener::from_std(config.tcp)?;
-        let counters = Arc::new(Counters::default());
+        let (counters, log) = <(Arc<Counters>, Arc<QueryLog>)>::default();
+        let shared = config.shared.clone();
         let handler = Arc::new(Handler {
             asker: config.asker,
             directory: config.directory,
@@ -81,18 +85,26 @@ impl Server {
             held: Held::default(),
             limits: config.limits,
             counters: counters.clone(),
+            log: log.clone(),
         });
         let tasks = [
             tokio::spawn(udp::serve(handler.clone(), Arc::new(udp))).abort_handle(),
             tokio::spawn(tcp::serve(handler, tcp)).abort_handle(),
         ];
-        Ok(Self { counters, tasks })
+        Ok(Self { counters, log, shared, tasks })
     }
 
     /// What it has done so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counters.read()
+    }
+
+    /// Tells every question from now on, until the receiver is dropped. The first to follow says how many are kept
+    /// for one that is slow; what is beyond is lost to it, and it learns how many those were.
+    #[must_use]
+    pub fn follow(&self, capacity: usize) -> broadcast::Receiver<Asked> {
+        self.log.follow(capacity)
     }
 }
 
@@ -101,5 +113,6 @@ impl Drop for Server {
         for task in &self.tasks {
             task.abort();
         }
+        self.shared.ended(self.counters.read());
     }
 }

@@ -7,10 +7,11 @@ use hickory_proto::op::{Message, ResponseCode};
 use tokio::time::timeout;
 
 use super::alias::join;
-use super::handle::Handler;
+use super::handle::{Handler, now};
 use crate::answer::{ForwardTo, reply};
 use crate::cache::{Age, AskFirst, Hit, Kept, Key};
 use crate::forward::{Question, Transport};
+use crate::query_log::Outcome;
 use crate::shared::{Boarding, Lane, Place, Reply};
 use crate::wire;
 
@@ -27,6 +28,7 @@ pub(super) struct Forwarding {
     key: Option<Key>,
     /// What to say if nobody answers.
     stale: Option<Arc<Kept>>,
+    since: Instant,
     _place: Place,
 }
 
@@ -40,13 +42,14 @@ impl Handler {
         to: ForwardTo,
         out: &mut Vec<u8>,
     ) -> Result<Option<Forwarding>, ResponseCode> {
-        let lane = self.lane(to);
+        let (lane, since) = (self.lane(to), now());
         let key = question.key(lane.number);
-        let hit = key.as_ref().and_then(|key| self.shared.find(key, now()));
+        let hit = key.as_ref().and_then(|key| self.shared.find(key, since));
         let stale = match hit {
             Some(Hit { kept, age, ask_first: AskFirst::No }) => {
-                self.serve(&kept, age, &question, out);
+                kept.write(age, &question, out);
                 self.fit(query, &question, behind, out);
+                self.done(query, served(age), Some(since));
                 return Ok(None);
             }
             hit => hit.map(|hit| hit.kept),
@@ -54,7 +57,7 @@ impl Handler {
         match self.shared.place(&self.held, self.limits.forwards) {
             Some(place) => {
                 let query = query.clone();
-                Ok(Some(Forwarding { query, question, behind, lane, key, stale, _place: place }))
+                Ok(Some(Forwarding { query, question, behind, lane, key, stale, since, _place: place }))
             }
             None => {
                 self.counters.overloaded.one();
@@ -65,26 +68,26 @@ impl Handler {
 
     /// Asks the upstreams and gives the reply.
     pub(super) async fn forward(&self, forwarding: Forwarding) -> Vec<u8> {
-        let Forwarding { query, question, behind, lane, key, stale, _place } = forwarding;
+        let Forwarding { query, question, behind, lane, key, stale, since, _place } = forwarding;
         let mut out = Vec::new();
         let said = match key {
             Some(key) => self.fly(&key, &question, &lane, stale.is_some()).await,
             None => self.forwarder.ask(&question, &lane.servers).await.map(Arc::from),
         };
-        match (said, stale) {
+        let outcome = match (said, stale) {
             (Some(said), _) => {
-                self.counters.forwarded.one();
                 out.extend_from_slice(&said);
                 question.claim(&mut out);
+                Outcome::Forwarded
             }
-            (None, Some(stale)) => self.serve(&stale, Age::Stale, &question, &mut out),
-            (None, None) => {
-                self.counters.failed.one();
-                self.write(&reply(&query, ResponseCode::ServFail), question.reply_size, &mut out);
-                return out;
+            (None, Some(stale)) => {
+                stale.write(Age::Stale, &question, &mut out);
+                Outcome::Stale
             }
-        }
+            (None, None) => Outcome::Failed,
+        };
         self.fit(&query, &question, behind, &mut out);
+        self.done(&query, outcome, Some(since));
         out
     }
 
@@ -107,18 +110,10 @@ impl Handler {
         })
     }
 
-    fn serve(&self, kept: &Kept, age: Age, question: &Question, out: &mut Vec<u8>) {
-        match age {
-            Age::Fresh(_) => self.counters.cached.one(),
-            Age::Stale => self.counters.stale.one(),
-        }
-        kept.write(age, question, out);
-    }
-
-    /// A reply that is more than the client takes gets TC, and comes back over TCP; one that is cut and came over
-    /// TCP is none.
+    /// A reply that is more than the client takes gets TC, and comes back over TCP. One that is cut and came over
+    /// TCP is none, and none is SERVFAIL.
     fn fit(&self, query: &Message, question: &Question, behind: Behind, out: &mut Vec<u8>) {
-        if let Some(ours) = behind {
+        if let Some(ours) = behind.filter(|_| !out.is_empty()) {
             *out = join(*ours, out).unwrap_or_default();
         }
         let short = if out.len() > question.reply_size {
@@ -135,6 +130,9 @@ impl Handler {
     }
 }
 
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
+fn served(age: Age) -> Outcome {
+    match age {
+        Age::Fresh(_) => Outcome::Cached,
+        Age::Stale => Outcome::Stale,
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Lane {
 pub(super) struct Lanes {
     /// With the asker where the list is its own.
     known: HashMap<(Vec<Upstream>, Option<AskerId>), Weak<Lane>>,
+    /// The one that containers shared last, for the next: often one starts after the other has ended.
+    last: Option<Arc<Lane>>,
     given: u64,
 }
 
@@ -25,9 +27,16 @@ impl Lanes {
     pub(super) fn get(&mut self, servers: Vec<Upstream>, asker: &AskerId) -> Arc<Lane> {
         let own = servers.iter().any(|server| server.from == DialFrom::Container);
         let key = (servers, own.then(|| asker.clone()));
-        if let Some(lane) = self.known.get(&key).and_then(Weak::upgrade) {
-            return lane;
+        let known = self.known.get(&key).and_then(Weak::upgrade);
+        let lane = known.unwrap_or_else(|| self.add(key));
+        // One without servers has nothing to remember.
+        if !own && !lane.servers.is_empty() {
+            self.last = Some(lane.clone());
         }
+        lane
+    }
+
+    fn add(&mut self, key: (Vec<Upstream>, Option<AskerId>)) -> Arc<Lane> {
         self.known.retain(|_, lane| lane.strong_count() > 0);
         self.given += 1;
         let lane = Arc::new(Lane { number: self.given, servers: key.0.as_slice().into() });
@@ -51,14 +60,16 @@ mod tests {
         assert_eq!(lanes.get(host(), &b).number, first.number);
         let mut reversed = host();
         reversed.reverse();
-        let others = [lanes.get(reversed, &a), lanes.get(mixed(), &a), lanes.get(mixed(), &b)];
+        let others = [lanes.get(reversed.clone(), &a), lanes.get(mixed(), &a), lanes.get(mixed(), &b)];
         let mut numbers: Vec<_> = others.iter().map(|lane| lane.number).chain([first.number]).collect();
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), 4);
         assert_eq!(lanes.get(mixed(), &a).number, others[1].number);
         drop((first, others));
+        lanes.get(vec![], &a);
+        assert!(numbers.contains(&lanes.get(reversed, &b).number), "the last waits for the next container");
         assert!(!numbers.contains(&lanes.get(host(), &a).number), "a number is never given again");
-        assert_eq!(lanes.known.len(), 1, "nothing is left of those that nobody has");
+        assert_eq!(lanes.known.len(), 2, "nothing is left of those that nobody has");
     }
 }

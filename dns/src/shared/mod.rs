@@ -22,6 +22,7 @@ use self::lane::Lanes;
 use self::places::Places;
 pub(crate) use self::places::{Held, Place};
 use crate::cache::{Cache, Hit, Kept, Key};
+use crate::metrics::Counts;
 use crate::types::AskerId;
 use crate::upstream::Upstream;
 
@@ -57,6 +58,7 @@ struct Inner {
     spread: RandomState,
     lanes: Mutex<Lanes>,
     places: Arc<Places>,
+    ended: Mutex<Counts>,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl Shared {
             spread: RandomState::new(),
             lanes: Mutex::default(),
             places: Places::new(limits.forwards),
+            ended: Mutex::default(),
         }))
     }
 
@@ -97,6 +100,16 @@ impl Shared {
             entries: sum.entries + shard.cache.len(),
             bytes: sum.bytes + shard.cache.bytes(),
         })
+    }
+
+    /// What servers had done that are no more. Together with what those do that run, this never falls.
+    #[must_use]
+    pub fn ended_counts(&self) -> Counts {
+        *lock(&self.0.ended)
+    }
+
+    pub(crate) fn ended(&self, counts: Counts) {
+        *lock(&self.0.ended) += counts;
     }
 
     pub(crate) fn lane(&self, servers: Vec<Upstream>, asker: &AskerId) -> Arc<Lane> {
