@@ -145,12 +145,13 @@ impl Engine {
         }))
     }
 
-    /// The daemon ends: containers are stopped, or left to themselves under `live-restore`.
-    pub async fn shutdown(&self) {
-        if self.config.live_restore {
+    /// The daemon ends: containers are stopped, or left to themselves under `live-restore`. `now` is what the daemon
+    /// has been told meanwhile.
+    pub async fn shutdown(&self, now: &Config) {
+        if now.live_restore {
             return;
         }
-        self.containers.close(self.config.shutdown_timeout).await;
+        self.containers.close(now.shutdown_timeout).await;
         let (running, paused, _) = self.containers.counts();
         if running + paused > 0 {
             return;

@@ -186,6 +186,20 @@ pub struct OciRuntime {
     pub args: Vec<String>,
 }
 
+impl Config {
+    /// This configuration with what may change while the daemon runs taken from `other`.
+    #[must_use]
+    pub fn reloaded(&self, other: &Self) -> Self {
+        Self {
+            log_level: other.log_level,
+            live_restore: other.live_restore,
+            shutdown_timeout: other.shutdown_timeout,
+            labels: other.labels.clone(),
+            ..self.clone()
+        }
+    }
+}
+
 /// The daemon can't be configured.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

@@ -8,6 +8,7 @@ mod sockets;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -131,17 +132,20 @@ async fn serve(
         shim,
     })
     .await?;
-    let router = http::router(Arc::new(http::Api { engine: engine.clone(), facts }));
+    let config = Arc::new(ArcSwap::new(config));
+    let api = http::Api { engine: engine.clone(), facts, config: config.clone() };
+    let router = http::router(Arc::new(api));
     let server = http::Server::start(sockets.sockets, &router, CancellationToken::new())
         .map_err(DaemonError::system("serve the API"))?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), hosts = ?config.hosts, "daemon has started");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), hosts = ?config.load().hosts, "daemon has started");
     notify.ready();
 
-    signals.stopped(|| reload(flags, log, &notify)).await;
+    signals.stopped(|| reload(flags, &config, log, &notify)).await;
     tracing::info!("daemon is stopping");
     notify.stopping();
+    let now = config.load_full();
     tokio::select! {
-        () = engine.shutdown() => {}
+        () = engine.shutdown(&now) => {}
         () = signals.stopped(|| {}) => tracing::warn!("told to stop a second time: not waiting for containers"),
     }
     server.finish(LAST_REQUESTS).await;
@@ -167,11 +171,12 @@ fn shim(config: &Config) -> Result<PathBuf, DaemonError> {
 }
 
 /// SIGHUP: what can be changed while the daemon runs is read again. A file that makes no sense changes nothing.
-fn reload(flags: &Flags, log: &LogControl, notify: &Notify) {
+fn reload(flags: &Flags, current: &ArcSwap<Config>, log: &LogControl, notify: &Notify) {
     notify.reloading();
     match config::load(flags) {
         Ok(config) => {
             log.set(config.log_level);
+            current.store(Arc::new(current.load().reloaded(&config)));
             tracing::info!("configuration reloaded");
         }
         Err(error) => tracing::error!(error = crate::error::chain(&error), "configuration not reloaded"),

@@ -18,6 +18,7 @@ use super::{
     body::{JsonBody, Query, number, switch},
     shape,
     status::{Answer, Failure},
+    version::Version,
 };
 use crate::{
     container::{CreateAsk, Done, ListAsk, RemoveAsk, StopAsk},
@@ -96,12 +97,28 @@ struct CreateBody {
 
 async fn create(
     State(api): State<Arc<Api>>,
+    version: Version,
     Query(asked): Query<Created>,
     JsonBody(CreateBody { mac_address, body }): JsonBody<CreateBody>,
 ) -> Answer<(StatusCode, Json<models::ContainerCreateResponse>)> {
+    if !version.knows(44) {
+        one_network(&body)?;
+    }
     let mac_address = mac_address.filter(|mac| !mac.is_empty());
     let ask = CreateAsk { name: asked.name, platform: asked.platform, body, mac_address };
     Ok((StatusCode::CREATED, Json(api.engine.containers.create(ask).await?)))
+}
+
+/// Before API 1.44 a container was created in one network and connected to others afterwards.
+fn one_network(body: &models::ContainerCreateBody) -> Answer<()> {
+    let endpoints = body.networking_config.as_ref().and_then(|config| config.endpoints_config.as_ref());
+    let mut names: Vec<&str> = endpoints.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    if names.len() < 2 {
+        return Ok(());
+    }
+    names.sort_unstable();
+    let message = format!("Container cannot be connected to network endpoints: {}", names.join(", "));
+    Err(Failure::new(Kind::InvalidParameter, message))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -113,10 +130,12 @@ struct Inspected {
 
 async fn inspect(
     State(api): State<Arc<Api>>,
+    version: Version,
     Path(reference): Path<String>,
     Query(asked): Query<Inspected>,
 ) -> Answer<Json<Value>> {
-    Ok(Json(shape::container_detail(api.engine.containers.inspect(&reference, asked.size).await?)))
+    let detail = api.engine.containers.inspect(&reference, asked.size).await?;
+    Ok(Json(shape::container_detail(detail, version)))
 }
 
 async fn start(

@@ -20,6 +20,7 @@ mod volumes;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -31,7 +32,7 @@ use axum::{
 pub(crate) use server::Server;
 use status::Failure;
 
-use crate::{engine::Engine, system::Facts};
+use crate::{config::Config, engine::Engine, system::Facts};
 
 /// What the handlers work on.
 pub(crate) struct Api {
@@ -39,6 +40,8 @@ pub(crate) struct Api {
     pub(crate) engine: Arc<Engine>,
     /// What does not change.
     pub(crate) facts: Facts,
+    /// What the daemon is told, and told again by SIGHUP.
+    pub(crate) config: Arc<ArcSwap<Config>>,
 }
 
 /// All routes, behind what is common to them.

@@ -134,7 +134,7 @@ fn a_socket_is_private_goes_with_a_clean_end_and_is_replaced_after_a_crash() {
 }
 
 #[test]
-fn the_log_level_changes_while_it_runs() {
+fn some_settings_change_while_it_runs() {
     let config = "/run/lab/netd.json";
     let mut daemon = Daemon::start(&[]);
     daemon.signal(Signal::SIGTERM);
@@ -143,12 +143,18 @@ fn the_log_level_changes_while_it_runs() {
     daemon.again(&["--config-file", config]);
     daemon.get("/nope");
     assert!(!daemon.log().contains("no such page"));
-    file(&daemon.host, config, r#"{"log-level":"debug"}"#);
+    let info = || daemon.get("/info").json();
+    assert_eq!((&info()["LiveRestoreEnabled"], &info()["Labels"]), (&false.into(), &serde_json::json!([])));
+    let before = info()["DefaultAddressPools"].clone();
+    let changed = r#"{"log-level":"debug","live-restore":true,"labels":["a=b"],"default-address-pools":[{"base":"10.9.0.0/16","size":24}]}"#;
+    file(&daemon.host, config, changed);
     daemon.signal(Signal::SIGHUP);
     eventually("more is logged", || {
         daemon.get("/nope");
         if daemon.log().contains("no such page") { Ok(()) } else { Err(daemon.log()) }
     });
+    assert_eq!((&info()["LiveRestoreEnabled"], &info()["Labels"][0]), (&true.into(), &"a=b".into()));
+    assert_eq!(info()["DefaultAddressPools"], before, "pools don't change under networks");
     file(&daemon.host, config, "{");
     daemon.signal(Signal::SIGHUP);
     eventually("the mistake is told", || {
