@@ -11,11 +11,13 @@ use std::{
 
 use libnet::{
     host::{Host, HostConfig},
+    ports::{HostPort, PortRequest},
     store::{RedbStore, Store},
-    types::{ContainerId, EndpointId},
+    types::{ContainerId, EndpointId, Port, Proto},
 };
 use netd::{
     config::{DefaultBridge, DnsDefaults, NetworkDefaults},
+    error::chain,
     events::Events,
     names::DnsSettings,
     network::{
@@ -61,20 +63,14 @@ impl Daemon {
         (container, self.networks.open_sandbox(ask).await.unwrap())
     }
 
-    async fn connect(
-        &self,
-        container: ContainerId,
-        network: &str,
-        name: &str,
-        aliases: &[&str],
-    ) -> EndpointView {
+    fn ask(&self, network: &str, name: &str) -> EndpointAsk {
         let mut endpoint = [0; 32];
         rand::fill(&mut endpoint);
-        let ask = EndpointAsk {
+        EndpointAsk {
             network: self.networks.resolve(network).unwrap().id,
             endpoint: EndpointId::from_bytes(endpoint),
             name: name.to_owned(),
-            aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
+            aliases: Vec::new(),
             links: Vec::new(),
             v4: None,
             v6: None,
@@ -83,7 +79,18 @@ impl Daemon {
             gw_priority: 0,
             driver_opts: [].into(),
             durability: Durability::Durable,
-        };
+        }
+    }
+
+    async fn connect(
+        &self,
+        container: ContainerId,
+        network: &str,
+        name: &str,
+        aliases: &[&str],
+    ) -> EndpointView {
+        let aliases = aliases.iter().map(|&alias| alias.to_owned()).collect();
+        let ask = EndpointAsk { aliases, ..self.ask(network, name) };
         self.networks.connect(container, ask).await.unwrap()
     }
 }
@@ -132,6 +139,11 @@ fn on_a_host(story: impl AsyncFnOnce(&tests::Host, &Path) + Send) {
 fn inside(host: &tests::Host, container: ContainerId, line: &str) -> tests::Output {
     let name = format!("pontoon-{}", container.short(12));
     host.exec(["ip", "netns", "exec", &name, "bash", "-c", line])
+}
+
+fn port_8080() -> PortRequest {
+    let [host, container] = [8080, 80].map(|port| Port::new(port).unwrap());
+    PortRequest { host_ip: None, host: HostPort::Exactly(host), container, proto: Proto::Tcp }
 }
 
 fn dig(host: &tests::Host, container: ContainerId, question: &str) -> Vec<String> {
@@ -212,13 +224,41 @@ fn the_gateway_moves_when_a_network_comes_or_goes() {
 }
 
 #[test]
+fn ipv6_and_no_way_out() {
+    on_a_host(async |host, root| {
+        let daemon = Daemon::start(root).await;
+        let ask = models::NetworkCreateRequest {
+            name: "inside".to_owned(),
+            internal: Some(true),
+            enable_ipv6: Some(true),
+            ..Default::default()
+        };
+        daemon.networks.create(ask).await.unwrap();
+        let ((c1, _s1), (c2, _s2)) = (daemon.container(1).await, daemon.container(2).await);
+        let first = daemon.connect(c1, "inside", "c1", &[]).await;
+        let second = daemon.connect(c2, "inside", "c2", &[]).await;
+        assert_eq!((first.gateway_v4, first.gateway_v6), (None, None));
+        let v6 = second.v6.unwrap().ip().to_string();
+        assert_eq!(v6, "fd07:707:707::3");
+        tokio::task::block_in_place(|| {
+            inside(host, c1, &format!("ping -6 -c1 -W2 {v6}")).ok();
+            assert_eq!(dig(host, c1, "c2 AAAA"), [v6]);
+            assert_eq!(inside(host, c1, "ip route show default; ip -6 route show default").ok(), "");
+            inside(host, c1, "dig @127.0.0.11 +tries=1 +time=3 example.org").ok().find("SERVFAIL").unwrap();
+        });
+    });
+}
+
+#[test]
 fn a_new_daemon_takes_over_and_clears_away() {
     on_a_host(async |host, root| {
         let daemon = Daemon::start(root).await;
         daemon.network("web", "192.168.0.0/24").await;
         let ((c1, s1), (c2, s2), (dead, _)) =
             (daemon.container(1).await, daemon.container(2).await, daemon.container(3).await);
-        let before = daemon.connect(c1, "web", "c1", &[]).await;
+        let published = EndpointAsk { ports: vec![port_8080()], ..daemon.ask("web", "c1") };
+        let before = daemon.networks.connect(c1, published).await.unwrap();
+        assert_eq!(before.ports[0].host_port.get(), 8080);
         daemon.connect(c2, "web", "c2", &[]).await;
         daemon.connect(dead, "web", "dead", &[]).await;
         // Killed: nothing is closed, and the shims keep the sockets.
@@ -233,6 +273,14 @@ fn a_new_daemon_takes_over_and_clears_away() {
         daemon.networks.adopt(c2, s2.0, s2.1).await.unwrap();
         daemon.networks.settle().await.unwrap();
         assert_eq!(daemon.networks.endpoints(c1), [before]);
+        let (late, _sandbox) = daemon.container(4).await;
+        let taken = EndpointAsk { ports: vec![port_8080()], ..daemon.ask("web", "late") };
+        let endpoint = taken.endpoint;
+        let refused = chain(&daemon.networks.connect(late, taken).await.unwrap_err());
+        let text = format!(
+            "failed to set up container networking: driver failed programming external connectivity on endpoint late ({endpoint}): Bind for 0.0.0.0:8080 failed: port is already allocated"
+        );
+        assert_eq!(refused, text);
         tokio::task::block_in_place(|| {
             inside(host, c1, "ping -c1 -W2 192.168.0.3").ok();
             assert_eq!(dig(host, c1, "c2"), ["192.168.0.3"]);

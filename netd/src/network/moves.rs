@@ -14,8 +14,9 @@ use super::{
 use crate::error::chain;
 
 impl Inner {
+    /// Moves all of it, or nothing.
     pub(super) fn move_gateway(&self, change: &GatewayMove) -> Result<(), NetworkError> {
-        self.try_move_gateway(change).inspect_err(|_| {
+        let moved = self.try_move_gateway(change).inspect_err(|_| {
             if let Err(error) = self.move_gateway_back(change) {
                 tracing::error!(
                     sandbox.name = change.sandbox,
@@ -23,7 +24,12 @@ impl Inner {
                     "container is left without a gateway"
                 );
             }
-        })
+        });
+        // Published ports are part of what others find.
+        for record in change.from.iter().chain(&change.to) {
+            self.publish_names(record.container, record.network)?;
+        }
+        moved
     }
 
     fn try_move_gateway(&self, change: &GatewayMove) -> Result<(), NetworkError> {
