@@ -231,3 +231,37 @@ async fn the_shims_file_is_out_of_reach() {
     assert!(written.is_err(), "not even the host's root writes to it");
     common::remove(&shim).await;
 }
+
+#[tokio::test]
+async fn the_hosts_namespaces_are_the_hosts() {
+    let place = Place::new();
+    let script =
+        "for n in pid ipc uts net cgroup mnt; do readlink /proc/self/ns/$n; done; ls -d /proc/$1; hostname";
+    let own = std::process::id().to_string();
+    let mut request = place.request(&["sh", "-c", script, "sh", &own]);
+    let spec = &mut request.spec;
+    (spec.pid, spec.ipc, spec.uts, spec.cgroupns) =
+        (Namespace::Host, Namespace::Host, Namespace::Host, Namespace::Host);
+    let (exit, out, err) = place.run(request).await.unwrap();
+    assert_eq!(exit.code, 0, "{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    for (kind, line) in ["pid", "ipc", "uts", "net", "cgroup"].iter().zip(&lines) {
+        let host = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        assert_eq!(*line, host.display().to_string(), "{kind}");
+    }
+    assert_ne!(lines[5], fs::read_link("/proc/self/ns/mnt").unwrap().display().to_string());
+    assert_eq!(lines[6], format!("/proc/{own}"));
+    assert_eq!(lines[7], fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim());
+    place.assert_clean();
+}
+
+#[tokio::test]
+async fn a_process_left_behind_in_the_hosts_pid_namespace_ends_with_the_container() {
+    let place = Place::new();
+    let mut request = place.request(&["sh", "-c", "setsid sleep 1000 > /dev/null 2>&1 & echo $!"]);
+    request.spec.pid = Namespace::Host;
+    let (_, out, _) = place.run(request).await.unwrap();
+    let process = std::path::PathBuf::from("/proc").join(out.trim()).join("root/etc");
+    common::eventually(|| !process.exists(), || "it lives on".to_owned());
+    place.assert_clean();
+}

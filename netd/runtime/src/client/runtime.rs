@@ -103,7 +103,10 @@ impl Runtime {
             return Ok(Adopted::Running(Shim::follow(dir.to_owned(), report, Arc::clone(&self.parts), link)));
         }
         let exit = read_exit(dir);
-        self.sweep(dir);
+        let (runtime, leftover) = (self.clone(), dir.to_owned());
+        let swept = tokio::task::spawn_blocking(move || runtime.sweep(&leftover)).await;
+        swept
+            .map_err(|error| RuntimeError::Refused(format!("cannot clean up {}: {error}", dir.display())))?;
         Ok(exit.map_or(Adopted::Gone, Adopted::Exited))
     }
 
