@@ -32,7 +32,7 @@ pub(crate) fn environment(
 ) -> Result<Vec<String>, Invalid> {
     let mut all = Vec::new();
     for (path, content) in files {
-        for (number, line) in lines(content) {
+        for line in lines(content) {
             let name = line.split_once('=').map_or(line, |(name, _)| name);
             if name.contains(char::is_whitespace) {
                 return Err(Invalid(format!(
@@ -42,7 +42,6 @@ pub(crate) fn environment(
             if name.is_empty() {
                 return Err(Invalid(format!("invalid env file ({path}): no variable name on line '{line}'")));
             }
-            let _ = number;
             all.extend(variable(line, own));
         }
     }
@@ -57,7 +56,7 @@ pub(crate) fn labels(
 ) -> Result<HashMap<String, String>, Invalid> {
     let mut all = Vec::new();
     for (path, content) in files {
-        for (_, line) in lines(content) {
+        for line in lines(content) {
             super::values::label(line).map_err(|e| Invalid(format!("invalid label file ({path}): {e}")))?;
             all.push(line.to_owned());
         }
@@ -73,11 +72,10 @@ fn variable(text: &str, own: &BTreeMap<String, String>) -> Option<String> {
     own.get(text).map(|value| format!("{text}={value}"))
 }
 
-/// The lines that say something, with their numbers from 1: neither empty nor a comment.
-fn lines(content: &str) -> impl Iterator<Item = (usize, &str)> {
+/// The lines that say something: neither empty nor a comment.
+fn lines(content: &str) -> impl Iterator<Item = &str> {
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
-    let numbered = content.lines().enumerate().map(|(i, line)| (i + 1, line.trim_start()));
-    numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+    content.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 #[cfg(test)]

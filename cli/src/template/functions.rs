@@ -39,7 +39,7 @@ pub(super) fn call(name: &str, values: &[Value]) -> Result<Value, String> {
         "println" => Ok(Value::String(values.iter().map(nested).collect::<Vec<_>>().join(" ") + "\n")),
         "printf" => match values.split_first() {
             Some((Value::String(format), rest)) => Ok(Value::String(printf(format, rest))),
-            Some((other, _)) => Err(wrong_type("printf", "string", other)),
+            Some((other, _)) => Err(wrong_type("string", other)),
             None => Err(count("printf", "at least 1", 0)),
         },
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" => compare(name, values),
@@ -49,9 +49,9 @@ pub(super) fn call(name: &str, values: &[Value]) -> Result<Value, String> {
             Ok(Value::String(print(values).replace('\\', "\\\\").replace('\'', "\\'").replace('"', "\\\"")))
         }
         "urlquery" => Ok(Value::String(crate::client::query_escape(&print(values)))),
-        "lower" => string(name, one(name, values)?).map(|s| Value::String(s.to_lowercase())),
-        "upper" => string(name, one(name, values)?).map(|s| Value::String(s.to_uppercase())),
-        "title" => string(name, one(name, values)?).map(|s| Value::String(title(s))),
+        "lower" => string(one(name, values)?).map(|s| Value::String(s.to_lowercase())),
+        "upper" => string(one(name, values)?).map(|s| Value::String(s.to_uppercase())),
+        "title" => string(one(name, values)?).map(|s| Value::String(title(s))),
         "split" => split(values),
         "join" => join(values),
         "pad" => pad(values),
@@ -78,13 +78,12 @@ fn count(name: &str, want: &str, got: usize) -> String {
     format!("wrong number of args for {name}: want {want} got {got}")
 }
 
-fn wrong_type(name: &str, want: &str, value: &Value) -> String {
-    let _ = name;
+fn wrong_type(want: &str, value: &Value) -> String {
     format!("wrong type for value; expected {want}; got {}", go_type(value))
 }
 
-fn string<'v>(name: &str, value: &'v Value) -> Result<&'v str, String> {
-    value.as_str().ok_or_else(|| wrong_type(name, "string", value))
+fn string(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| wrong_type("string", value))
 }
 
 fn length(value: &Value) -> Result<Value, String> {
@@ -215,7 +214,7 @@ fn order(a: &Value, b: &Value) -> Option<Ordering> {
 
 fn split(values: &[Value]) -> Result<Value, String> {
     let (text, separator) = two("split", values)?;
-    let (text, separator) = (string("split", text)?, string("split", separator)?);
+    let (text, separator) = (string(text)?, string(separator)?);
     if separator.is_empty() {
         return Ok(text.chars().map(|c| Value::String(c.to_string())).collect());
     }
@@ -224,11 +223,11 @@ fn split(values: &[Value]) -> Result<Value, String> {
 
 fn join(values: &[Value]) -> Result<Value, String> {
     let (items, separator) = two("join", values)?;
-    let separator = string("join", separator)?;
+    let separator = string(separator)?;
     let items = match items {
         Value::Array(items) => items.as_slice(),
         Value::Null => &[],
-        other => return Err(wrong_type("join", "[]string", other)),
+        other => return Err(wrong_type("[]string", other)),
     };
     let items: Vec<String> = items.iter().map(show::text).collect();
     Ok(Value::String(items.join(separator)))
@@ -237,7 +236,7 @@ fn join(values: &[Value]) -> Result<Value, String> {
 /// Blanks before and behind, unless there is nothing to pad.
 fn pad(values: &[Value]) -> Result<Value, String> {
     let [text, before, behind] = values else { return Err(count("pad", "3", values.len())) };
-    let text = string("pad", text)?;
+    let text = string(text)?;
     if text.is_empty() {
         return Ok(Value::String(String::new()));
     }
@@ -247,7 +246,7 @@ fn pad(values: &[Value]) -> Result<Value, String> {
 
 fn truncate(values: &[Value]) -> Result<Value, String> {
     let (text, most) = two("truncate", values)?;
-    let text = string("truncate", text)?;
+    let text = string(text)?;
     let most = most.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
     Ok(Value::String(text.chars().take(most).collect()))
 }

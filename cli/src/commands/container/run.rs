@@ -1,12 +1,13 @@
-//! `pontoon run`: create, attach, wait, start, in this order, so that no output and no end is missed.
+//! `pontoon run`: create; attach and wait, side by side; then start, so that no output and no end is missed.
 
 use std::time::Duration;
 
 use bollard::models::ContainerCreateBody;
+use futures_util::future::try_join;
 
 use super::joined::{Join, check_terminal, end_with, exit_code, wait};
 use crate::args::Run;
-use crate::client::{Body, Client, JsonLines, query_escape};
+use crate::client::{Body, Client, JsonLines, Stream, query_escape};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
@@ -39,10 +40,8 @@ async fn run_it(args: &Run, context: &Context<'_>) -> Result<(), CliError> {
         return output::line(&id);
     }
     join.id = id;
-    let attached = join.stdin || join.stdout || join.stderr;
-    let stream = if attached { Some(join.attach(&client).await?) } else { None };
     let condition = if auto_remove { "removed" } else { "next-exit" };
-    let end = wait(&client, &join.id, condition).await?;
+    let (stream, end) = try_join(streams(&join, &client), wait(&client, &join.id, condition)).await?;
     match stream {
         None => {
             output::line(&join.id)?;
@@ -58,6 +57,11 @@ async fn run_it(args: &Run, context: &Context<'_>) -> Result<(), CliError> {
             }
         }
     }
+}
+
+/// The streams that somebody wants.
+async fn streams(join: &Join, client: &Client) -> Result<Option<Stream>, CliError> {
+    if join.stdin || join.stdout || join.stderr { join.attach(client).await.map(Some) } else { Ok(None) }
 }
 
 fn join_of(body: &ContainerCreateBody, args: &Run) -> Join {
