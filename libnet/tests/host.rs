@@ -6,7 +6,8 @@ mod support;
 
 use libnet::{
     host::{DefaultRoute, EndpointSpec, HostError},
-    types::Mtu,
+    ports::{HostPort, PortRequest},
+    types::{Mtu, Port, Proto},
 };
 use support::{endpoint, here, network, open, within};
 use tests::{Lab, eventually};
@@ -185,5 +186,59 @@ fn an_address_that_moves_is_announced() {
         eventually("the neighbour knows", || ping("10.9.0.2").and(ping("fd09::2")));
         let known = machine.exec(["ip", "-n", names[2], "neighbour", "show", "10.9.0.2"]).ok();
         assert!(known.contains("02:42:00:00:00:99"), "{known}");
+    });
+}
+
+#[test]
+fn the_kernel_says_why_in_its_own_words() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "");
+        host.create_network(&net).unwrap();
+        let sandbox = host.open_sandbox("pontoon-000000000001").unwrap();
+        let astray = DefaultRoute::Via { v4: Some("10.9.0.255".parse().unwrap()), v6: None };
+        let error =
+            host.attach(&sandbox, &EndpointSpec { default_route: astray, ..endpoint(&net, 2, "eth0") });
+        let HostError::Step { doing, source } = error.unwrap_err() else { panic!("a step failed") };
+        let text = format!("{doing}: {source}");
+        assert_eq!(
+            text,
+            "configure eth0 in the sandbox: Nexthop has invalid gateway (Invalid argument (os error 22))"
+        );
+    });
+}
+
+#[test]
+fn a_port_is_published_once_and_moves_with_its_endpoint() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "");
+        host.create_network(&net).unwrap();
+        let names = ["pontoon-000000000001", "pontoon-000000000002"];
+        let [one, two] = names.map(|name| host.open_sandbox(name).unwrap());
+        let port = |number| Port::new(number).unwrap();
+        let publish = PortRequest {
+            host_ip: None,
+            host: HostPort::Exactly(port(8_080)),
+            container: port(80),
+            proto: Proto::Tcp,
+        };
+        let first = EndpointSpec { ports: vec![publish], ..endpoint(&net, 2, "eth0") };
+        let second = EndpointSpec { ports: vec![publish], ..endpoint(&net, 3, "eth0") };
+        let taken = "Bind for 0.0.0.0:8080 failed: port is already allocated";
+        assert_eq!(host.attach(&one, &first).unwrap().ports[0].host_port, port(8_080));
+        assert_eq!(host.attach(&two, &second).unwrap_err().to_string(), taken);
+        host.attach(&two, &EndpointSpec { ports: Vec::new(), ..second.clone() }).unwrap();
+        assert_eq!(host.publish(second.id, &[publish]).unwrap_err().to_string(), taken);
+        host.unpublish(first.id).unwrap();
+        host.publish(second.id, &[publish]).unwrap();
+        let rules = machine.exec(["nft", "list", "ruleset"]).ok();
+        assert!(rules.contains("10.9.0.3 . 80") && !rules.contains("10.9.0.2 . 80"), "{rules}");
+        host.detach(&two, second.id).unwrap();
+        host.publish(first.id, &[publish]).unwrap();
     });
 }

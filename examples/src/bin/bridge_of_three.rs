@@ -68,7 +68,7 @@ fn endpoint(network: &BridgeNetwork, number: u8) -> anyhow::Result<EndpointSpec>
         v4: Some(format!("10.9.0.{number}/24").parse()?),
         v6: None,
         mtu: network.mtu,
-        default_route: DefaultRoute::Via { v4: network.v4.map(|gateway| gateway.ip()), v6: None },
+        default_route: DefaultRoute::Via { v4: network.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
         ports: Vec::new(),
     })
 }

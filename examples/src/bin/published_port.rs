@@ -83,7 +83,7 @@ fn endpoint(network: &BridgeNetwork) -> anyhow::Result<EndpointSpec> {
         v4: Some("10.9.0.2/24".parse()?),
         v6: None,
         mtu: network.mtu,
-        default_route: DefaultRoute::Via { v4: network.v4.map(|gateway| gateway.ip()), v6: None },
+        default_route: DefaultRoute::Via { v4: network.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
         ports: vec![publish],
     })
 }

@@ -5,6 +5,8 @@ mod endpoint;
 pub(crate) mod names;
 mod network;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use compare::{Difference, InUse, compare};
 pub(crate) use endpoint::{Circumstances, attach, detach, flags};

@@ -71,10 +71,11 @@ impl Apply for Effects<'_> {
             }
             Step::ExpelNetwork(id) => done(self.host.change_firewall(Change::RemoveNetwork(*id))),
             Step::ReservePorts(requests) => {
-                self.ports = Some(self.host.ports.reserve(requests)?);
+                self.ports = Some(self.host.freed.reserve(&self.host.ports, requests)?);
                 Ok(Some(Step::ReleasePorts))
             }
             Step::ReleasePorts => {
+                self.host.freed.note(self.ports.iter().flat_map(Reservation::ports));
                 self.ports = None;
                 Ok(None)
             }

@@ -9,7 +9,7 @@ use crate::{
     firewall::{Change, FirewallEndpoint},
     netns::NetNs,
     plan,
-    ports::{PortRequest, PublishedPort},
+    ports::{PortRequest, PublishedPort, Reservation},
     types::EndpointId,
 };
 
@@ -65,7 +65,7 @@ impl Host {
     /// If the endpoint is not attached, or a port can't be had; none of `ports` is published then.
     pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
         let mut who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
-        let held = self.inner.ports.reserve(ports)?;
+        let held = self.inner.freed.reserve(&self.inner.ports, ports)?;
         let new = held.ports().to_vec();
         who.ports.extend(&new);
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
@@ -83,6 +83,7 @@ impl Host {
         let addresses: Vec<_> = who.addresses().collect();
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
         let held = self.inner.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
+        self.inner.freed.note(held.iter().flat_map(Reservation::ports));
         self.inner
             .janitor
             .forget_ports(held.iter().flat_map(|held| held.ports().iter().copied()), &addresses);
@@ -103,8 +104,8 @@ impl Inner {
     ) -> Result<AttachedEndpoint, HostError> {
         let host_link = host_link(&ep.id);
         let spec = FirewallEndpoint::new(ep, &[]);
-        self.state.claim(Endpoint { spec, sandbox: sandbox.name().to_owned(), ports: Vec::new() })?;
         let mut effects = self.effects_in(sandbox)?;
+        self.state.claim(Endpoint { spec, sandbox: sandbox.name().to_owned(), ports: Vec::new() })?;
         let made = plan::set_up(steps, &mut effects);
         let held = effects.ports.take();
         drop(effects);
@@ -127,7 +128,9 @@ impl Inner {
         drop(effects);
         self.janitor.forget_addresses(who.addresses());
         // With the record go the ports that it holds.
-        self.state.take_endpoint(id);
+        let record = self.state.take_endpoint(id);
+        self.freed.note(record.iter().flat_map(|record| &record.ports).flat_map(Reservation::ports));
+        drop(record);
         tracing::info!(endpoint.id = %id, "endpoint detached");
         HostError::of_teardown(failed)
     }

@@ -11,6 +11,7 @@ mod cut;
 mod effects;
 mod endpoint;
 mod error;
+mod freed;
 mod janitor;
 mod network;
 mod read;
@@ -37,6 +38,7 @@ use std::{
 };
 
 use admission::Sockets;
+use freed::Freed;
 use janitor::Janitor;
 use state::State;
 
@@ -65,6 +67,7 @@ struct Inner {
     /// Held for writing while the firewall is compared with the kernel as a whole.
     comparing: RwLock<()>,
     ports: PortTable,
+    freed: Freed,
     janitor: Janitor,
     state: State,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
@@ -83,6 +86,7 @@ impl Host {
             firewall: Firewall::open()?,
             comparing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
+            freed: Freed::default(),
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,

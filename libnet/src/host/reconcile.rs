@@ -33,7 +33,7 @@ impl Host {
         inner.is_alive(ep)?;
         let held = match ep.ports.is_empty() {
             true => None,
-            false => Some(inner.ports.reserve(&ep.ports)?),
+            false => Some(inner.freed.reserve(&inner.ports, &ep.ports)?),
         };
         let endpoint = Endpoint {
             spec: FirewallEndpoint::new(ep, &[]),
@@ -43,7 +43,12 @@ impl Host {
         let who = endpoint.in_firewall();
         sandbox.adopt_interface(ep)?;
         inner.state.claim(endpoint)?;
-        inner.change_firewall(Change::AddEndpoint(who)).map_err(adopting)?;
+        if let Err(error) = inner.change_firewall(Change::AddEndpoint(who)) {
+            inner.state.take_endpoint(ep.id);
+            return Err(adopting(error));
+        }
+        // From here on it is known who has these addresses.
+        inner.state.was_others(ep);
         tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, "endpoint adopted");
         Ok(())
     }
