@@ -222,11 +222,14 @@ const HIDDEN: [&str; 11] = [
 
 fn paths(config: &Config) -> Paths {
     let mut hidden: Vec<PathBuf> = HIDDEN.iter().map(PathBuf::from).collect();
-    hidden.extend([config.data_root.clone(), config.exec_root.clone()]);
-    hidden.extend(config.hosts.iter().filter_map(|host| match host {
+    let roots = [config.data_root.clone(), config.exec_root.clone()];
+    let sockets = config.hosts.iter().filter_map(|host| match host {
         Listen::Unix(path) => Some(path.clone()),
         Listen::Tcp(_) | Listen::Inherited => None,
-    }));
+    });
+    // What is in a hidden directory is hidden with it.
+    hidden.extend(sockets.filter(|path| !roots.iter().any(|root| path.starts_with(root))));
+    hidden.extend(roots);
     Paths { data_root: config.data_root.clone(), exec_root: config.exec_root.clone(), hidden }
 }
 

@@ -116,8 +116,9 @@ fn a_shim_that_is_gone_is_said_so() {
     let args = vec!["--shim".to_owned(), copy.display().to_string()];
     let machine = Lab::new().machine_with("a", NetdOptions { args, config: None });
     machine.docker(["network", "create", "--subnet", "192.168.5.0/24", "web"]).ok();
-    run(&machine, &["host", "true"]).ok();
     let before = objects(&machine);
+    run(&machine, &["host", "true"]).ok();
+    nothing_new(&machine, &before);
     std::fs::remove_file(&copy).unwrap();
     let error = machine.docker(["run", "--rm", "--network", "web", "host", "true"]);
     assert!(!error.status.success() && error.stderr.contains("cannot start the shim"), "{error:?}");

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use libnet::types::ContainerId;
@@ -24,6 +25,12 @@ use super::{
 
 /// How many ended ones of a container are remembered.
 const KEPT: usize = 64;
+
+/// How long the news of an end may be behind the end of the streams.
+const MOMENT: Duration = Duration::from_millis(25);
+
+/// The same when the process is known to have ended.
+const LAST_NEWS: Duration = Duration::from_secs(5);
 
 /// All execs of all containers.
 #[derive(Debug, Default)]
@@ -91,6 +98,20 @@ impl Entry {
 
     fn tty(&self) -> bool {
         self.ask.tty == Some(true)
+    }
+
+    /// A client that has seen the end of the streams asks for the exit code at once; the news of the end may be a moment
+    /// behind the last bytes. One that polls a process that goes on waits this moment for nothing.
+    async fn ending(&self) {
+        let process = {
+            let state = self.state();
+            state.process.clone().filter(|_| state.code.is_none())
+        };
+        let Some(process) = process else { return };
+        let patience = if is_gone(process.pid()) { LAST_NEWS } else { MOMENT };
+        if let Ok(Ok(code)) = tokio::time::timeout(patience, process.wait()).await {
+            self.state().code = Some(code);
+        }
     }
 
     /// From now on it is begun; only one caller may.
@@ -253,9 +274,9 @@ impl Containers {
     ///
     /// # Errors
     /// [`ContainerError::NoExec`].
-    #[allow(clippy::unused_async, reason = "as the other requests")]
     pub async fn exec_inspect(&self, exec: &str) -> Result<models::ExecInspectResponse, ContainerError> {
         let entry = self.execs.find(exec)?;
+        entry.ending().await;
         let (ask, state) = (&entry.ask, entry.state().clone());
         let mut words = ask.cmd.clone().unwrap_or_default().into_iter();
         Ok(models::ExecInspectResponse {
@@ -278,4 +299,11 @@ impl Containers {
             pid: Some(state.process.map_or(0, |process| i64::from(process.pid()))),
         })
     }
+}
+
+/// Whether a process has ended, reaped or not: the letter after its name in /proc/PID/stat.
+fn is_gone(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, None | Some('Z' | 'X'))
 }
