@@ -2,6 +2,8 @@
 
 use std::{fs, io, sync::PoisonError};
 
+use nix::errno::Errno;
+
 use super::{Declared, EndpointSpec, Host, HostError, Inner, Report, Sandbox, StepError, state::Endpoint};
 use crate::{
     bridge::{
@@ -107,6 +109,10 @@ impl Inner {
         for name in &difference.ghosts {
             match self.send(vec![link::condemn(name, CONDEMNED)]) {
                 Ok(()) => report.removed.push(format!("link {name}")),
+                // It went with its namespace, which was given up just before.
+                Err(StepError::Netlink(error)) if error.is(Errno::ENODEV) => {
+                    report.removed.push(format!("link {name}"));
+                }
                 Err(error) => report.errors.push(HostError::of_step(&format!("set link {name} down"), error)),
             }
         }
