@@ -2,8 +2,9 @@
 //! clients: what is left of the machine's own speed. Run: `cargo bench -p dns`.
 //!
 //! The echo does nothing but receive and send, one message per call, on a thread of its own; the server has one
-//! runtime thread. Rounds alternate, so that the machine's mood meets both. With `--serve` the server stays on the
-//! port that it prints, for `dnsperf` or `dig`.
+//! runtime thread. Rounds alternate, so that the machine's mood meets all: names of ours, names of the world that
+//! are in the cache, and names that an upstream (on a thread of its own too) is asked for each time. With `--serve`
+//! the server stays on the port that it prints, for `dnsperf` or `dig`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)] // A program for people.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -14,13 +15,20 @@ use std::time::{Duration, Instant};
 
 use dns::hickory_proto::op::{Message, MessageType, OpCode, Query};
 use dns::hickory_proto::rr::{Name, RecordType};
-use dns::{Directory, Host, Limits, LocalDial, Server, ServerConfig, Shared, Upstreams, View};
+use dns::{
+    DialFrom, Directory, Host, Limits, LocalDial, Server, ServerConfig, Shared, Upstream, Upstreams, View,
+};
 
 const CLIENTS: usize = 2;
 /// Questions that a client has under way.
 const WINDOW: usize = 32;
 const ROUND: Duration = Duration::from_secs(1);
 const ROUNDS: usize = 5;
+
+/// The domains of the names that are asked for.
+const OURS: &str = "web";
+const CACHED: &str = "cached";
+const ASKED: &str = "asked";
 
 fn main() {
     let asked_for = |flag: &str| std::env::args().any(|arg| arg == flag);
@@ -36,13 +44,23 @@ fn main() {
         thread::park();
     }
     let echo = echo();
-    let mut ratios: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (ask(addr), ask(echo))).collect();
-    ratios.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
-    for (server, echo) in &ratios {
-        println!("server {server:>9.0}/s   echo {echo:>9.0}/s   ratio {:.2}", server / echo);
+    let mut ratios: [Vec<f64>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        let [echo, local, cached, forwarded] =
+            [(echo, OURS), (addr, OURS), (addr, CACHED), (addr, ASKED)].map(|(addr, zone)| ask(addr, zone));
+        println!(
+            "per second: echo {echo:>7.0}  ours {local:>7.0}  cached {cached:>7.0}  asked {forwarded:>7.0}"
+        );
+        for (ratios, ratio) in ratios.iter_mut().zip([local / echo, cached / local, forwarded / echo]) {
+            ratios.push(ratio);
+        }
     }
-    let (server_rate, echo_rate) = ratios[ROUNDS / 2];
-    println!("median ratio {:.2}; {:?}", server_rate / echo_rate, server.counts());
+    let [local, cached, forwarded] = ratios.map(|mut ratios| {
+        ratios.sort_by(f64::total_cmp);
+        ratios[ROUNDS / 2]
+    });
+    println!("medians: ours to echo {local:.2}, cached to ours {cached:.2}, asked to echo {forwarded:.2}");
+    println!("{:?}", server.counts());
 }
 
 fn serve() -> (Server, SocketAddr) {
@@ -59,7 +77,8 @@ fn serve() -> (Server, SocketAddr) {
         }
         editor.set_view("a", View { zones: vec!["n".into()], ..View::default() });
     });
-    let (_, upstreams) = tokio::sync::watch::channel(Arc::new(Upstreams::default()));
+    let servers = vec![Upstream { addr: upstream(), from: DialFrom::Host }];
+    let (_, upstreams) = tokio::sync::watch::channel(Arc::new(Upstreams { servers }));
     let config = ServerConfig {
         udp,
         tcp,
@@ -71,6 +90,29 @@ fn serve() -> (Server, SocketAddr) {
         shared: Shared::default(),
     };
     (Server::start(config).unwrap(), addr)
+}
+
+/// Has one address for every name, for an hour or (under `ASKED`) for no time at all.
+fn upstream() -> SocketAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut bytes = [0; 512];
+        loop {
+            let (len, from) = socket.recv_from(&mut bytes).unwrap();
+            let ttl: u32 = if bytes[..len].windows(ASKED.len()).any(|part| part == ASKED.as_bytes()) {
+                0
+            } else {
+                3_600
+            };
+            bytes[2..4].copy_from_slice(&[0x81, 0x80]);
+            bytes[7] = 1;
+            let answer = [&[0xc0, 12, 0, 1, 0, 1][..], &ttl.to_be_bytes(), &[0, 4, 192, 0, 2, 1]].concat();
+            bytes[len..len + answer.len()].copy_from_slice(&answer);
+            socket.send_to(&bytes[..len + answer.len()], from).unwrap();
+        }
+    });
+    addr
 }
 
 fn echo() -> SocketAddr {
@@ -87,11 +129,11 @@ fn echo() -> SocketAddr {
 }
 
 /// Replies per second that the clients see together.
-fn ask(addr: SocketAddr) -> f64 {
+fn ask(addr: SocketAddr, zone: &str) -> f64 {
     let stop = AtomicBool::new(false);
     let started = Instant::now();
     let replies: usize = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| client(addr, &stop))).collect();
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| client(addr, zone, &stop))).collect();
         thread::sleep(ROUND);
         stop.store(true, Ordering::Relaxed);
         clients.into_iter().map(|client| client.join().unwrap()).sum()
@@ -99,11 +141,11 @@ fn ask(addr: SocketAddr) -> f64 {
     replies as f64 / started.elapsed().as_secs_f64()
 }
 
-fn client(addr: SocketAddr, stop: &AtomicBool) -> usize {
+fn client(addr: SocketAddr, zone: &str, stop: &AtomicBool) -> usize {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     socket.connect(addr).unwrap();
-    let questions: Vec<Vec<u8>> = (0..WINDOW).map(question).collect();
+    let questions: Vec<Vec<u8>> = (0..WINDOW).map(|i| question(i, zone)).collect();
     for question in &questions {
         socket.send(question).unwrap();
     }
@@ -117,9 +159,9 @@ fn client(addr: SocketAddr, stop: &AtomicBool) -> usize {
     replies
 }
 
-fn question(i: usize) -> Vec<u8> {
+fn question(i: usize, zone: &str) -> Vec<u8> {
     let mut message = Message::new(i as u16, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(Name::from_ascii(format!("c{i}.web.")).unwrap(), RecordType::A));
+    message.add_query(Query::query(Name::from_ascii(format!("c{i}.{zone}.")).unwrap(), RecordType::A));
     message.to_vec().unwrap()
 }

@@ -132,6 +132,47 @@ async fn a_slow_server_is_not_waited_for_when_another_is_there() {
     assert_eq!((slow.asked(), good.asked()), (1, 1));
 }
 
+/// A server that was down and is back is the first again, even if the next is always quicker.
+#[tokio::test]
+async fn a_server_that_is_back_is_first_again() {
+    let up = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (is_up, good) = (up.clone(), Fake::saying(1));
+    let first = Fake::new(move |query, _| match is_up.load(std::sync::atomic::Ordering::SeqCst) {
+        true => vec![addressed(query, 9)],
+        false => vec![],
+    });
+    let limits = Limits { hedge: PATIENCE, patience: GIVE_UP, ..Limits::default() };
+    let served = serve(&[first.host(), good.host()], limits);
+    for i in 0..5 {
+        ask_a(&served, &format!("n{i}.example.")).await;
+    }
+    up.store(true, std::sync::atomic::Ordering::SeqCst);
+    let started = Instant::now();
+    for i in 5.. {
+        if addresses(&ask_a(&served, &format!("n{i}.example.")).await) == ["192.0.2.9"] {
+            break;
+        }
+        assert!(started.elapsed() < GIVE_UP);
+    }
+}
+
+/// Only the first few questions wait for a server that is down; it is asked all the same, so its return is seen.
+#[tokio::test]
+async fn a_server_that_is_down_is_soon_no_more_waited_for() {
+    let (down, good) = (Fake::silent(), Fake::saying(1));
+    let limits = Limits { hedge: Duration::from_millis(100), patience: GIVE_UP, ..Limits::default() };
+    let served = serve(&[down.host(), good.host()], limits);
+    let started = Instant::now();
+    let mut waited = 0;
+    for i in 0..40 {
+        let before = Instant::now();
+        assert_eq!(addresses(&ask_a(&served, &format!("n{i}.example.")).await), ["192.0.2.1"]);
+        waited += u32::from(before.elapsed() >= limits.hedge);
+    }
+    assert!(waited >= 3 && started.elapsed() < 20 * limits.hedge, "{waited}, {:?}", started.elapsed());
+    assert_eq!(down.asked(), 40);
+}
+
 #[tokio::test]
 async fn servfail_when_nobody_knows() {
     let (silent, bad) = (Fake::silent(), Fake::failing(ResponseCode::ServFail));

@@ -128,11 +128,16 @@ fn equal_questions_have_one_key_and_others_none_or_another() {
     assert_ne!(with(edns(512, false)), with(edns(512, true)));
     assert_eq!(plain(|m| m.queries[0].query_type = 250.into()), None);
     assert!(plain(|m| m.queries[0].query_type = 255.into()).is_some());
-    let cookie =
-        [&query("a.example.", 1).to_vec().unwrap()[..], b"\0\0\x29\x04\xd0\0\0\0\0\0\x04\0\x0a\0\0"].concat();
-    let mut cookie = cookie;
-    cookie[11] = 1;
-    assert_eq!(Question::new(&cookie, Transport::Udp, 512).unwrap().key(1), None);
+    let with_options = |options: &[u8]| {
+        let opt = [&b"\0\0\x29\x04\xd0\0\0\0\0\0"[..], &[options.len() as u8], options].concat();
+        let mut message = [&query("a.example.", 1).to_vec().unwrap()[..], &opt].concat();
+        message[11] = 1;
+        Question::new(&message, Transport::Udp, 512).unwrap().key(1)
+    };
+    let edns = with(edns(4096, false));
+    assert_eq!(with_options(b""), Some(edns.clone()));
+    assert_eq!(with_options(b"\0\x0a\0\x0812345678"), Some(edns), "a cookie is not passed on");
+    assert_eq!(with_options(b"\0\x08\0\x04\0\x01\0\0"), None, "a subnet is, and so the reply is for one");
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) use self::question::{Judgement, Question, Transport};
 use self::race::{Place, Race, Wait};
 use crate::dial::Dial;
 use crate::metrics::Counters;
+use crate::shared::Lane;
 use crate::upstream::Upstream;
 use crate::wire;
 
@@ -39,21 +40,18 @@ pub(crate) struct Forwarder {
 
 impl Forwarder {
     /// The reply of the first upstream that has a good one, as the client must get it; `None` if none has.
-    pub(crate) async fn ask(&self, question: &Question, servers: &[Upstream]) -> Option<Vec<u8>> {
-        let race = Race::new(servers.len(), rounds(question.transport));
-        timeout(self.deadline, self.run(race, question, servers)).await.ok().flatten()
+    pub(crate) async fn ask(&self, question: &Question, lane: &Lane) -> Option<Vec<u8>> {
+        let race = Race::new(lane.servers.len(), rounds(question.transport));
+        timeout(self.deadline, self.run(race, question, lane)).await.ok().flatten()
     }
 
-    async fn run(
-        &self,
-        mut race: Race<Vec<u8>>,
-        question: &Question,
-        servers: &[Upstream],
-    ) -> Option<Vec<u8>> {
+    async fn run(&self, mut race: Race<Vec<u8>>, question: &Question, lane: &Lane) -> Option<Vec<u8>> {
         let mut asked = FuturesUnordered::new();
+        let mut last = 0;
         loop {
             if let Some(place) = race.next() {
-                let server = *servers.get(place)?;
+                let server = *lane.servers.get(place)?;
+                last = place;
                 asked.push(async move { (place, self.timed(question, server).await) });
             }
             if race.is_over() {
@@ -61,15 +59,20 @@ impl Forwarder {
             }
             let patience = async {
                 match race.wait() {
+                    Some(Wait::ToHedge) if lane.is_silent(last) => {}
                     Some(Wait::ToHedge) => sleep(self.hedge).await,
                     Some(Wait::Patiently) => sleep(self.patience).await,
                     None => pending().await,
                 }
             };
             let decided = tokio::select! {
-                Some((place, outcome)) = asked.next() => self.hear(&mut race, place, outcome),
+                Some((place, outcome)) = asked.next() => {
+                    lane.spoke(place);
+                    self.hear(&mut race, place, outcome)
+                }
                 () = patience => {
                     self.counters.upstream_failures.one();
+                    lane.stayed_silent(last);
                     race.patience_ended()
                 }
             };

@@ -1,5 +1,5 @@
 //! A question as it travels: the client's own bytes, so that whatever it asked reaches the upstream, under an id
-//! of ours; and the check that a reply belongs to it.
+//! of ours and without its cookie; and the check that a reply belongs to it.
 
 use crate::cache::Key;
 use crate::wire::{self, HEADER};
@@ -46,7 +46,11 @@ impl Question {
     /// `None` if the one question of the message is not written plainly.
     pub(crate) fn new(message: &[u8], transport: Transport, reply_size: usize) -> Option<Self> {
         let end = wire::question_end(message)?;
-        Some(Self { bytes: message.into(), end, transport, reply_size })
+        let bytes = match wire::without_cookie(message, end) {
+            Some(bytes) => bytes.into(),
+            None => message.into(),
+        };
+        Some(Self { bytes, end, transport, reply_size })
     }
 
     /// The message under another id.

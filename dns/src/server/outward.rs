@@ -72,7 +72,7 @@ impl Handler {
         let mut out = Vec::new();
         let said = match key {
             Some(key) => self.fly(&key, &question, &lane, stale.is_some()).await,
-            None => self.forwarder.ask(&question, &lane.servers).await.map(Arc::from),
+            None => self.forwarder.ask(&question, &lane).await.map(Arc::from),
         };
         let outcome = match (said, stale) {
             (Some(said), _) => {
@@ -96,7 +96,7 @@ impl Handler {
     async fn fly(&self, key: &Key, question: &Question, lane: &Arc<Lane>, has_stale: bool) -> Reply {
         let (flight, boarding) = self.shared.fly(key, || {
             let (forwarder, question, lane) = (self.forwarder.clone(), question.clone(), lane.clone());
-            async move { forwarder.ask(&question, &lane.servers).await }
+            async move { forwarder.ask(&question, &lane).await }
         });
         if boarding == Boarding::Joined {
             self.counters.joined.one();

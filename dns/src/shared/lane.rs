@@ -1,6 +1,7 @@
 //! Who asks the same upstreams and may so have the same answers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use crate::types::AskerId;
@@ -12,6 +13,42 @@ use crate::upstream::{DialFrom, Upstream};
 pub(crate) struct Lane {
     pub(crate) number: u64,
     pub(crate) servers: Box<[Upstream]>,
+    /// How often in a row each was silent for as long as one waits.
+    silences: Box<[AtomicU32]>,
+}
+
+/// One whose silence is no accident any more. The next is then asked beside it without a wait.
+const SILENCES: u32 = 3;
+
+/// One question in so many waits for it still: a later server may be nearer and always speak first, while the word of
+/// the earlier one should count.
+const CHANCE: u32 = 16;
+
+impl Lane {
+    fn new(number: u64, servers: &[Upstream]) -> Self {
+        let silences = servers.iter().map(|_| AtomicU32::new(0)).collect();
+        Self { number, servers: servers.into(), silences }
+    }
+
+    /// Whether it need not be waited for before the next is asked.
+    pub(crate) fn is_silent(&self, place: usize) -> bool {
+        self.silences.get(place).is_some_and(|silences| {
+            let silences = silences.load(Relaxed);
+            silences >= SILENCES && silences % CHANCE != 0
+        })
+    }
+
+    pub(crate) fn stayed_silent(&self, place: usize) {
+        if let Some(silences) = self.silences.get(place) {
+            silences.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn spoke(&self, place: usize) {
+        if let Some(silences) = self.silences.get(place) {
+            silences.store(0, Relaxed);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +76,7 @@ impl Lanes {
     fn add(&mut self, key: (Vec<Upstream>, Option<AskerId>)) -> Arc<Lane> {
         self.known.retain(|_, lane| lane.strong_count() > 0);
         self.given += 1;
-        let lane = Arc::new(Lane { number: self.given, servers: key.0.as_slice().into() });
+        let lane = Arc::new(Lane::new(self.given, &key.0));
         self.known.insert(key, Arc::downgrade(&lane));
         lane
     }

@@ -90,6 +90,22 @@ pub(crate) fn question_end(message: &[u8]) -> Option<usize> {
     (end <= message.len()).then_some(end)
 }
 
+/// The message, whose question ends at `end`, without its DNS cookie, if that is all that EDNS has in it. A cookie
+/// is between neighbours (RFC 7873), and the client's neighbour is us; many clients send one with every question.
+pub(crate) fn without_cookie(message: &[u8], end: usize) -> Option<Vec<u8>> {
+    const OPT_FIXED: usize = 9;
+    let [0, 0, 41, _, _, _, _, _, _, len_high, len_low, 0, 10, data_high, data_low, data @ ..] =
+        message.get(end..)?
+    else {
+        return None;
+    };
+    let len = |high, low| usize::from(u16::from_be_bytes([high, low]));
+    let alone = message.get(6..HEADER)? == [0, 0, 0, 0, 0, 1]
+        && len(*data_high, *data_low) == data.len()
+        && len(*len_high, *len_low) == data.len() + 4;
+    alone.then(|| [&message[..end + OPT_FIXED], &[0, 0]].concat())
+}
+
 pub(crate) fn id(message: &[u8; HEADER]) -> u16 {
     u16::from_be_bytes([message[0], message[1]])
 }

@@ -18,7 +18,7 @@ use dns::{
 use tokio::sync::watch;
 
 pub const PATIENCE: Duration = Duration::from_millis(150);
-const GIVE_UP: Duration = Duration::from_secs(10);
+pub const GIVE_UP: Duration = Duration::from_secs(10);
 
 pub struct Served {
     pub server: Server,
