@@ -13,7 +13,7 @@ use tests::Lab;
 
 #[test]
 fn docker_runs_a_whole_life() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     assert!(machine.docker(["version"]).ok().contains("1.50"));
     machine.docker(["info"]).ok();
     machine.docker(["network", "create", "--subnet", "192.168.0.0/24", "web"]).ok();
@@ -46,7 +46,7 @@ fn docker_runs_a_whole_life() {
 
 #[test]
 fn pontoon_and_docker_print_the_same_tables() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "web"]).ok();
     machine.pontoon(["create", "--name", "c1", "--network", "web", "-p", "80", "host", "true"]).ok();
     for args in [
@@ -67,7 +67,7 @@ fn pontoon_and_docker_print_the_same_tables() {
 
 #[tokio::test]
 async fn bollard_runs_a_whole_life() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let socket = machine.socket();
     let docker = Docker::connect_with_unix(&socket.to_string_lossy(), 30, API_DEFAULT_VERSION).unwrap();
     let docker = docker.negotiate_version().await.unwrap();

@@ -10,7 +10,7 @@ fn state(machine: &Machine, container: &str) -> String {
 
 #[test]
 fn exit_codes_are_the_processes_or_say_who_failed() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["run", "--rm", "host", "true"]).ok();
     machine.pontoon(["run", "--rm", "host", "sh", "-c", "exit 7"]).fails(7);
     machine.pontoon(["run", "--rm", "host", "sh", "-c", "kill -TERM $$"]).fails(143);
@@ -28,7 +28,7 @@ fn exit_codes_are_the_processes_or_say_who_failed() {
 
 #[test]
 fn output_is_passed_on_stream_by_stream() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let output = machine.pontoon(["run", "--rm", "host", "sh", "-c", "echo out; echo err >&2"]);
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out", "err"));
     let mut cat = machine.spawn(machine.pontoon_words(&["run", "-i", "--rm", "host", "cat"]));
@@ -41,13 +41,13 @@ fn output_is_passed_on_stream_by_stream() {
 
 #[test]
 fn stop_start_restart_kill_wait_rm() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "web"]).ok();
     let line = [
         "run",
         "-d",
         "--name",
-        "c",
+        "cc",
         "--network",
         "web",
         "host",
@@ -58,47 +58,47 @@ fn stop_start_restart_kill_wait_rm() {
     let id = machine.pontoon(line).ok();
     assert_eq!(id.len(), 64);
     let address =
-        || machine.pontoon(["inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", "c"]).ok();
+        || machine.pontoon(["inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", "cc"]).ok();
     let first = address();
-    assert_eq!(state(&machine, "c"), "running 0");
-    eventually("the trap is set", || machine.pontoon(["exec", "c", "pgrep", "sleep"]).result());
-    machine.pontoon(["stop", "c"]).ok();
-    assert_eq!(state(&machine, "c"), "exited 5");
+    assert_eq!(state(&machine, "cc"), "running 0");
+    eventually("the trap is set", || machine.pontoon(["exec", "cc", "pgrep", "sleep"]).result());
+    machine.pontoon(["stop", "cc"]).ok();
+    assert_eq!(state(&machine, "cc"), "exited 5");
     assert!(machine.pontoon(["ps", "-a"]).ok().contains("Exited (5)"));
     assert_eq!(machine.pontoon(["ps", "-q"]).ok(), "");
 
     machine.start("greedy", &["--network", "web"], &["sleep", "1000"]);
-    assert_eq!(machine.pontoon(["start", "c"]).ok(), "c");
+    assert_eq!(machine.pontoon(["start", "cc"]).ok(), "cc");
     assert_eq!(address(), first, "an address stays with its container");
-    machine.pontoon(["restart", "-t", "0", "c"]).ok();
-    assert_eq!((state(&machine, "c").as_str(), address()), ("running 0", first));
+    machine.pontoon(["restart", "-t", "0", "cc"]).ok();
+    assert_eq!((state(&machine, "cc").as_str(), address()), ("running 0", first));
 
-    let error = machine.pontoon(["rm", "c"]).fails(1);
+    let error = machine.pontoon(["rm", "cc"]).fails(1);
     assert!(
         error.contains("container is running: stop the container before removing or force remove"),
         "{error}"
     );
-    machine.pontoon(["kill", "c"]).ok();
-    assert_eq!(machine.pontoon(["wait", "c"]).ok(), "137");
-    machine.pontoon(["rm", "c"]).ok();
-    let error = machine.pontoon(["inspect", "c"]).fails(1);
+    machine.pontoon(["kill", "cc"]).ok();
+    assert_eq!(machine.pontoon(["wait", "cc"]).ok(), "137");
+    machine.pontoon(["rm", "cc"]).ok();
+    let error = machine.pontoon(["inspect", "cc"]).fails(1);
     assert!(error.to_lowercase().contains("no such"), "{error}");
-    let error = machine.pontoon(["start", "c"]).fails(1);
+    let error = machine.pontoon(["start", "cc"]).fails(1);
     assert!(error.contains("No such container: c"), "{error}");
 }
 
 #[test]
 fn exec_with_and_without_a_terminal() {
-    let machine = Lab::new().machine("a");
-    machine.start("c", &[], &["sleep", "1000"]);
+    let machine = Lab::new().machine("aa");
+    machine.start("cc", &[], &["sleep", "1000"]);
     assert_eq!(
-        machine.pontoon(["exec", "-e", "A=b", "-w", "/usr", "c", "sh", "-c", "echo $A $PWD"]).ok(),
+        machine.pontoon(["exec", "-e", "A=b", "-w", "/usr", "cc", "sh", "-c", "echo $A $PWD"]).ok(),
         "b /usr"
     );
-    machine.pontoon(["exec", "c", "sh", "-c", "exit 9"]).fails(9);
-    let error = machine.pontoon(["exec", "c", "no-such-command"]).fails(127);
+    machine.pontoon(["exec", "cc", "sh", "-c", "exit 9"]).fails(9);
+    let error = machine.pontoon(["exec", "cc", "no-such-command"]).fails(127);
     assert!(error.contains("not found"), "{error}");
-    let pontoon = machine.pontoon_words(&["exec", "-it", "c", "sh", "-c", "tty; stty size"]).join(" ");
+    let pontoon = machine.pontoon_words(&["exec", "-it", "cc", "sh", "-c", "tty; stty size"]).join(" ");
     let line = format!("stty rows 33 cols 99 2>/dev/null; {pontoon}");
     let seen = machine.exec(["script", "-qec", &line, "/dev/null"]).ok();
     assert!(seen.contains("/dev/pts/") && seen.contains("33 99"), "{seen}");
@@ -106,12 +106,12 @@ fn exec_with_and_without_a_terminal() {
 
 #[test]
 fn logs_are_kept_and_followed() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let line = [
         "run",
         "-d",
         "--name",
-        "c",
+        "cc",
         "host",
         "sh",
         "-c",
@@ -119,13 +119,13 @@ fn logs_are_kept_and_followed() {
     ];
     machine.pontoon(line).ok();
     eventually("both lines are logged", || {
-        let logs = machine.pontoon(["logs", "c"]);
+        let logs = machine.pontoon(["logs", "cc"]);
         if (logs.stdout.as_str(), logs.stderr.as_str()) == ("one", "two") { Ok(()) } else { Err(logs) }
     });
-    assert_eq!(machine.pontoon(["logs", "--tail", "0", "c"]).ok(), "");
-    assert!(machine.pontoon(["logs", "-t", "c"]).ok().starts_with("20"), "a time stands before the line");
-    let mut follow = machine.spawn(machine.pontoon_words(&["logs", "-f", "c"]));
-    machine.pontoon(["kill", "c"]).ok();
+    assert_eq!(machine.pontoon(["logs", "--tail", "0", "cc"]).ok(), "");
+    assert!(machine.pontoon(["logs", "-t", "cc"]).ok().starts_with("20"), "a time stands before the line");
+    let mut follow = machine.spawn(machine.pontoon_words(&["logs", "-f", "cc"]));
+    machine.pontoon(["kill", "cc"]).ok();
     let ended = eventually("following ends with the container", || {
         follow.child.try_wait().unwrap().ok_or("still there")
     });
@@ -134,28 +134,28 @@ fn logs_are_kept_and_followed() {
 
 #[test]
 fn names_are_unique_and_legal() {
-    let machine = Lab::new().machine("a");
-    machine.pontoon(["create", "--name", "c", "host", "true"]).ok();
-    let error = machine.pontoon(["create", "--name", "c", "host", "true"]).fails(1);
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["create", "--name", "cc", "host", "true"]).ok();
+    let error = machine.pontoon(["create", "--name", "cc", "host", "true"]).fails(1);
     assert!(error.contains("The container name \"/c\" is already in use by container"), "{error}");
     let error = machine.pontoon(["run", "--name", "-bad/", "host", "true"]).fails(125);
     assert!(error.to_lowercase().contains("invalid container name"), "{error}");
-    assert_eq!(state(&machine, "c"), "created 0");
+    assert_eq!(state(&machine, "cc"), "created 0");
 }
 
 #[test]
 fn a_failing_container_is_started_again_as_its_policy_says() {
-    let machine = Lab::new().machine("a");
-    machine.start("c", &["--restart", "on-failure:2"], &["false"]);
+    let machine = Lab::new().machine("aa");
+    machine.start("cc", &["--restart", "on-failure:2"], &["false"]);
     eventually("it was tried three times", || {
-        let seen = machine.pontoon(["inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "c"]).ok();
+        let seen = machine.pontoon(["inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "cc"]).ok();
         if seen == "2 exited" { Ok(()) } else { Err(seen) }
     });
 }
 
 #[test]
 fn the_host_image_hides_the_machines_secrets() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let seen =
         machine.pontoon(["run", "--rm", "host", "sh", "-c", "ls -A /root; ls /run/pontoon; cat /etc/shadow"]);
     assert_eq!(seen.stdout, "", "{seen:?}");
@@ -167,7 +167,7 @@ fn the_host_image_hides_the_machines_secrets() {
 
 #[test]
 fn a_root_folder_instead_of_an_image() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.sh("mkdir -p /run/lab/root/bin && cp $(command -v busybox) /run/lab/root/bin/sh").ok();
     let seen = machine.pontoon(["run", "--rm", "--rootfs", "/run/lab/root", "sh", "-c", "echo /*"]).ok();
     assert!(seen.contains("/bin") && !seen.contains("/home"), "{seen}");
@@ -177,7 +177,7 @@ fn a_root_folder_instead_of_an_image() {
 
 #[test]
 fn an_oci_runtime_by_name_runs_the_same_bundle() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "web"]).ok();
     let line = [
         "run",

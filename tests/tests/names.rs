@@ -15,7 +15,7 @@ fn dig(machine: &Machine, asker: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn names_aliases_and_reverse() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "--subnet", "192.168.0.0/24", "monreseau0"]).ok();
     for name in ["c1", "c2"] {
         sleeper(&machine, name, &["--network", "monreseau0", "--net-alias", "search"]);
@@ -39,7 +39,7 @@ fn names_aliases_and_reverse() {
 
 #[test]
 fn names_come_and_go_with_their_containers() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "web"]).ok();
     sleeper(&machine, "asker", &["--network", "web"]);
     assert!(dig(&machine, "asker", &["late"]).is_empty());
@@ -54,22 +54,22 @@ fn names_come_and_go_with_their_containers() {
 
 #[test]
 fn an_asker_sees_its_own_networks_only() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "one"]).ok();
     machine.pontoon(["network", "create", "two"]).ok();
-    sleeper(&machine, "a", &["--network", "one"]);
-    sleeper(&machine, "b", &["--network", "two"]);
+    sleeper(&machine, "aa", &["--network", "one"]);
+    sleeper(&machine, "bb", &["--network", "two"]);
     sleeper(&machine, "plain", &[]);
-    assert!(dig(&machine, "a", &["b"]).is_empty());
-    machine.pontoon(["exec", "plain", "getent", "hosts", "a"]).fails(2);
-    machine.pontoon(["network", "connect", "two", "a"]).ok();
-    assert_eq!(dig(&machine, "a", &["b"]).len(), 1);
-    assert_eq!(dig(&machine, "b", &["a"]).len(), 1);
+    assert!(dig(&machine, "aa", &["bb"]).is_empty());
+    machine.pontoon(["exec", "plain", "getent", "hosts", "aa"]).fails(2);
+    machine.pontoon(["network", "connect", "two", "aa"]).ok();
+    assert_eq!(dig(&machine, "aa", &["bb"]).len(), 1);
+    assert_eq!(dig(&machine, "bb", &["aa"]).len(), 1);
 }
 
 #[test]
 fn a_container_runs_its_own_server_on_port_53() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "web"]).ok();
     machine.start("dns", &["--network", "web"], &["socat", "UDP-LISTEN:53,fork", "EXEC:true"]);
     assert_eq!(dig(&machine, "dns", &["dns"]).len(), 1);
@@ -78,15 +78,15 @@ fn a_container_runs_its_own_server_on_port_53() {
 
 #[test]
 fn what_is_not_ours_is_asked_of_the_hosts_server() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let lan = machine.lan("dns");
     // The other party answers every question with the bytes it got, as a response with RCODE 0: enough to see who asked.
     let _server = lan.spawn(["socat", "-u", "UDP-RECV:53", "CREATE:/run/asked"]);
     tests::eventually("the server listens", || lan.sh("ss -Hlun sport = :53 | grep .").result());
     std::fs::write(machine.path("/run/lab/resolv.conf"), format!("nameserver {}\n", lan.address())).unwrap();
     machine.pontoon(["network", "create", "web"]).ok();
-    sleeper(&machine, "c", &["--network", "web"]);
-    machine.pontoon(["exec", "c", "dig", "+tries=1", "+time=1", "far.example"]);
+    sleeper(&machine, "cc", &["--network", "web"]);
+    machine.pontoon(["exec", "cc", "dig", "+tries=1", "+time=1", "far.example"]);
     tests::eventually("the question has arrived", || {
         let asked = std::fs::read(lan.path("/run/asked")).map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&asked).into_owned();

@@ -9,7 +9,7 @@ fn address(machine: &Machine, container: &str, network: &str) -> String {
 
 #[test]
 fn a_network_is_a_bridge_with_its_gateway() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let id = machine.pontoon(["network", "create", "--subnet", "192.168.0.0/24", "monreseau0"]).ok();
     assert_eq!(id.len(), 64, "the full id is printed: {id}");
     let link = format!("br-{}", &id[..12]);
@@ -37,7 +37,7 @@ fn a_network_is_a_bridge_with_its_gateway() {
 
 #[test]
 fn the_three_default_networks_are_there_and_stay() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let names = machine.pontoon(["network", "ls", "--format", "{{.Name}} {{.Driver}}"]).ok();
     let mut names: Vec<_> = names.lines().collect();
     names.sort_unstable();
@@ -52,15 +52,15 @@ fn the_three_default_networks_are_there_and_stay() {
 fn bip_of_the_configuration_file_is_the_default_bridge() {
     let config = r#"{"bip": "10.10.0.1/16"}"#.to_owned();
     let machine =
-        Lab::new().machine_with("a", NetdOptions { config: Some(config), ..NetdOptions::default() });
+        Lab::new().machine_with("aa", NetdOptions { config: Some(config), ..NetdOptions::default() });
     assert!(machine.exec(["ip", "-4", "-o", "address", "show", "pontoon0"]).ok().contains("10.10.0.1/16"));
-    machine.start("c", &[], &["sleep", "1000"]);
-    assert!(address(&machine, "c", "bridge").starts_with("10.10.0."));
+    machine.start("cc", &[], &["sleep", "1000"]);
+    assert!(address(&machine, "cc", "bridge").starts_with("10.10.0."));
 }
 
 #[test]
 fn bad_input_is_refused_and_makes_nothing() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "--subnet", "10.20.0.0/16", "first"]).ok();
     let before = machine.exec(["ip", "-o", "link"]).ok();
     for (args, text) in [
@@ -87,7 +87,7 @@ fn bad_input_is_refused_and_makes_nothing() {
 
 #[test]
 fn a_running_container_joins_and_leaves_a_network() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "--subnet", "192.168.0.0/24", "web"]).ok();
     machine.start("c3", &[], &["sleep", "1000"]);
     machine.start("c1", &["--network", "web"], &["sleep", "1000"]);
@@ -113,21 +113,21 @@ fn a_running_container_joins_and_leaves_a_network() {
 
 #[test]
 fn networks_do_not_reach_each_other() {
-    let machine = Lab::new().machine("a");
-    for (network, container) in [("one", "a"), ("two", "b")] {
+    let machine = Lab::new().machine("aa");
+    for (network, container) in [("one", "aa"), ("two", "bb")] {
         machine.pontoon(["network", "create", network]).ok();
         machine
             .pontoon(["run", "-d", "--name", container, "--network", network, "host", "sleep", "1000"])
             .ok();
     }
-    let other = address(&machine, "b", "two");
-    machine.pontoon(["exec", "a", "ping", "-c1", "-W1", &other]).fails(1);
-    machine.pontoon(["exec", "b", "ping", "-c1", "-W2", &other]).ok();
+    let other = address(&machine, "bb", "two");
+    machine.pontoon(["exec", "aa", "ping", "-c1", "-W1", &other]).fails(1);
+    machine.pontoon(["exec", "bb", "ping", "-c1", "-W2", &other]).ok();
 }
 
 #[test]
 fn an_internal_network_reaches_nothing_outside() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let lan = machine.lan("client");
     machine.pontoon(["network", "create", "--internal", "inner"]).ok();
     machine.pontoon(["network", "create", "outer"]).ok();
@@ -141,7 +141,7 @@ fn an_internal_network_reaches_nothing_outside() {
 
 #[test]
 fn host_none_and_the_network_of_another_container() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let _lan = machine.lan("client");
     let links = |args: &[&str]| {
         let line = ["run", "--rm"].iter().chain(args).chain(&["host", "ls", "/sys/class/net"]);
@@ -158,14 +158,14 @@ fn host_none_and_the_network_of_another_container() {
 
 #[test]
 fn an_address_of_ones_own() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "--subnet", "192.168.7.0/24", "web"]).ok();
     machine
         .pontoon([
             "run",
             "-d",
             "--name",
-            "c",
+            "cc",
             "--network",
             "web",
             "--ip",
@@ -175,7 +175,7 @@ fn an_address_of_ones_own() {
             "99",
         ])
         .ok();
-    assert_eq!(address(&machine, "c", "web"), "192.168.7.77");
+    assert_eq!(address(&machine, "cc", "web"), "192.168.7.77");
     let error = machine
         .pontoon(["run", "--rm", "--network", "web", "--ip", "192.168.7.77", "host", "true"])
         .fails(125);

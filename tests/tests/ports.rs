@@ -20,7 +20,7 @@ fn address(machine: &Machine, container: &str) -> String {
 
 #[test]
 fn a_port_is_reached_from_everywhere_with_the_real_source() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let client = machine.lan("client");
     machine.pontoon(["network", "create", "web"]).ok();
     machine.pontoon(["network", "create", "other"]).ok();
@@ -42,7 +42,7 @@ fn a_port_is_reached_from_everywhere_with_the_real_source() {
 
 #[test]
 fn what_is_not_published_is_not_reached_from_outside() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let client = machine.lan("client");
     machine.pontoon(["network", "create", "web"]).ok();
     server(&machine, "c1", &["--network", "web"]);
@@ -55,7 +55,7 @@ fn what_is_not_published_is_not_reached_from_outside() {
 
 #[test]
 fn a_port_is_one_containers_only() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     server(&machine, "c1", &["-p", "8080:8000"]);
     let error =
         machine.pontoon(["run", "-d", "--name", "c2", "-p", "8080:8000", "host", "sleep", "99"]).fails(125);
@@ -71,7 +71,7 @@ fn a_port_is_one_containers_only() {
 
 #[test]
 fn exposed_ports_are_published_on_free_ones() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     server(&machine, "c1", &["-P", "--expose", "8000"]);
     let port = machine.pontoon(["port", "c1", "8000/tcp"]).ok();
     let port = port.lines().next().unwrap().rsplit(':').next().unwrap().to_owned();
@@ -82,12 +82,12 @@ fn exposed_ports_are_published_on_free_ones() {
 
 #[test]
 fn udp_and_ranges() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     let client = machine.lan("client");
     let says = "SYSTEM:echo $SOCAT_PEERADDR";
     let server = ["socat", "UDP-RECVFROM:9001,fork", says];
-    machine.start("u", &["-p", "9000-9002:9000-9002/udp"], &server);
-    let port = machine.pontoon(["port", "u"]).ok();
+    machine.start("uu", &["-p", "9000-9002:9000-9002/udp"], &server);
+    let port = machine.pontoon(["port", "uu"]).ok();
     assert_eq!(port.lines().filter(|line| line.contains("0.0.0.0:")).count(), 3, "{port}");
     let ask = format!("echo hi | socat -t2 - UDP:{}:9001", client.gateway());
     let seen = eventually("a datagram is answered", || match client.sh(&ask).stdout {
@@ -99,7 +99,7 @@ fn udp_and_ranges() {
 
 #[test]
 fn what_is_no_port_is_refused() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     for (publish, text) in [
         ("nonsense", "invalid containerPort: nonsense"),
         ("80:nonsense", "invalid containerPort: nonsense"),
@@ -116,7 +116,7 @@ fn what_is_no_port_is_refused() {
 
 #[test]
 fn a_port_goes_with_its_container() {
-    let machine = Lab::new().machine("a");
+    let machine = Lab::new().machine("aa");
     server(&machine, "c1", &["-p", "8080:8000"]);
     eventually("it answers", || ask(&machine, "127.0.0.1:8080"));
     let rules = machine.exec(["nft", "list", "ruleset"]).ok();

@@ -7,7 +7,7 @@ use tests::{Lab, eventually, until};
 #[test]
 fn a_killed_netd_is_not_missed() {
     let lab = Lab::new();
-    let mut machine = lab.machine("a");
+    let mut machine = lab.machine("aa");
     let client = machine.lan("client");
     machine.pontoon(["network", "create", "web"]).ok();
     let says = "SYSTEM:echo c1 sees $SOCAT_PEERADDR";
@@ -48,12 +48,12 @@ fn a_killed_netd_is_not_missed() {
 
 #[test]
 fn what_ended_without_netd_is_known_to_the_next() {
-    let mut machine = Lab::new().machine("a");
+    let mut machine = Lab::new().machine("aa");
     let line = [
         "run",
         "-d",
         "--name",
-        "c",
+        "cc",
         "host",
         "sh",
         "-c",
@@ -62,7 +62,7 @@ fn what_ended_without_netd_is_known_to_the_next() {
     machine.pontoon(line).ok();
     machine.pontoon(["run", "-d", "--rm", "--name", "gone", "host", "sleep", "1000"]).ok();
     let pid = |name: &str| machine.pontoon(["inspect", "-f", "{{.State.Pid}}", name]).ok();
-    let (first, second) = (pid("c"), pid("gone"));
+    let (first, second) = (pid("cc"), pid("gone"));
     machine.kill_netd();
     machine.exec(["nsenter", "-t", &first, "-m", "touch", "/tmp/end"]).ok();
     machine.exec(["kill", "-KILL", &second]).ok();
@@ -76,24 +76,24 @@ fn what_ended_without_netd_is_known_to_the_next() {
     }
     machine.start_netd();
     eventually("the exit is known", || {
-        let seen = machine.pontoon(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "c"]).ok();
+        let seen = machine.pontoon(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "cc"]).ok();
         if seen == "exited 4" { Ok(()) } else { Err(seen) }
     });
     eventually("what --rm made is gone", || {
         let names = machine.pontoon(["ps", "-a", "--format", "{{.Names}}"]).ok();
-        if names == "c" { Ok(()) } else { Err(names) }
+        if names == "cc" { Ok(()) } else { Err(names) }
     });
 }
 
 #[test]
 fn a_clean_stop_and_start_keeps_what_is_declared() {
-    let mut machine = Lab::new().machine("a");
+    let mut machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "--subnet", "192.168.9.0/24", "web"]).ok();
-    machine.pontoon(["create", "--name", "c", "--network", "web", "host", "sleep", "1000"]).ok();
+    machine.pontoon(["create", "--name", "cc", "--network", "web", "host", "sleep", "1000"]).ok();
     machine.stop_netd();
     machine.start_netd();
     let seen = machine.pontoon(["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "web"]).ok();
     assert_eq!(seen, "192.168.9.0/24");
-    machine.pontoon(["start", "c"]).ok();
-    machine.pontoon(["exec", "c", "getent", "hosts", "c"]).ok();
+    machine.pontoon(["start", "cc"]).ok();
+    machine.pontoon(["exec", "cc", "getent", "hosts", "cc"]).ok();
 }
