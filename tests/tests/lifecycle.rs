@@ -13,7 +13,7 @@ fn exit_codes_are_the_processes_or_say_who_failed() {
     let machine = Lab::new().machine("aa");
     machine.pontoon(["run", "--rm", "host", "true"]).ok();
     machine.pontoon(["run", "--rm", "host", "sh", "-c", "exit 7"]).fails(7);
-    machine.pontoon(["run", "--rm", "host", "sh", "-c", "kill -TERM $$"]).fails(143);
+    machine.pontoon(["run", "--rm", "host", "sh", "-c", "sh -c 'kill -TERM $$'"]).fails(143);
     let error = machine.pontoon(["run", "--rm", "host", "no-such-command"]).fails(127);
     assert!(error.contains("executable file not found"), "{error}");
     let error = machine.pontoon(["run", "--rm", "host", "/etc/hostname"]).fails(126);
@@ -137,7 +137,7 @@ fn names_are_unique_and_legal() {
     let machine = Lab::new().machine("aa");
     machine.pontoon(["create", "--name", "cc", "host", "true"]).ok();
     let error = machine.pontoon(["create", "--name", "cc", "host", "true"]).fails(1);
-    assert!(error.contains("The container name \"/c\" is already in use by container"), "{error}");
+    assert!(error.contains("The container name \"/cc\" is already in use by container"), "{error}");
     let error = machine.pontoon(["run", "--name", "-bad/", "host", "true"]).fails(125);
     assert!(error.to_lowercase().contains("invalid container name"), "{error}");
     assert_eq!(state(&machine, "cc"), "created 0");

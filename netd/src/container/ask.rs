@@ -157,6 +157,8 @@ pub struct AttachStream {
     /// What comes before the stream, framed already.
     pub past: Option<Logs>,
     pub(super) io: Io,
+    /// Told once the exit code of a process that was started for this stream is known.
+    pub(crate) ended: Option<oneshot::Receiver<()>>,
 }
 
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use netd_api::{
     models,
 };
 use netd_runtime::{Attach, Exec, ExecSpec, Process};
+use tokio::sync::oneshot;
 
 use super::{
     AttachStream, ContainerError, Containers, ExecStarted, Framing,
@@ -183,25 +184,35 @@ impl Containers {
         let process = Arc::new(process);
         entry.state().process = Some(process.clone());
         self.parts.tell(&record, format!("exec_start: {words}"), &[("execID", entry.id.clone())]);
-        self.watch(entry.clone(), process, record);
+        let ended = self.watch(entry.clone(), process, record);
         Ok(match stream {
             Some(stream) if !ask.detach => {
                 let framing = if entry.tty() { Framing::Raw } else { Framing::Frames };
-                ExecStarted::Attached(AttachStream { framing, past: None, io: Io::Open(stream) })
+                ExecStarted::Attached(AttachStream {
+                    framing,
+                    past: None,
+                    io: Io::Open(stream),
+                    ended: Some(ended),
+                })
             }
             _ => ExecStarted::Detached,
         })
     }
 
-    fn watch(&self, entry: Arc<Entry>, process: Arc<Exec>, record: Arc<Record>) {
+    /// Follows a process to its end; what comes back is told once the exit code is known.
+    fn watch(&self, entry: Arc<Entry>, process: Arc<Exec>, record: Arc<Record>) -> oneshot::Receiver<()> {
         let parts = self.parts.clone();
+        let (tell, told) = oneshot::channel();
         tokio::spawn(async move {
             // A shim that is gone took the process with it.
             let code = process.wait().await.unwrap_or(137);
             entry.state().code = Some(code);
             let extra = [("execID", entry.id.clone()), ("exitCode", code.to_string())];
             parts.tell(&record, "exec_die", &extra);
+            // Nobody listens where the process was started detached.
+            let _ = tell.send(());
         });
+        told
     }
 
     fn exec_spec(

@@ -37,7 +37,7 @@ impl Containers {
             None
         };
         if !ask.stream {
-            return Ok(AttachStream { framing, past, io: Io::None });
+            return Ok(AttachStream { framing, past, io: Io::None, ended: None });
         }
         let open = record.config.open_stdin == Some(true);
         let streams = Attach { stdin: ask.stdin && open, stdout: ask.stdout, stderr: ask.stderr };
@@ -45,7 +45,7 @@ impl Containers {
             Some(shim) => Io::Open(shim.attach(streams).await?),
             None => Io::Later(container.attach_later(streams)),
         };
-        Ok(AttachStream { framing, past, io })
+        Ok(AttachStream { framing, past, io, ended: None })
     }
 
     /// What it uses.

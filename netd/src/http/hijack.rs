@@ -23,6 +23,7 @@ use tokio::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::oneshot,
     time::timeout,
 };
 use tokio_util::io::ReaderStream;
@@ -49,12 +50,14 @@ struct Stdio {
     past: Option<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>>,
     /// The stream, once there is a process.
     live: Pin<Box<dyn Future<Output = Option<UnixStream>> + Send>>,
+    /// Told once the exit code of the process is known: a client asks for it as soon as its stream ends.
+    ended: Option<oneshot::Receiver<()>>,
 }
 
 impl From<AttachStream> for Stdio {
     fn from(mut attached: AttachStream) -> Self {
-        let (framing, past) = (attached.framing, attached.past.take());
-        Self { framing, past: past.map(|past| past.body), live: Box::pin(attached.open()) }
+        let (framing, past, ended) = (attached.framing, attached.past.take(), attached.ended.take());
+        Self { framing, past: past.map(|past| past.body), live: Box::pin(attached.open()), ended }
     }
 }
 
@@ -79,7 +82,7 @@ impl Hijack {
             Framing::Frames => stdout_frame(text.as_bytes()),
         };
         let past = Box::pin(stream::iter([Ok(said)]));
-        self.stream(Stdio { framing, past: Some(past), live: Box::pin(async { None }) }, None)
+        self.stream(Stdio { framing, past: Some(past), live: Box::pin(async { None }), ended: None }, None)
     }
 
     fn stream(self, stdio: Stdio, keys: Option<DetachKeys>) -> Response {
@@ -198,7 +201,12 @@ async fn converse(
     let Some(stream) = stdio.live.await else { return Ok(()) };
     let (output, input) = stream.into_split();
     tokio::select! {
-        result = send_output(output, writer) => result,
+        result = send_output(output, writer) => {
+            if let Some(ended) = stdio.ended {
+                let _ = ended.await;
+            }
+            result
+        }
         () = take_input(reader, input, keys) => Ok(()),
     }
 }

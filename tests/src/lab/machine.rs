@@ -222,7 +222,7 @@ impl Machine {
             "awk '{print $5}' /proc/self/mountinfo | sort",
             "nft list tables",
             &cgroups,
-            "ps -e -o stat=,args= | grep -v ^Z | awk '{print $2,$3,$4}' | grep -v -e '^ps ' -e '^grep ' -e '^awk ' -e '^bash -c' -e '^unshare'",
+            "ps -e -o stat=,comm= | awk '$1 !~ /^Z/ {print $2}' | grep -vxE 'ps|awk|grep|bash|sh|sed'",
         ]
         .map(|line| format!("# {line}\n{}", self.host.sh(line).stdout))
         .join("\n")

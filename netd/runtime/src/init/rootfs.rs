@@ -106,12 +106,19 @@ fn mask_layer(root: &RootPlan, dir: &Path) -> Outcome<PathBuf> {
         .map_err(failed("cannot make a tmpfs"))?;
     attach(tree, &mask)?;
     files::copy_owner(&root.lower, &mask)?;
-    for path in &root.hidden {
+    for path in outermost(&root.hidden) {
         for hidden in files::expand(&root.lower, path) {
             hide(&root.lower, &mask, &hidden)?;
         }
     }
     Ok(mask)
+}
+
+/// Without the paths that are hidden with a directory above them. Overlayfs shows a whiteout as a device where no layer
+/// below has its directory.
+fn outermost(hidden: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    let covered = |path: &PathBuf| hidden.iter().any(|other| path != other && path.starts_with(other));
+    hidden.iter().filter(move |path| !covered(path))
 }
 
 fn hide(lower: &Path, mask: &Path, relative: &Path) -> Outcome<()> {

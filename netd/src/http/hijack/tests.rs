@@ -24,8 +24,12 @@ async fn attach(
 ) -> Attached {
     let (process, shim) = UnixStream::pair().unwrap();
     let past: Vec<_> = past.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect();
-    let stdio =
-        Stdio { framing, past: Some(Box::pin(stream::iter(past))), live: Box::pin(async { Some(shim) }) };
+    let stdio = Stdio {
+        framing,
+        past: Some(Box::pin(stream::iter(past))),
+        live: Box::pin(async { Some(shim) }),
+        ended: None,
+    };
     let next: Next = Arc::new(Mutex::new(Some((stdio, keys))));
     let handler = |State(next): State<Next>, version: Version, mut request: Request| async move {
         let (stdio, keys) = next.lock().unwrap().take().unwrap();
