@@ -9,8 +9,7 @@
 //! The same bundle gives the same view from inside (`tests/oci.rs` compares them), but for this:
 //! - A container that can't mount has its devices shut by `nodev` on everything that it can write to; `runc` always uses
 //!   a devices cgroup, and joining a v1 cgroup costs 8 to 13 ms. With CAP_SYS_ADMIN, partial device permissions, device
-//!   rules or a bind of the host's `/dev` the v1 devices cgroup is used here too. On a machine with v2 alone, where that
-//!   takes an eBPF program, device rules are not kept.
+//!   rules or a bind of the host's `/dev` an eBPF program on the v2 group keeps Docker's rules, or else the v1 cgroup.
 //! - A process is born in its v2 cgroup, and joins only those v1 hierarchies that a limit needs; `/sys/fs/cgroup` shows
 //!   those alone.
 //! - A filter knows the machine's own architecture only: 32-bit programs are killed where a filter is loaded.

@@ -89,7 +89,7 @@ async fn devices_are_the_usual_ones_and_others_stay_shut() {
 }
 
 #[tokio::test]
-async fn with_the_right_to_mount_the_devices_cgroup_holds() {
+async fn with_the_right_to_mount_a_cgroup_guards_the_devices() {
     let place = Place::new();
     let script = "mount -t tmpfs x /mnt && mknod /mnt/mem c 1 1 && cat /mnt/mem 2>&1; echo ok > /dev/null && echo fine";
     let mut request = place.request(&["sh", "-c", script]);

@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::devices;
 use super::layout::{Layout, Offer};
 use super::limits::{Setting, settings};
-use crate::launch::CgroupPlan;
+use crate::launch::{CgroupPlan, DeviceRule};
 use crate::reason::reason;
 use crate::spec::Resources;
+use crate::sys;
 
 /// The directories of one container.
 #[derive(Debug, Default)]
@@ -35,10 +37,10 @@ impl Cgroup {
         if plan.external {
             return Ok(());
         }
-        let settings = settings(&self.layout, &plan.resources, plan.devices.as_deref())?;
+        let limits = settings(&self.layout, &plan.resources, None)?;
         if let Some((mount, _)) = self.layout.v2.clone() {
             let directory = mount.join(&self.path);
-            enable_controllers(&mount, &directory, &settings);
+            enable_controllers(&mount, &directory, &limits);
             // a v2 tree that can't be written (a container's own) is as good as none
             if fs::create_dir_all(&directory).is_ok() {
                 self.born = Some(directory);
@@ -47,12 +49,33 @@ impl Cgroup {
             // without v2, membership of the freezer is what says who belongs to the container
             self.add_v1("freezer", &mount.clone())?;
         }
-        for setting in &settings {
-            if !setting.v2 {
-                self.add_v1(setting.controller, &setting.mount)?;
-            }
+        self.add_all(&limits)?;
+        plan.devices.as_deref().map_or(Ok(()), |rules| self.keep_devices(rules))
+    }
+
+    fn add_all(&mut self, settings: &[Setting]) -> Result<(), String> {
+        for setting in settings.iter().filter(|setting| !setting.v2) {
+            self.add_v1(setting.controller, &setting.mount)?;
         }
-        self.apply(&settings)
+        self.apply(settings)
+    }
+
+    /// Keeps device rules: by a program on the v2 group, which costs nothing at the start, or by the v1 controller.
+    fn keep_devices(&mut self, rules: &[DeviceRule]) -> Result<(), String> {
+        let program = devices::program(rules)?;
+        let by_program = match &self.born {
+            Some(born) => {
+                fs::File::open(born).and_then(|group| sys::attach_device_program(&program, group.as_fd()))
+            }
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        match (by_program, self.layout.offer("devices")) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Offer::V1(_)) => {
+                self.add_all(&settings(&self.layout, &Resources::default(), Some(rules))?)
+            }
+            (Err(error), _) => Err(format!("cannot guard the machine's devices: {}", reason(&error))),
+        }
     }
 
     fn add_v1(&mut self, controller: &str, mount: &Path) -> Result<(), String> {
@@ -88,10 +111,7 @@ impl Cgroup {
     pub(crate) fn update(&mut self, resources: &Resources, pid: i32) -> Result<(), String> {
         let settings = settings(&self.layout, resources, None)?;
         let before = self.joined.len();
-        for setting in settings.iter().filter(|setting| !setting.v2) {
-            self.add_v1(setting.controller, &setting.mount)?;
-        }
-        self.apply(&settings)?;
+        self.add_all(&settings)?;
         let members = self.members(pid);
         for (_, directory) in self.joined.iter().skip(before) {
             for member in &members {

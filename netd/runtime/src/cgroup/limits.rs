@@ -52,7 +52,7 @@ pub(crate) fn settings(
             value,
         }));
     }
-    // v2 has no device controller (it takes an eBPF program): mount flags and capabilities must do there
+    // v2 has no controller for devices, but a program: see `devices`
     if let (Some(rules), Offer::V1(mount)) = (devices, layout.offer("devices")) {
         all.extend(rules.iter().map(|rule| Setting {
             controller: "devices",

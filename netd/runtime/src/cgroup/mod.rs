@@ -4,6 +4,7 @@
 //! for a grace period), being born in a v2 group costs nothing. So a container is born in its v2 group wherever a v2
 //! tree is mounted, and joins only those v1 hierarchies that a limit needs.
 
+mod devices;
 mod group;
 mod layout;
 mod limits;

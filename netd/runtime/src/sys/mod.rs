@@ -1,6 +1,7 @@
 //! The system calls that neither `nix` nor `rustix` offers as safe functions. The only `unsafe` of the crate.
 #![allow(unsafe_code)] // each block says why it is sound
 
+mod bpf;
 mod clone;
 mod rlimit;
 mod seccomp;
@@ -11,6 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 
+pub(crate) use bpf::attach_device_program;
 pub(crate) use clone::{Cloned, clone_process, fork};
 pub(crate) use rlimit::{lower_to_hard_limit, set_rlimit};
 pub(crate) use seccomp::install_filter;
