@@ -186,7 +186,7 @@ pub struct NetworkSettings {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_forward: Option<bool>,
-    /// Reach published ports where NAT can't, such as [::1] for an IPv4 container [default: true]
+    /// Reach published ports where NAT can't, such as `[::1]` for an IPv4 container [default: true]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userland_proxy: Option<bool>,
