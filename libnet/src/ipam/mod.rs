@@ -134,11 +134,13 @@ impl Ipam {
         self.addresses(pool)?.restore(ip)
     }
 
-    /// Hands out the given gateway address, or the first that a host may have.
+    /// Hands out the given gateway address, or the first of the subnet that is free; an address range doesn't bind it.
     pub fn request_gateway(&mut self, pool: Pool, ip: Option<IpAddr>) -> Result<IpAddr, IpamError> {
         let addresses = self.addresses(pool)?;
-        let ip = ip.unwrap_or_else(|| addresses.first_usable());
-        addresses.request(Some(ip))
+        match ip {
+            Some(ip) => addresses.request(Some(ip)),
+            None => addresses.request_first(),
+        }
     }
 
     /// Takes an address back. One that isn't taken is let pass: the caller may be repeating what a crash cut short.
@@ -227,8 +229,17 @@ mod tests {
             let pool = ipam.request_pool(&ask(subnet, ""), &[]).unwrap();
             assert_eq!(ipam.request_gateway(pool, None).unwrap().to_string(), gateway);
             assert_eq!(ipam.request_address(pool, None), next.map(|ip| ip.parse().unwrap()), "{subnet}");
-            assert_eq!(ipam.request_gateway(pool, None), Err(IpamError::AddressInUse));
+            assert_eq!(ipam.request_gateway(pool, gateway.parse().ok()), Err(IpamError::AddressInUse));
         }
+    }
+
+    #[test]
+    fn an_automatic_gateway_makes_way_and_ignores_the_range() {
+        let mut ipam = ipam();
+        let pool = ipam.request_pool(&ask("10.1.0.0/24", "10.1.0.128/25"), &[]).unwrap();
+        ipam.request_address(pool, "10.1.0.1".parse().ok()).unwrap();
+        assert_eq!(ipam.request_gateway(pool, None).unwrap().to_string(), "10.1.0.2");
+        assert_eq!(ipam.request_address(pool, None).unwrap().to_string(), "10.1.0.128");
     }
 
     #[test]

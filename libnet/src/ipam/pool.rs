@@ -46,9 +46,12 @@ impl Addresses {
         Ok(ip)
     }
 
-    /// The first usable address, free or not: the gateway of a network that names none.
-    pub(crate) fn first_usable(&self) -> IpAddr {
-        subnet::address(subnet::family(&self.subnet), self.usable().0)
+    /// The first address that is free, wherever others are handed out from: the gateway of a network that names none.
+    pub(crate) fn request_first(&mut self) -> Result<IpAddr, IpamError> {
+        let (first, last) = self.usable();
+        let number = self.taken.first_free(first, last).ok_or(IpamError::NoAddresses)?;
+        self.taken.insert(number, number);
+        Ok(subnet::address(subnet::family(&self.subnet), number))
     }
 
     /// Gives an address back; false if it wasn't taken.
