@@ -1,8 +1,11 @@
 //! Endpoints come and go.
 
 use super::{
-    AttachedEndpoint, EndpointSpec, Host, HostError, Inner, Sandbox, StepError, effects::Effects, janitor,
-    network::report, state::Endpoint,
+    AttachedEndpoint, EndpointSpec, Host, HostError, Inner, Sandbox, StepError,
+    effects::Effects,
+    janitor::{self, Announcement},
+    network::report,
+    state::Endpoint,
 };
 use crate::{
     bridge::{self, Circumstances, Step, names::host_link},
@@ -26,7 +29,12 @@ impl Host {
             address_moved: self.inner.state.was_others(ep),
         };
         let steps = bridge::attach(&network.spec, ep, circumstances);
-        self.inner.make_endpoint(sandbox, ep, &steps)
+        let attached = self.inner.make_endpoint(sandbox, ep, &steps)?;
+        if circumstances.address_moved {
+            let (sandbox, endpoint, mac) = (sandbox.downgrade(), ep.id, ep.mac);
+            self.inner.janitor.announce(Announcement { sandbox, endpoint, mac });
+        }
+        Ok(attached)
     }
 
     /// Takes a sandbox out of a network. The interface stops at once, and goes a moment later. Goes on after errors.

@@ -15,7 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{conntrack::Stale, ports::PublishedPort, types::Proto};
+use super::sandbox::WeakSandbox;
+use crate::{
+    conntrack::Stale,
+    ports::PublishedPort,
+    types::{EndpointId, MacAddr, Proto},
+};
 use tools::Tools;
 
 /// Long enough that links condemned one after the other go together.
@@ -24,6 +29,19 @@ pub(crate) const SOON: Duration = Duration::from_millis(20);
 pub(crate) const AFTER_NAMESPACE: Duration = Duration::from_millis(500);
 /// Long enough that the connections of containers that end one after the other are forgotten together.
 const FORGET_WITHIN: Duration = Duration::from_millis(200);
+
+/// When an address that moved is announced. The bridge drops what a new port sends until it has noticed that the port is
+/// up, and any announcement may be lost.
+const ANNOUNCE_AFTER: [Duration; 3] =
+    [Duration::from_millis(30), Duration::from_millis(300), Duration::from_secs(2)];
+
+/// An endpoint whose addresses were another's.
+#[derive(Clone, Debug)]
+pub(super) struct Announcement {
+    pub(super) sandbox: WeakSandbox,
+    pub(super) endpoint: EndpointId,
+    pub(super) mac: MacAddr,
+}
 
 /// The thread that works; dropping this lets it finish.
 #[derive(Debug)]
@@ -45,13 +63,20 @@ enum Job {
     Forget(Sender<()>),
     /// Flows to these ports that began before they were published.
     ForgetBefore(Vec<PublishedPort>),
+    Announce(Announcement),
 }
 
 impl Janitor {
     /// Starts the thread, with sockets of the calling thread's namespace.
     pub(crate) fn start() -> io::Result<Self> {
         let stale = Stales::default();
-        let worker = Worker { tools: Tools::open()?, stale: stale.clone(), sweep_at: None, forget_at: None };
+        let worker = Worker {
+            tools: Tools::open()?,
+            stale: stale.clone(),
+            sweep_at: None,
+            forget_at: None,
+            announce_at: Vec::new(),
+        };
         let (jobs, inbox) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("janitor".to_owned())
@@ -100,6 +125,11 @@ impl Janitor {
         }
     }
 
+    /// Tells the neighbours in a while, and more than once, whose the addresses of an endpoint are.
+    pub(super) fn announce(&self, announcement: Announcement) {
+        self.ask(Job::Announce(announcement));
+    }
+
     fn forget(&self, stale: impl Iterator<Item = Stale>) {
         self.stale.lock().extend(stale);
         self.ask(Job::ForgetSoon);
@@ -140,6 +170,7 @@ struct Worker {
     stale: Stales,
     sweep_at: Option<Instant>,
     forget_at: Option<Instant>,
+    announce_at: Vec<(Instant, Announcement)>,
 }
 
 impl Worker {
@@ -158,7 +189,8 @@ impl Worker {
     }
 
     fn next(&self, jobs: &Receiver<Job>) -> Result<Job, RecvTimeoutError> {
-        match [self.sweep_at, self.forget_at].into_iter().flatten().min() {
+        let announce_at = self.announce_at.iter().map(|(at, _)| *at);
+        match [self.sweep_at, self.forget_at].into_iter().flatten().chain(announce_at).min() {
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
         }
@@ -177,6 +209,10 @@ impl Worker {
                 self.forget();
                 let _ = done.send(());
             }
+            Job::Announce(announcement) => {
+                let now = Instant::now();
+                self.announce_at.extend(ANNOUNCE_AFTER.map(|delay| (now + delay, announcement.clone())));
+            }
             Job::ForgetBefore(ports) => self.tools.forget_before(&ports),
         }
     }
@@ -190,6 +226,9 @@ impl Worker {
             self.forget_at = None;
             self.forget();
         }
+        for (_, announcement) in self.announce_at.extract_if(.., |(at, _)| *at <= now) {
+            announcement.make();
+        }
     }
 
     /// What is being forgotten stays in the list until it is: see [`Janitor::settle`].
@@ -197,6 +236,15 @@ impl Worker {
         let stale = self.stale.lock().clone();
         self.tools.forget(&stale);
         self.stale.lock().drain(..stale.len());
+    }
+}
+
+impl Announcement {
+    fn make(&self) {
+        let Some(sandbox) = self.sandbox.upgrade() else { return };
+        if let Err(error) = sandbox.announce(self.endpoint, self.mac) {
+            tracing::debug!(endpoint.id = %self.endpoint, error = %error, "addresses not announced");
+        }
     }
 }
 

@@ -99,21 +99,22 @@ impl Inner {
             .map_err(HostError::Open)
     }
 
+    /// Links first: a sandbox takes its own with it.
     fn remove_ghosts(&self, difference: &Difference, report: &mut Report) {
-        for name in &difference.ghost_sandboxes {
-            match NetNs::unbind(&self.netns_dir.join(name)) {
-                Ok(()) => report.removed.push(format!("sandbox {name}")),
-                Err(error) => report.errors.push(HostError::sandbox(name, "unmount it")(error)),
-            }
-        }
         for name in &difference.ghosts {
             match self.send(vec![link::condemn(name, CONDEMNED)]) {
                 Ok(()) => report.removed.push(format!("link {name}")),
-                // It went with its namespace, which was given up just before.
+                // Gone by itself, with a namespace that ended.
                 Err(StepError::Netlink(error)) if error.is(Errno::ENODEV) => {
                     report.removed.push(format!("link {name}"));
                 }
                 Err(error) => report.errors.push(HostError::of_step(&format!("set link {name} down"), error)),
+            }
+        }
+        for name in &difference.ghost_sandboxes {
+            match NetNs::unbind(&self.netns_dir.join(name)) {
+                Ok(()) => report.removed.push(format!("sandbox {name}")),
+                Err(error) => report.errors.push(HostError::sandbox(name, "unmount it")(error)),
             }
         }
     }

@@ -5,21 +5,32 @@ use std::{
     io,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use super::{DefaultRoute, EndpointSpec, HostError, StepError};
 use crate::{
-    link::{Which, route},
+    link::{self, Which, route},
     netns::{DnsSockets, NetNs, Ready},
     observe,
-    sys::rtnl::RtSocket,
-    types::{EndpointId, IfName},
+    sys::rtnl::{NetlinkError, RtSocket},
+    types::{EndpointId, IfName, MacAddr},
 };
 
 /// A container's network namespace with its endpoints. A handle: clones mean the same sandbox.
 #[derive(Clone, Debug)]
 pub struct Sandbox(Arc<Inner>);
+
+/// A sandbox that may be closed meanwhile: this does not keep its namespace.
+#[derive(Clone, Debug)]
+pub(super) struct WeakSandbox(Weak<Inner>);
+
+impl WeakSandbox {
+    /// The sandbox, if somebody still works with it.
+    pub(super) fn upgrade(&self) -> Option<Sandbox> {
+        self.0.upgrade().map(Sandbox)
+    }
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -110,6 +121,17 @@ impl Sandbox {
         let index = links.look_for(&ep.ifname)?.ok_or(HostError::UnknownEndpoint(ep.id))?;
         links.enter(ep.id, index);
         Ok(())
+    }
+
+    pub(super) fn downgrade(&self) -> WeakSandbox {
+        WeakSandbox(Arc::downgrade(&self.0))
+    }
+
+    /// Tells the neighbours whose the addresses of an endpoint are. One that is gone has nothing to tell.
+    pub(super) fn announce(&self, endpoint: EndpointId, mac: MacAddr) -> Result<(), NetlinkError> {
+        let mut links = self.links();
+        let Some(index) = links.index_of(endpoint) else { return Ok(()) };
+        links.socket.send(vec![link::announce(index, mac)])
     }
 
     pub(super) fn links(&self) -> MutexGuard<'_, Links> {

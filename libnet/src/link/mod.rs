@@ -56,6 +56,13 @@ pub(crate) fn join_bridge(link: &IfName, bridge: u32) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
+/// `ip link set LINK address MAC`. The address that it has already is announced anew, if the link is set to announce.
+pub(crate) fn announce(link: u32, mac: MacAddr) -> Request {
+    let mut message = Which::Index(link).message();
+    message.attributes.push(mac_attribute(mac));
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
 /// `ip link set LINK down group GROUP`: packets stop at once, and the link can be deleted with the rest of the group.
 pub(crate) fn condemn(link: &IfName, group: u32) -> Request {
     let mut message = Which::Name(link).message();
