@@ -127,6 +127,22 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // a test that failed leaves its containers; they die with their shims
+        for entry in fs::read_dir(self.home.path().join("run")).into_iter().flatten().flatten() {
+            let record = fs::read(entry.path().join("state.json")).unwrap_or_default();
+            let record: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
+            if let Some(pid) = record["shim_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()) {
+                let _ = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::Signal::SIGKILL,
+                );
+            }
+        }
+        for group in cgroup_dirs(&self.parent) {
+            for child in fs::read_dir(&group).into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(child.path());
+            }
+        }
         for group in cgroup_dirs(&self.parent) {
             let _ = fs::remove_dir(group);
         }
