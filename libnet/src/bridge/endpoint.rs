@@ -94,5 +94,11 @@ fn inside(ep: &EndpointSpec) -> Inside {
         DefaultRoute::None => (None, None),
         DefaultRoute::Via { v4, v6 } => (v4, v6),
     };
-    Inside { name: ep.ifname.clone(), addresses: ep.addresses().collect(), gateway_v4, gateway_v6 }
+    Inside {
+        host: host_link(&ep.id),
+        name: ep.ifname.clone(),
+        addresses: ep.addresses().collect(),
+        gateway_v4,
+        gateway_v6,
+    }
 }

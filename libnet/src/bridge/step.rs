@@ -107,6 +107,8 @@ pub(crate) struct Parting {
 /// The end inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inside {
+    /// The host's end, which is to carry packets once the other one is up.
+    pub(crate) host: IfName,
     pub(crate) name: IfName,
     pub(crate) addresses: Vec<IpNetwork>,
     pub(crate) gateway_v4: Option<Ipv4Addr>,

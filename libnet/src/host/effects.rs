@@ -241,7 +241,17 @@ impl Effects<'_> {
         requests.push(link::up(Which::Index(index)));
         let default = |(gateway, onlink)| route::add_default(route::Default { gateway, link: index, onlink });
         requests.extend(inside.gateways().map(default));
-        done(self.sandbox()?.links().socket.send(requests))
+        self.sandbox()?.links().socket.send(requests)?;
+        self.await_carrier(&inside.host)
+    }
+}
+
+impl Effects<'_> {
+    /// The kernel notices in the background that a link has its carrier; until then it sends nothing, and its bridge
+    /// forwards nothing to it, so that the first packet of a container could be lost. To be asked for the link makes the
+    /// kernel notice at once (since Linux 6.8).
+    fn await_carrier(&mut self, link: &IfName) -> Inverse {
+        done(self.socket.get(link::show(Which::Name(link))).map(drop))
     }
 }
 
