@@ -98,9 +98,12 @@ fn exec_with_and_without_a_terminal() {
     machine.pontoon(["exec", "cc", "sh", "-c", "exit 9"]).fails(9);
     let error = machine.pontoon(["exec", "cc", "no-such-command"]).fails(127);
     assert!(error.contains("not found"), "{error}");
-    let pontoon = machine.pontoon_words(&["exec", "-it", "cc", "sh", "-c", "tty; stty size"]).join(" ");
-    let line = format!("stty rows 33 cols 99 2>/dev/null; {pontoon}");
-    let seen = machine.exec(["script", "-qec", &line, "/dev/null"]).ok();
+    let pontoon = machine.pontoon_words(&["exec", "-it", "cc"]).join(" ");
+    let line = format!("stty rows 33 cols 99; {pontoon} sh -c 'tty; stty size'");
+    // Its standard input stays open: at the end of it, script types an end of file into the terminal.
+    let mut script = machine.spawn(["script", "-qec", &line, "/dev/null"]);
+    let mut seen = String::new();
+    script.child.stdout.take().unwrap().read_to_string(&mut seen).unwrap();
     assert!(seen.contains("/dev/pts/") && seen.contains("33 99"), "{seen}");
 }
 

@@ -65,6 +65,7 @@ fn a_port_is_one_containers_only() {
     eventually("the process listens", || machine.sh("ss -Hltn sport = :9090 | grep .").result());
     let error = machine.pontoon(["run", "--rm", "-p", "9090:8000", "host", "true"]).fails(125);
     assert!(error.contains("9090") && error.contains("address already in use"), "{error}");
+    machine.exec(["pkill", "-x", "socat"]).ok();
     machine.pontoon(["rm", "-f", "c1"]).ok();
     machine.pontoon(["start", "c2"]).ok();
 }

@@ -1,8 +1,8 @@
 //! netd is killed, and nothing stops; a new one takes over.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
-use tests::{Lab, eventually, until};
+use tests::{Lab, Machine, eventually, until};
 
 #[test]
 fn a_killed_netd_is_not_missed() {
@@ -13,7 +13,11 @@ fn a_killed_netd_is_not_missed() {
     let says = "SYSTEM:echo c1 sees $SOCAT_PEERADDR";
     let server = ["socat", "TCP-LISTEN:8000,fork,reuseaddr", says];
     let id = machine.start("c1", &["--network", "web", "--net-alias", "search", "-p", "8080:8000"], &server);
-    machine.start("c2", &["--network", "web"], &["sleep", "1000"]);
+    let second = machine.start("c2", &["--network", "web"], &["sleep", "1000"]);
+    let address = |machine: &Machine, name: &str| {
+        machine.pontoon(["inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", name]).ok()
+    };
+    let addresses = [address(&machine, "c1"), address(&machine, "c2")];
     let there = format!("TCP:{}:8080,connect-timeout=2", client.gateway());
     let ask = || match client.exec(["socat", "-t3", "-", &there]) {
         answer if answer.stdout == format!("c1 sees {}", client.address()) => Ok(()),
@@ -24,14 +28,23 @@ fn a_killed_netd_is_not_missed() {
 
     machine.kill_netd();
     ask().expect("the server answers without netd");
-    let namespace = format!("/run/netns/pontoon-{}", &id[..12]);
-    let dig = format!("nsenter --net={namespace} dig +short +tries=1 +time=20 @127.0.0.11 c2");
-    let mut waiting = machine.spawn(["bash", "-c", &dig]);
+    // Whichever of the two is adopted first must know the other.
+    let dig = |id: &str, name: &str| {
+        let namespace = format!("--net=/run/netns/pontoon-{}", &id[..12]);
+        let words = ["nsenter", &namespace, "dig", "+short", "+tries=1", "+time=20", "@127.0.0.11", name];
+        machine.spawn(words)
+    };
+    let waiting = [(dig(&id, "c2"), &addresses[1]), (dig(&second, "c1"), &addresses[0])];
     machine.start_netd();
-    let answered = until(Duration::from_secs(25), "a query sent meanwhile ends", || {
-        waiting.child.try_wait().unwrap().ok_or("still waiting")
-    });
-    assert!(answered.success(), "and is answered");
+    for (mut query, expected) in waiting {
+        let ended = until(Duration::from_secs(25), "a query sent meanwhile ends", || {
+            query.child.try_wait().unwrap().ok_or("still waiting")
+        });
+        let mut answer = String::new();
+        query.child.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
+        assert!(ended.success());
+        assert_eq!(answer.trim(), expected.as_str());
+    }
 
     ask().expect("the server answers with a new netd");
     assert_eq!(

@@ -28,6 +28,12 @@ impl Inner {
         container: ContainerId,
         network: NetworkId,
     ) -> Result<(), NetworkError> {
+        self.introduce(container, network);
+        self.rescope(container)
+    }
+
+    /// Others find the container in this network.
+    pub(super) fn introduce(&self, container: ContainerId, network: NetworkId) {
         let host = {
             let state = self.state();
             let named = state.network(network).is_ok_and(NetworkRecord::has_names);
@@ -37,7 +43,6 @@ impl Inner {
             let zone = network.to_string().into();
             self.names.update(|editor| editor.set_host(&zone, endpoint.to_string(), host));
         }
-        self.rescope(container)
     }
 
     pub(super) fn withdraw_names(&self, record: &EndpointRecord) {

@@ -61,8 +61,13 @@ impl Inner {
         for (_, sandbox) in store::list::<SandboxRecord>(&*self.live, SANDBOXES)? {
             self.state().restore_sandbox(sandbox);
         }
-        for (_, endpoint) in store::list::<EndpointRecord>(&*self.live, ENDPOINTS)? {
-            self.state().restore_endpoint(endpoint);
+        let endpoints = store::list::<EndpointRecord>(&*self.live, ENDPOINTS)?;
+        for (_, endpoint) in &endpoints {
+            self.state().restore_endpoint(endpoint.clone());
+        }
+        // Queries have been waiting in the sockets that shims kept: the first server that starts must know every name.
+        for (_, endpoint) in &endpoints {
+            self.introduce(endpoint.container, endpoint.network);
         }
         Ok(())
     }
@@ -174,8 +179,10 @@ impl Inner {
         let orphans = self.state().not_adopted();
         let mut changes = Vec::new();
         for container in orphans {
+            let endpoints = self.state().endpoints_of(container);
+            endpoints.iter().for_each(|endpoint| self.withdraw_names(endpoint));
+            changes.extend(endpoints.iter().map(delete_endpoint));
             let mut state = self.state();
-            changes.extend(state.endpoints_of(container).iter().map(delete_endpoint));
             changes.push(Change::delete(SANDBOXES, container));
             state.close_sandbox(container);
             drop(state);
