@@ -17,7 +17,6 @@ use netd_runtime::Adopted;
 use crate::{
     container::{ContainerError, Containers, Known, Parts, Recovered, remove_tree},
     error::chain,
-    network::NetworkError,
 };
 
 /// Containers taken over at a time: each asks its shim and the kernel a few things.
@@ -25,14 +24,8 @@ const AT_ONCE: usize = 32;
 
 /// The state can't be taken over; nothing that runs was touched.
 #[derive(Debug, thiserror::Error)]
-pub enum RecoveryError {
-    /// Containers.
-    #[error("cannot take over containers")]
-    Containers(#[from] ContainerError),
-    /// Networks.
-    #[error("cannot take over networks")]
-    Networks(#[from] NetworkError),
-}
+#[error("cannot take over containers")]
+pub struct RecoveryError(#[from] ContainerError);
 
 /// Takes over everything.
 pub(crate) async fn recover(parts: &Arc<Parts>, containers: &Arc<Containers>) -> Result<(), RecoveryError> {
@@ -43,14 +36,20 @@ pub(crate) async fn recover(parts: &Arc<Parts>, containers: &Arc<Containers>) ->
     let mut restored = Vec::new();
     for record in known {
         let ran = record.ran() || runs.contains_key(&record.id());
-        restored.push((containers.restored(record)?, ran));
+        // One that can't be known again is no reason to give up the others.
+        match containers.restored(record) {
+            Ok(container) => restored.push((container, ran)),
+            Err(error) => tracing::error!(error = chain(&error), "container not restored"),
+        }
     }
     // Networks can't tell a container that is gone from one that nobody asks about: all are asked about first.
     for some in restored.chunks(AT_ONCE) {
         let some = some.iter().filter(|(_, ran)| *ran).map(|(container, _)| adopt(parts, container));
         futures_util::future::join_all(some).await;
     }
-    parts.networks.settle().await?;
+    if let Err(error) = parts.networks.settle().await {
+        tracing::error!(error = chain(&error), "networks not settled whole");
+    }
     sweep(parts, &ids).await;
     for (container, _) in &restored {
         container.settle();

@@ -62,9 +62,9 @@ impl Execs {
         living.map(|exec| exec.id.clone()).collect()
     }
 
-    /// A container is gone.
-    pub(super) fn forget(&self, container: ContainerId) {
-        self.all().retain(|_, exec| exec.container != container);
+    /// Keeps those whose container is still there.
+    fn keep(&self, there: impl Fn(ContainerId) -> bool) {
+        self.all().retain(|_, exec| there(exec.container));
     }
 
     fn insert(&self, id: String, container: ContainerId, ask: models::ExecConfig) {
@@ -149,6 +149,7 @@ impl Containers {
         let id = ContainerId::from_bytes(self.parts.random()).to_string();
         let words = ask.cmd.clone().unwrap_or_default().join(" ");
         self.parts.tell(&container.record(), format!("exec_create: {words}"), &[("execID", id.clone())]);
+        self.execs.keep(|container| self.find(&container.to_string()).is_ok());
         self.execs.insert(id.clone(), container.id, ask);
         Ok(IdResponse { id })
     }

@@ -104,7 +104,10 @@ impl Container {
     /// Waits for the streams of the process that will be.
     pub(super) fn attach_later(&self, attach: Attach) -> oneshot::Receiver<UnixStream> {
         let (sender, stream) = oneshot::channel();
-        self.slots().waiting.push((attach, sender));
+        let mut slots = self.slots();
+        // Those who have gone away meanwhile.
+        slots.waiting.retain(|(_, sender)| !sender.is_closed());
+        slots.waiting.push((attach, sender));
         stream
     }
 

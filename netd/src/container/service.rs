@@ -159,9 +159,7 @@ impl Containers {
                 "removing a link is not supported by this daemon: links go with their container".to_owned(),
             ));
         }
-        container.ask(|reply| Request::Remove(ask, reply)).await?;
-        self.execs.forget(container.id);
-        Ok(())
+        container.ask(|reply| Request::Remove(ask, reply)).await
     }
 
     /// Those that pass the filters, newest first.

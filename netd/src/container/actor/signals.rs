@@ -74,10 +74,14 @@ impl Actor {
         }
     }
 
-    /// Its time is over.
+    /// Its time is over. A frozen process is let go on, to be killed.
     pub(super) async fn kill_late(&mut self) {
-        if let Some(shim) = self.shim.clone().filter(|_| self.record.state.phase == Phase::Stopping) {
-            self.signal(&shim, SIGKILL).await;
+        let Some(shim) = self.shim.clone().filter(|_| !self.after.is_empty()) else { return };
+        self.signal(&shim, SIGKILL).await;
+        if self.record.state.phase == Phase::Paused {
+            self.thaw(&shim).await;
+            self.record.state.phase = Phase::Stopping;
+            self.publish();
         }
     }
 
@@ -124,7 +128,7 @@ impl Actor {
         if let Some(shim) = &self.shim {
             shim.pause().await?;
         }
-        // A stop that is waiting goes on waiting, for a frozen process: as in Docker, the kill gets through.
+        // A stop that is waiting goes on waiting, for a frozen process: its kill comes through.
         self.record.state.phase = Phase::Paused;
         self.publish();
         self.tell("pause", &[]);

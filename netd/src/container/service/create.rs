@@ -332,7 +332,7 @@ fn check_platform(platform: Option<&str>) -> Result<()> {
     if os == "linux" && parts.next().is_none_or(|arch| arch == architecture()) {
         return Ok(());
     }
-    Err(ContainerError::Missing(format!(
+    Err(ContainerError::Invalid(format!(
         "image with reference host was found but does not provide the specified platform ({platform})"
     )))
 }
