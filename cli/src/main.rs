@@ -1,6 +1,6 @@
 //! `pontoon`: the command line of Pontoon. It speaks the Docker Engine API with a daemon on a unix socket.
 //!
-//! Read in this order: [`args`] (as parsed), [`resolve`] (as meant), [`commands`] (what is done), [`format`] and
+//! Read in this order: [`args`] (as parsed), [`resolve`] (as meant), [`commands`] (what is done), [`mod@format`] and
 //! [`output`] (what is printed), [`error`] (how it ends). Only this file looks at the process around it.
 
 use std::process::ExitCode;

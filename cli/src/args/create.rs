@@ -222,7 +222,7 @@ pub(crate) struct HostFlags {
     /// UTS namespace
     #[arg(long, value_name = "string")]
     pub(crate) uts: Option<String>,
-    /// Mount a directory, file or volume: source:target[:options]
+    /// Mount a directory, file or volume: source:target, options behind another colon
     #[arg(short, long, value_name = "list")]
     pub(crate) volume: Vec<String>,
     /// What makes volumes
@@ -307,7 +307,7 @@ pub(crate) struct DeviceLimits {
     /// How willingly to kill when out of memory, -1000 to 1000
     #[arg(long, value_name = "int", allow_negative_numbers = true)]
     pub(crate) oom_score_adj: Option<i64>,
-    /// Limit of a resource: name=soft[:hard]
+    /// Limit of a resource: name=soft or name=soft:hard
     #[arg(long, value_name = "ulimit")]
     pub(crate) ulimit: Vec<String>,
 }
@@ -340,7 +340,7 @@ pub(crate) struct HealthFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestartFlag {
-    /// When to start again: no, on-failure[:times], always or unless-stopped
+    /// When to start again: no, on-failure, on-failure:times, always or unless-stopped
     #[arg(long, value_name = "string")]
     pub(crate) restart: Option<String>,
 }

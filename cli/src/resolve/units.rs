@@ -22,7 +22,7 @@ pub(crate) fn bytes(text: &str) -> Result<i64, String> {
     Ok((number * 1024_f64.powi(power)) as i64)
 }
 
-/// As [`bytes`], or `-1` for no limit.
+/// As [`bytes()`], or `-1` for no limit.
 pub(crate) fn swap_bytes(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { bytes(text) }
 }
