@@ -8,13 +8,12 @@ use super::{
 /// How often a name is made up anew when it is taken, before a number is put behind it.
 pub(super) const TRIES: usize = 6;
 
-/// The name without its slash, if it is one: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`. Docker wants a second character; nobody has
-/// ever needed to be refused for want of it.
+/// The name without its slash, if Docker would take it: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
 pub(super) fn check(name: &str) -> Result<&str, ContainerError> {
     let bare = name.strip_prefix('/').unwrap_or(name);
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let first = bare.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if first && bare.chars().all(legal) {
+    if first && bare.len() > 1 && bare.chars().all(legal) {
         Ok(bare)
     } else {
         Err(ContainerError::InvalidName(name.to_owned()))
@@ -39,10 +38,10 @@ mod tests {
 
     #[test]
     fn names_docker_takes() {
-        for name in ["c", "c1", "/c1", "web-1.a_b", "0x"] {
+        for name in ["c1", "/c1", "web-1.a_b", "0x"] {
             assert_eq!(check(name).unwrap(), name.trim_start_matches('/'));
         }
-        for name in ["", "/", "-bad", "_x", "a b", "a/b", "é1", "//x"] {
+        for name in ["", "/", "a", "-bad", "_x", "a b", "a/b", "é1", "//x"] {
             assert!(check(name).is_err(), "{name}");
         }
         assert_eq!(
