@@ -130,7 +130,8 @@ impl Record {
 
     /// What runs in it: program and arguments.
     pub(super) fn command(&self) -> Vec<String> {
-        let entrypoint = self.config.entrypoint.iter().flatten();
+        // `--entrypoint ""` is kept as one empty word: it says that there is none.
+        let entrypoint = self.config.entrypoint.iter().flatten().filter(|word| !word.is_empty());
         entrypoint.chain(self.config.cmd.iter().flatten()).cloned().collect()
     }
 }
