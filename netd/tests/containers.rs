@@ -153,3 +153,68 @@ fn a_daemon_killed_at_any_moment_leaves_nothing() {
         });
     }
 }
+
+/// Name and state of all containers, by name.
+fn states(machine: &Machine) -> Vec<String> {
+    let mut all: Vec<_> = machine
+        .docker(["ps", "-a", "--format", "{{.Names}} {{.State}}"])
+        .ok()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn a_new_daemon_goes_on_where_the_old_one_was() {
+    let mut machine = with_network(NetdOptions::default());
+    // A process that ends when it is told to: the first of a pid namespace has no default signal handlers.
+    let patient = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"];
+    let run = |args: &[&str]| {
+        machine.docker([&["run", "-d"], args, &["host"], &patient].concat()).ok();
+    };
+    run(&["--name", "always", "--restart", "always"]);
+    run(&["--name", "frozen", "--network", "web"]);
+    run(&["--name", "plain", "--network", "host"]);
+    run(&["--name", "shares", "--network", "container:plain"]);
+    run(&["--name", "stopped", "--restart", "unless-stopped"]);
+    run(&["--name", "unless", "--restart", "unless-stopped"]);
+    run(&["--rm", "--name", "vanishes"]);
+    machine.docker(["create", "--rm", "--name", "waits", "host", "true"]).ok();
+    machine.docker(["pause", "frozen"]).ok();
+    machine.docker(["stop", "-t", "0", "stopped"]).ok();
+
+    machine.kill_netd();
+    machine.start_netd();
+    let expected = [
+        "always running",
+        "frozen paused",
+        "plain running",
+        "shares running",
+        "stopped exited",
+        "unless running",
+        "vanishes running",
+        "waits created",
+    ];
+    assert_eq!(states(&machine), expected);
+    machine.docker(["unpause", "frozen"]).ok();
+    machine.docker(["exec", "frozen", "true"]).ok();
+
+    // A clean stop ends them all; what is to run runs again, what was to vanish has vanished.
+    machine.stop_netd();
+    machine.start_netd();
+    let expected = [
+        "always running",
+        "frozen exited",
+        "plain exited",
+        "shares exited",
+        "stopped exited",
+        "unless running",
+        "waits created",
+    ];
+    eventually("policies apply", || {
+        let now = states(&machine);
+        if now == expected { Ok(()) } else { Err(now) }
+    });
+}
