@@ -96,8 +96,10 @@ fn exec_with_and_without_a_terminal() {
         "b /usr"
     );
     machine.pontoon(["exec", "cc", "sh", "-c", "exit 9"]).fails(9);
-    let error = machine.pontoon(["exec", "cc", "no-such-command"]).fails(127);
-    assert!(error.contains("not found"), "{error}");
+    // As with Docker, the reason comes on the stream that the process would have written to.
+    let output = machine.pontoon(["exec", "cc", "no-such-command"]);
+    assert!(output.stdout.contains("executable file not found"), "{output:?}");
+    output.fails(127);
     let pontoon = machine.pontoon_words(&["exec", "-it", "cc"]).join(" ");
     let line = format!("stty rows 33 cols 99; {pontoon} sh -c 'tty; stty size'");
     // Its standard input stays open: at the end of it, script types an end of file into the terminal.

@@ -66,6 +66,21 @@ fn without_a_daemon_the_client_says_how_to_start_one() {
 }
 
 #[test]
+fn a_log_that_can_not_be_written_stops_nothing() {
+    let machine = Lab::new().machine("aa");
+    let netd = machine.netd_command()[0].clone();
+    let other = "--data-root /run/lab/data2 --exec-root /run/lab/exec2 -H unix:///run/lab/other.sock -b none";
+    let line = format!("{netd} {other} -D 2>/dev/full");
+    let mut daemon = machine.spawn(["bash", "-c", &format!("exec {line}")]);
+    tests::eventually("it answers", || {
+        assert!(daemon.child.try_wait().unwrap().is_none(), "it has ended");
+        machine.exec(["curl", "-sS", "--unix-socket", "/run/lab/other.sock", "http://netd/_ping"]).result()
+    });
+    machine.exec(["pkill", "-TERM", "-f", "/run/lab/data2"]).ok();
+    assert!(tests::eventually("it has stopped", || daemon.child.try_wait().unwrap().ok_or(())).success());
+}
+
+#[test]
 fn netd_needs_root() {
     let machine = Lab::new().machine("a");
     let netd = machine.netd_command();

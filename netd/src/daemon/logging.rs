@@ -16,8 +16,12 @@ impl LogControl {
     /// Starts to log. In a process that logs already, the control controls nothing.
     pub(super) fn start(level: LogLevel) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
-        let lines =
-            fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false);
+        // A line that can't be written is lost: telling so on the same standard error would be a panic.
+        let lines = fmt::layer()
+            .with_writer(io::stderr)
+            .log_internal_errors(false)
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false);
         let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
         Self(handle)
     }
