@@ -14,12 +14,12 @@ wait_for() {
 }
 # bench NAME CMD: median and minimum of a command line, in milliseconds, as a row.
 bench() {
-  hyperfine -N --warmup 3 --runs "$runs" --export-json "$results/$1.json" "$2" >/dev/null 2>"$results/$1.err" \
-    || { echo "| $1 | failed: $(tail -1 "$results/$1.err") | |"; return; }
+  hyperfine -N --warmup 3 --runs "$runs" --export-json "$results/$1.json" "$2" >/dev/null 2>&1 \
+    || { rm -f "$results/$1.json"; echo "| $1 | failed: $(eval "$2" 2>&1 | tail -1) | |"; return; }
   jq -r --arg name "$1" '.results[0] | "| \($name) | \(.median * 1000 * 10 | round / 10) | \(.min * 1000 * 10 | round / 10) |"' \
     "$results/$1.json"
 }
-median() { jq '.results[0].median * 1000' "$results/$1.json" 2>/dev/null || echo nan; }
+median() { jq -e '.results[0].median * 1000 | select(. > 0)' "$results/$1.json" 2>/dev/null || echo nan; }
 memory() { awk '/^(Rss|Pss):/ {printf "%s %.2f MiB  ", $1, $2 / 1024}' "/proc/$1/smaps_rollup"; }
 
 netd --data-root /run/lab/data --cgroup-parent "/pontoon-bench-$$-$(date +%s)" > /run/lab/netd.log 2>&1 &
@@ -71,7 +71,7 @@ else
   echo "benches: no dockerd here: left out" >&2
 fi
 
-floor=$(median "bare crun run"); [ "$floor" = nan ] && floor=$(median "bare runc run")
+floor=$(median "bare crun run"); [ "$floor" = nan ] && floor=$(median "bare runc run")   # crun refuses hybrid cgroups
 awk -v p="$(median 'pontoon run --rm, network + port')" -v f="$floor" \
   'BEGIN {printf "\npontoon run --rm with network and port / bare OCI runtime without: %.2f\n", p / f}'
 awk -v p="$(median 'pontoon run --rm, network + port')" -v d="$(median 'docker run --rm, network + port')" \

@@ -109,6 +109,11 @@ fn a_running_container_joins_and_leaves_a_network() {
     assert!(!machine.pontoon(["exec", "c3", "ip", "-o", "link"]).ok().contains("eth1"));
     machine.pontoon(["exec", "c1", "getent", "hosts", "three"]).fails(2);
     machine.pontoon(["exec", "c1", "getent", "hosts", "c3"]).fails(2);
+    for _ in 0..5 {
+        machine.pontoon(["network", "connect", "web", "c3"]).ok();
+        machine.pontoon(["exec", "c3", "ping", "-c1", "-W2", "c1"]).ok();
+        machine.pontoon(["network", "disconnect", "web", "c3"]).ok();
+    }
 }
 
 #[test]

@@ -50,16 +50,23 @@ fn inside_settings(ep: &EndpointSpec, announce: bool) -> Vec<Setting> {
     [v4, v6, enable].into_iter().flatten().map(setting).collect()
 }
 
+/// What becomes of the sandbox that an endpoint leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes on, and may join a network at once: the interface must be out of its way.
+    Lives,
+    /// It ends, and takes its interfaces along.
+    Ends,
+}
+
 /// The steps that detach an endpoint: first no packet, then no rule, then the ports for others.
-pub(crate) fn detach(who: &FirewallEndpoint) -> Vec<Step> {
+pub(crate) fn detach(who: &FirewallEndpoint, sandbox: Fate) -> Vec<Step> {
     let endpoint = who.id;
     let neighbours = who.addresses().collect();
-    vec![
-        Step::Part(Parting { network: who.network, link: host_link(&endpoint), neighbours }),
-        Step::ExpelEndpoint(endpoint),
-        Step::ReleasePorts,
-        Step::Leave(endpoint),
-    ]
+    let part = Step::Part(Parting { network: who.network, link: host_link(&endpoint), neighbours });
+    let aside = (sandbox == Fate::Lives).then_some(Step::SetAside(endpoint));
+    let rest = [Step::ExpelEndpoint(endpoint), Step::ReleasePorts, Step::Leave(endpoint)];
+    [part].into_iter().chain(aside).chain(rest).collect()
 }
 
 /// What the bridge does with a port of this network. Isolated ports can't reach each other where bridged frames pass no

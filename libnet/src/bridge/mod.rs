@@ -9,6 +9,6 @@ mod step;
 mod tests;
 
 pub(crate) use compare::{Difference, InUse, compare};
-pub(crate) use endpoint::{Circumstances, attach, detach, flags};
+pub(crate) use endpoint::{Circumstances, Fate, attach, detach, flags};
 pub(crate) use network::{create, remove};
 pub(crate) use step::{Inside, Join, Parting, Setting, Step};

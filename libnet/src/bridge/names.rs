@@ -52,6 +52,12 @@ pub(crate) fn host_link(id: &EndpointId) -> IfName {
     format!("veth{}", id.short(7)).parse().unwrap_or_else(|_| unreachable!("hex digits make a link name"))
 }
 
+/// The name that the end inside gets when its endpoint leaves a sandbox that lives on. The kernel deletes the link some
+/// 28 ms later; until then `eth0` must be free for the next one.
+pub(crate) fn aside(id: &EndpointId) -> IfName {
+    format!("gone{}", id.short(7)).parse().unwrap_or_else(|_| unreachable!("hex digits make a link name"))
+}
+
 /// Whether a namespace of this name is a sandbox: `pontoon-` and twelve digits of a container id.
 pub(crate) fn is_sandbox(name: &str) -> bool {
     let digits = name.strip_prefix("pontoon-").unwrap_or_default();

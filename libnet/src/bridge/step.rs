@@ -30,6 +30,8 @@ pub(crate) enum Step {
     Condemn(IfName),
     /// Set the host's end of an endpoint down, leave it to the janitor, and forget its addresses.
     Part(Parting),
+    /// Set the end inside a sandbox that lives on down, and give its name free.
+    SetAside(EndpointId),
     /// Forget what was known of an endpoint inside its sandbox.
     Leave(EndpointId),
     /// Change settings of the host, those that differ.
@@ -135,6 +137,7 @@ impl fmt::Display for Step {
             Self::DeleteAddress(link, address) => write!(f, "delete address {address} from {link}"),
             Self::Condemn(link) => write!(f, "set link {link} down"),
             Self::Part(parting) => write!(f, "set link {} down", parting.link),
+            Self::SetAside(id) => write!(f, "set the interface of endpoint {id:?} aside"),
             Self::Leave(id) => write!(f, "leave the sandbox with endpoint {id:?}"),
             Self::Set(settings) => write!(f, "set {}", keys(settings)),
             Self::ForwardV6 => f.write_str("enable IPv6 forwarding"),

@@ -92,9 +92,13 @@ fn an_endpoint_is_attached_in_this_order() {
 
 #[test]
 fn packets_stop_before_rules_and_ports_go() {
-    let leaving = words(&detach(&FirewallEndpoint::new(&endpoint(&network(1), 2), &[])));
-    assert_eq!(leaving[0], "set link veth0202020 down");
-    assert_eq!(leaving[2], "release host ports");
+    let who = FirewallEndpoint::new(&endpoint(&network(1), 2), &[]);
+    let ending = words(&detach(&who, super::Fate::Ends));
+    assert_eq!(ending[0], "set link veth0202020 down");
+    assert_eq!(ending[2], "release host ports");
+    let mut living = words(&detach(&who, super::Fate::Lives));
+    assert!(living.remove(1).ends_with("aside"), "{living:?}");
+    assert_eq!(living, ending);
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl Apply for Effects<'_> {
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
             Step::Configure(inside) => self.configure(inside),
             Step::Part(parting) => self.part(parting),
+            Step::SetAside(endpoint) => done(self.sandbox()?.set_aside(*endpoint)),
             Step::Leave(endpoint) => {
                 self.sandbox()?.links().forget(*endpoint);
                 Ok(None)

@@ -8,7 +8,7 @@ use super::{
     state::Endpoint,
 };
 use crate::{
-    bridge::{self, Circumstances, Step, names::host_link},
+    bridge::{self, Circumstances, Fate, Step, names::host_link},
     firewall::{Change, FirewallEndpoint},
     netns::NetNs,
     plan,
@@ -42,7 +42,7 @@ impl Host {
     /// # Errors
     /// [`HostError::UnknownEndpoint`], or everything that failed.
     pub fn detach(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
-        let done = self.inner.end_endpoint(sandbox, id);
+        let done = self.inner.end_endpoint(sandbox, id, Fate::Lives);
         self.inner.janitor.sweep_within(janitor::SOON);
         done
     }
@@ -55,8 +55,10 @@ impl Host {
     #[allow(clippy::needless_pass_by_value)]
     pub fn close_sandbox(&self, sandbox: Sandbox) -> Result<(), HostError> {
         let endpoints = self.inner.state.endpoints_in(sandbox.name());
-        let mut errors: Vec<HostError> =
-            endpoints.iter().filter_map(|id| self.inner.end_endpoint(&sandbox, *id).err()).collect();
+        let mut errors: Vec<HostError> = endpoints
+            .iter()
+            .filter_map(|id| self.inner.end_endpoint(&sandbox, *id, Fate::Ends).err())
+            .collect();
         errors.extend(
             NetNs::unbind(sandbox.path()).map_err(HostError::sandbox(sandbox.name(), "unmount it")).err(),
         );
@@ -129,10 +131,10 @@ impl Inner {
         Ok(AttachedEndpoint { host_link, ports })
     }
 
-    fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
+    fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId, fate: Fate) -> Result<(), HostError> {
         let who = self.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
         let mut effects = self.effects_in(sandbox)?;
-        let failed = plan::tear_down(&bridge::detach(&who), &mut effects);
+        let failed = plan::tear_down(&bridge::detach(&who, fate), &mut effects);
         drop(effects);
         self.janitor.forget_addresses(who.addresses());
         // With the record go the ports that it holds.

@@ -8,8 +8,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use nix::errno::Errno;
+
 use super::{DefaultRoute, EndpointSpec, HostError, StepError};
 use crate::{
+    bridge::names,
     link::{self, Which, route},
     netns::{DnsSockets, NetNs, Ready},
     observe,
@@ -132,6 +135,16 @@ impl Sandbox {
         let mut links = self.links();
         let Some(index) = links.index_of(endpoint) else { return Ok(()) };
         links.socket.send(vec![link::announce(index, mac)])
+    }
+
+    /// Sets the interface of an endpoint down and gives its name free. One that is gone needs neither.
+    pub(super) fn set_aside(&self, endpoint: EndpointId) -> Result<(), NetlinkError> {
+        let mut links = self.links();
+        let Some(index) = links.index_of(endpoint) else { return Ok(()) };
+        match links.socket.send(vec![link::set_aside(index, &names::aside(&endpoint))]) {
+            Err(error) if error.is(Errno::ENODEV) => Ok(()),
+            other => other,
+        }
     }
 
     pub(super) fn links(&self) -> MutexGuard<'_, Links> {

@@ -71,6 +71,14 @@ pub(crate) fn condemn(link: &IfName, group: u32) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
+/// `ip link set LINK down name NAME`
+pub(crate) fn set_aside(link: u32, name: &IfName) -> Request {
+    let mut message = Which::Index(link).message();
+    message.header.change_mask = LinkFlags::Up;
+    message.attributes.push(LinkAttribute::IfName(name.to_string()));
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
 /// `ip link delete LINK`; returns only when the kernel has waited out all readers, some 28 ms later.
 pub(crate) fn delete(link: &IfName) -> Request {
     Request { message: RouteNetlinkMessage::DelLink(Which::Name(link).message()), flags: 0 }

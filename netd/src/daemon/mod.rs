@@ -97,6 +97,7 @@ pub fn run(flags: &Flags, environment: &Environment) -> Result<Ended, DaemonErro
         return Err(DaemonError::NotRoot);
     }
     let log = LogControl::start(config.log_level);
+    raise_open_files();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -150,6 +151,17 @@ async fn serve(
     }
     server.finish(LAST_REQUESTS).await;
     Ok(())
+}
+
+/// Every sandbox takes four descriptors, every published port one; the usual soft limit of 1,024 is meant for programs
+/// that use select(2).
+fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "limit of open files not raised");
+    }
 }
 
 /// Where ids come from.

@@ -14,6 +14,6 @@ mount -t sysfs sysfs /sys
 mount --move /run/lab/cgroup /sys/fs/cgroup
 rmdir /run/lab/cgroup
 mount -t tmpfs -o mode=1777 tmpfs /tmp
-printf 'search lab.test\n' > /run/lab/resolv.conf
+printf 'search lab.test\noptions timeout:1 attempts:1\n' > /run/lab/resolv.conf
 mount --bind /run/lab/resolv.conf /etc/resolv.conf
 ip link set lo up
