@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Makes fresh network and mount namespaces look like a host: a /run and /tmp of its own; /sys anew, because sysfs shows
+# Makes fresh network and mount namespaces look like a host: a /run of its own; /sys anew, because sysfs shows
 # the network namespace that it was mounted in, with the cgroups put back; a resolver configuration that leads nowhere.
 # Sourced by bash inside the namespaces: by the lab, by examples/quickstart.sh and by the benches.
 set -eu
@@ -13,7 +13,6 @@ mount --rbind /sys/fs/cgroup /run/lab/cgroup
 mount -t sysfs sysfs /sys
 mount --move /run/lab/cgroup /sys/fs/cgroup
 rmdir /run/lab/cgroup
-mount -t tmpfs -o mode=1777 tmpfs /tmp
 printf 'search lab.test\noptions timeout:1 attempts:1\n' > /run/lab/resolv.conf
 mount --bind /run/lab/resolv.conf /etc/resolv.conf
 ip link set lo up
