@@ -42,10 +42,10 @@ impl Ruleset {
     pub fn compute(declared: &DeclaredFirewall) -> Result<Self, FirewallError> {
         let mut ruleset = Self::default();
         for network in declared.networks.values() {
-            ruleset.merge(of_network(network))?;
+            add(&mut ruleset.elements, of_network(network))?;
         }
         for endpoint in declared.endpoints.values() {
-            ruleset.merge(of_endpoint(declared.network(endpoint.network)?, endpoint))?;
+            add(&mut ruleset.elements, of_endpoint(declared.network(endpoint.network)?, endpoint))?;
         }
         Ok(ruleset)
     }
@@ -53,16 +53,6 @@ impl Ruleset {
     /// Whether nothing is declared: then there is no table either.
     pub fn is_empty(&self) -> bool {
         self.elements.is_empty()
-    }
-
-    fn merge(&mut self, come: Elements) -> Result<(), FirewallError> {
-        for (key, entry) in come {
-            if self.elements.contains_key(&key) {
-                return Err(taken(&key));
-            }
-            self.elements.insert(key, entry);
-        }
-        Ok(())
     }
 
     /// What leads from this ruleset to another.
@@ -134,8 +124,10 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
         Change::AddNetwork(network) => {
             let mut after = of_network(network);
             if declared.networks.contains_key(&network.id) {
-                let endpoints = declared.endpoints_of(network.id);
-                after.extend(endpoints.flat_map(|endpoint| of_endpoint(network, endpoint)));
+                // What a network kept to itself may be the same in two endpoints, until it is opened.
+                for endpoint in declared.endpoints_of(network.id) {
+                    add(&mut after, of_endpoint(network, endpoint))?;
+                }
             }
             (network_before(network.id), after)
         }
@@ -146,6 +138,17 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
         }
         Change::RemoveEndpoint(id) => (endpoint_before(id).unwrap_or_default(), Elements::new()),
     })
+}
+
+/// Adds elements whose keys must be free.
+fn add(to: &mut Elements, more: Elements) -> Result<(), FirewallError> {
+    for (key, entry) in more {
+        if to.contains_key(&key) {
+            return Err(taken(&key));
+        }
+        to.insert(key, entry);
+    }
+    Ok(())
 }
 
 fn taken((set, key): &(SetId, Tuple)) -> FirewallError {
