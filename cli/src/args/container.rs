@@ -134,18 +134,6 @@ pub(crate) struct Rename {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Restart {
-    /// The signal to send
-    #[arg(short, long, value_name = "string")]
-    pub(crate) signal: Option<String>,
-    /// Seconds to wait before killing
-    #[arg(short = 't', long = "timeout", alias = "time", value_name = "int", allow_negative_numbers = true)]
-    pub(crate) timeout: Option<i32>,
-    #[arg(value_name = "CONTAINER", required = true)]
-    pub(crate) containers: Vec<String>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Stop {
     /// The signal to send
     #[arg(short, long, value_name = "string")]

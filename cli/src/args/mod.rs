@@ -122,7 +122,7 @@ pub(crate) enum ContainerVerb {
     /// Give a container another name
     Rename(Rename),
     /// Stop containers and start them again
-    Restart(Restart),
+    Restart(Stop),
     /// Remove containers
     #[command(aliases = ["remove"])]
     Rm(Rm),

@@ -20,7 +20,7 @@ fn create(words: &str) -> Box<Create> {
 
 fn request(words: &str) -> Result<Value, String> {
     let variables = BTreeMap::from([("HOME".to_owned(), "/root".to_owned())]);
-    let caller = Caller { variables: &variables, cwd: Path::new("/work") };
+    let caller = Caller { variables: &variables, cwd: Path::new("/here") };
     let plan = plan(&create(words), Stays::Attached, &caller).map_err(|error| error.0)?;
     Ok(full(serde_json::to_value(plan.body).unwrap()))
 }
@@ -59,7 +59,7 @@ fn each_flag_says_what_docker_s_does() {
         ("host sh -c -it --rm", "/Cmd", json!(["sh", "-c", "-it", "--rm"])),
         ("--rm=true host", "/HostConfig/AutoRemove", json!(true)),
         ("--rm --rm=false host", "/HostConfig/AutoRemove", Value::Null),
-        ("--rootfs ./root sh", "/HostConfig/Annotations", json!({"io.pontoon.rootfs": "/work/root"})),
+        ("--rootfs ./root sh", "/HostConfig/Annotations", json!({"io.pontoon.rootfs": "/here/root"})),
         ("--rootfs ./root sh -c x", "/Cmd", json!(["sh", "-c", "x"])),
         ("--net web --net-alias a host", "/NetworkingConfig/EndpointsConfig/web/Aliases", json!(["a"])),
         (
@@ -87,7 +87,7 @@ fn each_flag_says_what_docker_s_does() {
         ("-P --expose 7 host", "/HostConfig/PublishAllPorts", json!(true)),
         ("--add-host a=[::1] host", "/HostConfig/ExtraHosts", json!(["a:::1"])),
         ("--dns 8.8.8.8 --dns-opt ndots:1 host", "/HostConfig/DnsOptions", json!(["ndots:1"])),
-        ("-v ./a:/b -v vol:/c -v /d host", "/HostConfig/Binds", json!(["/work/a:/b", "vol:/c"])),
+        ("-v ./a:/b -v vol:/c -v /d host", "/HostConfig/Binds", json!(["/here/a:/b", "vol:/c"])),
         ("--tmpfs /t:size=1m host", "/HostConfig/Tmpfs", json!({"/t": "size=1m"})),
         ("-m 64m --memory-swap -1 host", "/HostConfig/MemorySwap", json!(-1)),
         ("--cpus 0.5 host", "/HostConfig/NanoCpus", json!(500_000_000)),

@@ -2,12 +2,12 @@
 
 use bollard::query_parameters::RestartContainerOptions;
 
-use crate::args::Restart;
+use crate::args::Stop;
 use crate::commands::Each;
 use crate::context::Context;
 use crate::error::CliError;
 
-pub(crate) async fn run(args: &Restart, context: &Context<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &Stop, context: &Context<'_>) -> Result<(), CliError> {
     let client = context.client()?;
     let mut each = Each::default();
     for container in &args.containers {

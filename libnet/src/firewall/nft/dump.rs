@@ -3,7 +3,7 @@
 use super::{
     chain::{Hook, Table},
     expr::{Expr, Verdict},
-    op::{ForeignChain, SUBSYSTEM, VERDICT_TYPE},
+    op::{ForeignChain, INTERVAL, INTERVAL_END, MAP, SUBSYSTEM, VERDICT_TYPE},
     set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
 };
 use crate::sys::nfnl::{
@@ -17,10 +17,6 @@ const GET_RULE: u16 = SUBSYSTEM | 7;
 const GET_SET: u16 = SUBSYSTEM | 10;
 const GET_ELEMENT: u16 = SUBSYSTEM | 13;
 const GET_GENERATION: u16 = SUBSYSTEM | 16;
-/// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_ELEM_INTERVAL_END`.
-const INTERVAL: u32 = 4;
-const MAP: u32 = 8;
-const INTERVAL_END: u32 = 1;
 
 /// `NFPROTO_UNSPEC`: all families.
 const UNSPECIFIED: u8 = 0;

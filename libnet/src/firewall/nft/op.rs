@@ -30,9 +30,9 @@ const CREATE: u16 = 0x400;
 const EXCLUSIVE: u16 = 0x200;
 const APPEND: u16 = 0x800;
 /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_ELEM_INTERVAL_END`.
-const INTERVAL: u32 = 4;
-const MAP: u32 = 8;
-const INTERVAL_END: u32 = 1;
+pub(super) const INTERVAL: u32 = 4;
+pub(super) const MAP: u32 = 8;
+pub(super) const INTERVAL_END: u32 = 1;
 /// What nft takes for the type number of verdicts (`NFT_DATA_VERDICT`).
 pub(crate) const VERDICT_TYPE: u32 = 0xffff_ff00;
 /// `NFTA_SET_USERDATA` of a set of interface names: `NFTNL_UDATA_SET_KEYBYTEORDER` = host order. Without it `nft list`
