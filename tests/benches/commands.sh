@@ -45,6 +45,34 @@ bench "pontoon exec" "pontoon exec keep true"
 bench "pontoon network create + rm" "sh -c 'pontoon network create b && pontoon network rm b'"
 bench "pontoon network connect + disconnect" "sh -c 'pontoon network connect bridge keep && pontoon network disconnect bridge keep'"
 
+mkdir -p /run/lab/image/bin && cp "$(command -v busybox)" /run/lab/image/bin/busybox
+for name in sh true sleep; do ln -sf busybox /run/lab/image/bin/$name; done
+
+if command -v podman >/dev/null; then
+  # runc: crun refuses hybrid cgroups. Without CAP_SYS_RESOURCE neither ulimits nor OOM scores can be what podman wants.
+  printf '[containers]\noom_score_adj = 0\ndefault_ulimits = []\n[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "/run/lab/podman/networks"\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "runc"\n' > /run/lab/containers.conf
+  printf '[storage]\ndriver = "overlay"\nrunroot = "/run/lab/podman/run"\ngraphroot = "/run/lab/podman/storage"\n' > /run/lab/storage.conf
+  export CONTAINERS_CONF=/run/lab/containers.conf CONTAINERS_STORAGE_CONF=/run/lab/storage.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1
+  tar -C /run/lab/image -c . | podman import -q - img >/dev/null 2>&1
+  podman network create web >/dev/null 2>&1
+  bench "podman run --rm, network + port" "podman run --rm --network web -p 8081:80 img true"
+  bench "podman network create + rm" "sh -c 'podman network create b && podman network rm b'"
+fi
+
+# netavark alone: attach a namespace with one port, as podman has it done.
+navark=/usr/lib/podman/netavark
+if [ -x $navark ]; then
+  mkdir -p /run/lab/netavark
+  for i in $(seq 20); do
+    ip netns add "nv$i"
+    printf '{"container_id":"%064x","container_name":"c%d","port_mappings":[{"container_ip":"","container_port":80,"host_ip":"","host_port":%d,"protocol":"tcp","range":1}],"networks":{"n1":{"static_ips":["10.50.0.%d"],"interface_name":"eth0"}},"network_info":{"n1":{"name":"n1","id":"%064x","driver":"bridge","network_interface":"brt0","subnets":[{"subnet":"10.50.0.0/16","gateway":"10.50.0.1"}],"ipv6_enabled":false,"internal":false,"dns_enabled":false,"ipam_options":{"driver":"host-local"}}}}' \
+      "$i" "$i" $((20000 + i)) $((i + 1)) 4660 > "/run/lab/netavark/$i"
+    start=${EPOCHREALTIME/./}
+    $navark --config /run/lab/netavark setup "/run/netns/nv$i" < "/run/lab/netavark/$i" >/dev/null 2>/run/lab/netavark.err && echo $((${EPOCHREALTIME/./} - start))
+  done | sort -n | awk '{a[NR] = $1} END {if (NR) printf "| netavark attach, one port | %.1f | %.1f |\n", a[int((NR + 1) / 2)] / 1000, a[1] / 1000}'
+  for i in $(seq 20); do $navark --config /run/lab/netavark teardown "/run/netns/nv$i" < "/run/lab/netavark/$i" >/dev/null 2>&1; ip netns del "nv$i"; done
+fi
+
 if command -v dockerd containerd >/dev/null; then
   mkdir -p /run/containerd /run/lab/docker /run/lab/containerd
   printf 'version = 2\nroot="/run/lab/containerd"\nstate="/run/containerd"\ndisabled_plugins=["io.containerd.grpc.v1.cri"]\n[grpc]\naddress="/run/containerd/containerd.sock"\n' > /run/containerd/config.toml
@@ -56,8 +84,6 @@ if command -v dockerd containerd >/dev/null; then
     -H unix:///run/docker.sock --containerd /run/containerd/containerd.sock >/run/lab/dockerd.log 2>&1 &
   export DOCKER_HOST=unix:///run/docker.sock
   if wait_for docker version; then
-    mkdir -p /run/lab/image/bin && cp "$(command -v busybox)" /run/lab/image/bin/busybox
-    for name in sh true sleep; do ln -sf busybox /run/lab/image/bin/$name; done
     tar -C /run/lab/image -c . | docker import - img >/dev/null
     docker network create web >/dev/null; docker run -d --name keep --network web img sleep 100000 >/dev/null
     bench "docker run --rm, network + port" "docker run --rm --network web -p 8080:80 img true"

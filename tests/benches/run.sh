@@ -3,8 +3,8 @@
 #
 #   tests/benches/run.sh [RUNS]
 #
-# Root only. Works in namespaces of its own and leaves nothing. Peers: runc and crun always; dockerd and podman where they
-# are on the PATH. Figures of one run are comparable with each other, not with those of another machine or day.
+# Root only. Works in namespaces of its own and leaves nothing. Peers: runc and crun always; dockerd, podman and netavark
+# where they are installed. Figures of one run are comparable with each other, not with those of another machine or day.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
 [ "$(id -u)" = 0 ] || { echo "benches: run this as root" >&2; exit 1; }
