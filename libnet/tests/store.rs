@@ -36,6 +36,16 @@ fn what_is_committed_is_there_again() {
 }
 
 #[test]
+fn a_daemon_killed_while_it_makes_the_file_leaves_no_half_of_one() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("live.redb");
+    fs::write(root.path().join("live.new"), [0; 4_096]).unwrap();
+    RedbStore::open(&path).unwrap().commit(&[put("networks", "a", &json!(1))]).unwrap();
+    assert!(!root.path().join("live.new").exists());
+    assert_eq!(RedbStore::open(&path).unwrap().list("networks").unwrap().len(), 1);
+}
+
+#[test]
 fn a_file_of_schema_1_is_upgraded() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("old.redb");

@@ -2,7 +2,7 @@
 //! soon have room again: the file is then opened anew for the next call.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
@@ -115,7 +115,30 @@ impl Store for RedbStore {
 }
 
 fn open(path: &Path) -> Result<Database, StoreError> {
-    let opened = Database::builder().set_cache_size(CACHE).create(path);
+    let opening = |source| StoreError::Open { path: path.to_owned(), source };
+    if !path.try_exists().map_err(opening)? {
+        make(path)?;
+    }
+    open_file(path, path)
+}
+
+/// Makes the file under another name first: a daemon that is killed meanwhile leaves no half of one behind.
+fn make(path: &Path) -> Result<(), StoreError> {
+    let opening = |source| StoreError::Open { path: path.to_owned(), source };
+    let draft = path.with_extension("new");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(opening(error)),
+        _ => {}
+    }
+    drop(open_file(&draft, path)?);
+    fs::rename(&draft, path).map_err(opening)?;
+    // The name is durable only with its directory (fsync(2)).
+    path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all()).map_err(opening)
+}
+
+/// Opens a file; errors speak of `path`.
+fn open_file(file: &Path, path: &Path) -> Result<Database, StoreError> {
+    let opened = Database::builder().set_cache_size(CACHE).create(file);
     let opening = |error: Error| explain(path, error, |path, source| StoreError::Open { path, source });
     let database = opened.map_err(|error| opening(error.into()))?;
     match schema::upgrade(&database) {
