@@ -94,7 +94,10 @@ fn act(mut daemon: Daemon, step: Step) -> Daemon {
             }
             daemon.run(Inner::settle).unwrap();
         }
+        // One failure at a time: where the kernel refuses and the store then refuses to forget the intent, an endpoint
+        // without its interface stays on record, and the next daemon's `adopt` says so.
         Step::Fail(what, n) => {
+            disarm(&daemon);
             [&daemon.kernel.fuse, &daemon.declared.fuse, &daemon.live.fuse][usize::from(what)].set(n);
             return daemon;
         }
