@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 [ "${1:-}" = -- ] && shift
 
 # program:package, for each program that a test starts
-needed=(nft:nftables conntrack:conntrack dig:dnsutils dnsperf:dnsperf busybox:busybox-static runc:runc crun:crun
+needed=(nft:nftables iptables-nft:iptables conntrack:conntrack dig:dnsutils dnsperf:dnsperf busybox:busybox-static runc:runc crun:crun
         ping:iputils-ping arping:iputils-arping curl:curl jq:jq socat:socat nc:netcat-openbsd ip:iproute2 pkill:procps
         script:bsdutils python3:python3 shellcheck:shellcheck)
 missing=()
