@@ -23,6 +23,9 @@ pub enum KernelError {
     /// A host port can't be had.
     #[error(transparent)]
     Port(Box<dyn Error + Send + Sync>),
+    /// The object is not there.
+    #[error(transparent)]
+    Gone(Box<dyn Error + Send + Sync>),
     /// Anything else.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
@@ -94,6 +97,7 @@ impl From<HostError> for KernelError {
     fn from(error: HostError) -> Self {
         match error {
             HostError::Port(error) => Self::Port(Box::new(error)),
+            HostError::UnknownEndpoint(_) => Self::Gone(Box::new(error)),
             error => Self::Other(Box::new(error)),
         }
     }

@@ -18,7 +18,7 @@ use netd_api::time;
 use super::{
     Driver, Durability, NetworkError, defaults,
     inner::{Inner, delete_endpoint, delete_lease, failed},
-    kernel::Found,
+    kernel::{Found, KernelError},
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NETWORKS, NetworkRecord, SANDBOXES, SandboxRecord},
 };
 use crate::error::chain;
@@ -137,8 +137,9 @@ impl Inner {
         }
     }
 
-    /// Takes over the sandbox of a running container. An endpoint that can't be taken over (its port is a process's by
-    /// now) is an error, but keeps neither the others nor the names from being served.
+    /// Takes over the sandbox of a running container. An endpoint that is no longer there is forgotten; one that can't be
+    /// taken over (its port is a process's by now) is an error, but keeps neither the others nor the names from being
+    /// served.
     pub(super) fn adopt(
         &self,
         container: ContainerId,
@@ -156,6 +157,7 @@ impl Inner {
             self.names.add(container, path, sandbox.dns, sockets(dns));
         }
         self.state().adopted(container);
+        let endpoints = self.state().endpoints_of(container);
         endpoints.iter().try_for_each(|record| self.publish_names(container, record.network))?;
         adopted
     }
@@ -167,11 +169,25 @@ impl Inner {
         endpoints: &[EndpointRecord],
     ) -> Result<(), NetworkError> {
         let mut first = Ok(());
-        for spec in endpoints.iter().filter_map(|record| record.spec.as_ref()) {
-            let adopted = self.kernel.adopt_endpoint(&sandbox.name, spec);
-            first = first.and(adopted.map_err(failed("adopt endpoint", spec.id)));
+        for record in endpoints {
+            let Some(spec) = &record.spec else { continue };
+            let adopted = match self.kernel.adopt_endpoint(&sandbox.name, spec) {
+                Err(KernelError::Gone(_)) => self.forget_endpoint(record),
+                adopted => adopted.map_err(failed("adopt endpoint", spec.id)),
+            };
+            first = first.and(adopted);
         }
-        first
+        let change = self.state().gateway_move(sandbox.container);
+        first.and(change.map_or(Ok(()), |change| self.move_gateway(&change)))
+    }
+
+    /// An endpoint without an interface: the one that a daemon was killed before making, or that somebody deleted. Its
+    /// address stays with the container, as for any endpoint that ends.
+    fn forget_endpoint(&self, record: &EndpointRecord) -> Result<(), NetworkError> {
+        tracing::warn!(endpoint.id = %record.id, network.id = %record.network, "endpoint without interface is forgotten");
+        self.withdraw_names(record);
+        self.state().drop_endpoint(record.container, record.network);
+        Ok(self.live.commit(&[delete_endpoint(record)])?)
     }
 
     /// Forgets what nobody adopted, and removes it from the kernel.

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -23,22 +23,33 @@ use crate::network::kernel::{Found, Kernel, KernelError, Opened};
 
 /// Counts down to the call that fails; 0 is never.
 #[derive(Clone, Default)]
-pub(super) struct Fuse(Arc<AtomicUsize>);
+pub(super) struct Fuse {
+    left: Arc<AtomicUsize>,
+    burnt: Arc<AtomicBool>,
+}
 
 impl Fuse {
     /// The `n`th call from now on fails, and none after it.
     pub(super) fn set(&self, n: usize) {
-        self.0.store(n, Ordering::SeqCst);
+        self.left.store(n, Ordering::SeqCst);
+        self.burnt.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether a call has failed since.
+    pub(super) fn is_burnt(&self) -> bool {
+        self.burnt.load(Ordering::SeqCst)
     }
 
     /// Whether the call that was to fail never came.
     pub(super) fn is_unburnt(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        self.left.load(Ordering::SeqCst) > 0
     }
 
     fn burns(&self) -> bool {
         let count = |left: usize| left.checked_sub(1);
-        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
+        let burns = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1);
+        self.burnt.fetch_or(burns, Ordering::SeqCst);
+        burns
     }
 }
 
@@ -93,7 +104,10 @@ impl FakeKernel {
         self.world.lock().unwrap().clone()
     }
 
-    fn call<T>(&self, work: impl FnOnce(&mut World) -> Result<T, KernelError>) -> Result<T, KernelError> {
+    pub(super) fn call<T>(
+        &self,
+        work: impl FnOnce(&mut World) -> Result<T, KernelError>,
+    ) -> Result<T, KernelError> {
         if self.fuse.burns() {
             return Err(KernelError::Other("this call was to fail".into()));
         }
@@ -168,7 +182,8 @@ impl Kernel for FakeKernel {
     fn adopt_endpoint(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<(), KernelError> {
         self.call(|world| {
             let known = world.sandboxes.get(sandbox).is_some_and(|all| all.contains_key(&endpoint.id));
-            if known { Ok(()) } else { Err(missing(endpoint.id)) }
+            let gone = || KernelError::Gone(format!("{:?} is not there", endpoint.id).into());
+            if known { Ok(()) } else { Err(gone()) }
         })
     }
 
@@ -205,13 +220,20 @@ impl Kernel for FakeKernel {
     fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {
         self.call(|world| {
             world.networks = declared.networks.iter().map(|network| (network.id, network.clone())).collect();
-            let names: Vec<_> = declared.sandboxes.iter().map(|sandbox| &sandbox.name).collect();
-            let gone: Vec<_> = world.sandboxes.keys().filter(|name| !names.contains(name)).cloned().collect();
-            for name in &gone {
-                let endpoints = world.sandboxes.remove(name).unwrap();
-                endpoints.keys().for_each(|id| _ = world.ports.remove(id));
-                world.routes.remove(name);
+            let wanted: BTreeMap<_, BTreeSet<_>> = declared
+                .sandboxes
+                .iter()
+                .map(|sandbox| (&sandbox.name, sandbox.endpoints.iter().map(|e| e.spec.id).collect()))
+                .collect();
+            let gone: Vec<_> =
+                world.sandboxes.keys().filter(|name| !wanted.contains_key(name)).cloned().collect();
+            world.sandboxes.retain(|name, _| wanted.contains_key(name));
+            for (name, endpoints) in &mut world.sandboxes {
+                endpoints.retain(|id, _| wanted[name].contains(id));
             }
+            let left: BTreeSet<_> = world.sandboxes.values().flat_map(BTreeMap::keys).copied().collect();
+            world.ports.retain(|id, _| left.contains(id));
+            world.routes.retain(|_, (via, _)| left.contains(via));
             Ok(Found { removed: gone, ..Found::default() })
         })
     }

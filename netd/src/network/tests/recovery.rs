@@ -20,6 +20,33 @@ fn running_containers_are_adopted() {
 }
 
 #[test]
+fn an_endpoint_without_its_interface_is_forgotten_and_another_leads_out() {
+    let daemon = Daemon::new();
+    let (a, b) = (daemon.network("a", ""), daemon.network("b", ""));
+    let c1 = daemon.sandbox(1);
+    let ask = EndpointAsk { ports: vec![port(None, 80)], ..daemon.ask(a) };
+    let lost = daemon.connect(c1, &ask).unwrap();
+    daemon.connect(c1, &daemon.ask(b)).unwrap();
+    daemon
+        .kernel
+        .call(|world| {
+            world.sandboxes.values_mut().for_each(|inside| _ = inside.remove(&lost.endpoint));
+            world.ports.clear();
+            world.routes.clear();
+            Ok(())
+        })
+        .unwrap();
+    let daemon = daemon.restart();
+    daemon.run(|inner| inner.adopt(c1, PathBuf::from("x"), Vec::new())).unwrap();
+    let views = daemon.inner.state().views(c1);
+    let networks: Vec<_> =
+        views.iter().map(|view| (view.network, view.is_gateway, view.ports.len())).collect();
+    assert_eq!(networks, [(b, true, 1)]);
+    assert_eq!(daemon.live.list(ENDPOINTS).unwrap().len(), 1);
+    assert_eq!(daemon.connect(c1, &daemon.ask(a)).unwrap().v4, lost.v4);
+}
+
+#[test]
 fn what_nobody_adopts_goes_and_leases_stay() {
     let daemon = Daemon::new();
     let web = daemon.network("web", "");
