@@ -42,6 +42,12 @@ pub(crate) enum CliError {
     /// Several objects, several errors.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<CliError>),
+    /// libnet could not do it; the reasons are in the text.
+    #[error("{0}")]
+    Library(String),
+    /// A command that this process was to become.
+    #[error("{text}")]
+    Command { code: u8, text: String },
     /// All was said already; or the process in the container ended with this code.
     #[error("exit status {0}")]
     Exit(u8),
@@ -81,12 +87,24 @@ pub(crate) struct Ending {
 }
 
 impl CliError {
+    /// An error of libnet's, with all its reasons.
+    pub(crate) fn library(error: impl std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(reason) = source {
+            text = format!("{text}: {reason}");
+            source = reason.source();
+        }
+        Self::Library(text)
+    }
+
     /// The exit map.
     pub(crate) fn ending(&self) -> Ending {
         let (text, code) = match self {
             Self::BrokenPipe => (None, 0),
             Self::Exit(code) => (None, *code),
             Self::Flags(text) => (Some(text.clone()), 125),
+            Self::Command { code, text } => (Some(text.clone()), *code),
             Self::Template(TemplateError::Syntax { .. }) => (Some(self.to_string()), 64),
             Self::Making { verb, source } => return making(verb, source),
             other => (Some(other.to_string()), 1),

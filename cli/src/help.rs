@@ -138,6 +138,7 @@ fn positional(arg: &Arg) -> String {
     match (arg.get_id().as_str(), name) {
         ("words", "IMAGE") => return "IMAGE [COMMAND] [ARG...]".to_owned(),
         ("words", "CONTAINER COMMAND") => return "CONTAINER COMMAND [ARG...]".to_owned(),
+        ("words", "NAMESPACE COMMAND") => return "NAMESPACE COMMAND [ARG...]".to_owned(),
         ("words", _) => return "CONTAINER [ps OPTIONS]".to_owned(),
         ("flags", _) => return "[-- NETD_FLAGS...]".to_owned(),
         _ => {}

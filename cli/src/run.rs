@@ -115,6 +115,7 @@ mod tests {
             ),
             ("run", "pontoon: 'pontoon run' requires at least 1 argument", 1),
             ("exec c", "pontoon: 'pontoon exec' requires at least 2 arguments", 1),
+            ("netns exec n", "pontoon: 'pontoon netns exec' requires at least 2 arguments", 1),
             ("network create", "pontoon: 'pontoon network create' requires 1 argument", 1),
             ("network create a b", "pontoon: 'pontoon network create' requires 1 argument", 1),
             ("rename a", "pontoon: 'pontoon rename' requires 2 arguments", 1),
@@ -137,7 +138,14 @@ mod tests {
 
     #[test]
     fn help_has_docker_s_layout() {
-        for line in ["--help", "network create --help", "run --help", "exec --help", "network --help"] {
+        for line in [
+            "--help",
+            "network create --help",
+            "run --help",
+            "exec --help",
+            "network --help",
+            "netns exec --help",
+        ] {
             assert_snapshot!(line.replace(' ', "_"), refusal(line).0);
         }
     }

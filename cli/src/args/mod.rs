@@ -3,6 +3,7 @@
 
 mod container;
 mod create;
+mod netns;
 mod network;
 mod system;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use container::*;
 pub(crate) use create::*;
+pub(crate) use netns::*;
 pub(crate) use network::*;
 pub(crate) use system::*;
 
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     /// Manage networks
     #[command(subcommand)]
     Network(NetworkCommand),
+    /// Look at network namespaces, make them, work in them
+    #[command(subcommand)]
+    Netns(NetnsCommand),
     /// Manage images
     #[command(subcommand)]
     Image(ImageCommand),

@@ -6,6 +6,7 @@ mod daemon;
 mod image;
 mod inspect;
 mod man;
+mod netns;
 mod network;
 mod prompt;
 mod system;
@@ -30,6 +31,7 @@ pub(crate) async fn run(command: &Command, context: &Context<'_>) -> Result<(), 
             ContainerCommand::Inspect(args) => inspect::of(inspect::Kind::Container, args, context).await,
             ContainerCommand::Prune(args) => container::prune::run(args, context).await,
         },
+        Command::Netns(command) => netns::run(command),
         Command::Network(command) => of_network(command, context).await,
         Command::Image(command) => match command {
             ImageCommand::Ls(args) => image::ls::run(args, context).await,

@@ -126,7 +126,18 @@ fn host(networks: &[BridgeNetwork], endpoints: &[EndpointSpec]) -> Snapshot {
         let index = u32::try_from(seen.links.len()).unwrap() + 1;
         let name = name.parse().unwrap();
         let (kind, mac, mtu) = (String::new(), Vec::new(), Some(Mtu::ETHERNET));
-        seen.links.push(Link { index, name, kind, up: true, mtu, mac, bridge, group: 0, alias: Some(alias) });
+        seen.links.push(Link {
+            index,
+            name,
+            kind,
+            up: true,
+            mtu,
+            mac,
+            bridge,
+            group: 0,
+            alias: Some(alias),
+            peer: None,
+        });
         index
     };
     let mut bridges = Vec::new();

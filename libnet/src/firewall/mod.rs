@@ -18,3 +18,15 @@ pub use declared::{Change, DeclaredFirewall, FirewallEndpoint, FirewallNetwork};
 pub use dns::dns_redirect;
 pub use error::FirewallError;
 pub use ruleset::Ruleset;
+
+/// All tables of the calling thread's namespace, anybody's: family and name. A kernel without nf_tables has none.
+pub(crate) fn tables() -> std::io::Result<Vec<(&'static str, String)>> {
+    let found = NfSocket::open().map(|mut socket| nft::dump::tables(&mut socket));
+    match found {
+        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EPROTONOSUPPORT as i32) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+        Ok(tables) => tables.map_err(std::io::Error::other),
+    }
+}

@@ -25,6 +25,11 @@ pub(crate) fn forget(link: u32, address: IpAddr) -> Request {
     Request { message: RouteNetlinkMessage::DelNeighbour(message(link, address)), flags: 0 }
 }
 
+/// `ip neighbour show`
+pub(crate) fn show_all() -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default())
+}
+
 fn message(link: u32, address: IpAddr) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = family(address);

@@ -1,15 +1,24 @@
-//! Network namespaces: handles to enter them with, and a pool of ready ones for sandboxes.
+//! Network namespaces: handles to enter them with, their names and who lives in them, and a pool of ready ones for
+//! sandboxes.
 //!
 //! A handle never changes the namespace of the thread that uses it; work inside runs on a thread that is thrown away.
 
 mod cable;
+mod exec;
+mod names;
 mod pool;
+mod processes;
 mod ready;
+mod reference;
 
 pub use cable::{CableEnd, CableError, join};
+pub use exec::{ETC, ExecError, Program};
+pub use names::{Identity, Named, add, named};
 pub(crate) use pool::Pool;
+pub use processes::{Process, namespace_of, processes};
 pub use ready::DnsSockets;
 pub(crate) use ready::Ready;
+pub use reference::{NAMES, Reference, ReferenceError, is_name};
 
 use std::{
     fs::File,
@@ -43,11 +52,11 @@ impl NetNs {
     /// The namespace that is bind-mounted at `path`, as `ip netns add` leaves them.
     ///
     /// # Errors
-    /// If there is no file, or one that is no namespace.
+    /// If there is no file; `InvalidInput`: one that is no network namespace.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         if !sys::is_namespace(&file)? {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a namespace"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a network namespace"));
         }
         Ok(Self(file))
     }
@@ -97,7 +106,16 @@ impl NetNs {
     /// # Errors
     /// If they can't be asked.
     pub fn is(&self, other: &Self) -> io::Result<bool> {
-        Ok(sys::identity(self.0.as_fd())? == sys::identity(other.0.as_fd())?)
+        Ok(self.identity()? == other.identity()?)
+    }
+
+    /// What tells it from others.
+    ///
+    /// # Errors
+    /// If it can't be asked.
+    pub fn identity(&self) -> io::Result<Identity> {
+        let (device, inode) = sys::identity(self.0.as_fd())?;
+        Ok(Identity::new(device, inode))
     }
 
     /// Makes the kernel complete the checksums of what leaves through `link` of this namespace (`ethtool -K LINK tx

@@ -1,6 +1,11 @@
 //! What is there: links, addresses and routes of one namespace, read from the kernel. Nothing here changes anything.
 
+mod inside;
+mod sockets;
 mod text;
+
+pub use inside::{Inside, Neighbour, Owned, Table, owned};
+pub use sockets::Listening;
 
 pub use crate::sys::rtnl::NetlinkError;
 
@@ -50,6 +55,17 @@ pub struct Link {
     pub group: u32,
     /// What was written on it.
     pub alias: Option<String>,
+    /// The link that it is joined to: the other end of a veth pair, the parent of a macvlan or VLAN.
+    pub peer: Option<Peer>,
+}
+
+/// A link, as another one that is joined to it knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its index, in its own namespace.
+    pub index: u32,
+    /// Its namespace, by the number that this one has for it; `None`: it is in this one.
+    pub namespace: Option<i32>,
 }
 
 /// An address of a link.
@@ -150,9 +166,15 @@ fn as_link(answer: &RouteNetlinkMessage) -> Option<Link> {
         bridge: None,
         group: 0,
         alias: None,
+        peer: None,
     };
+    let mut namespace = None;
     for attribute in attributes {
         match attribute {
+            LinkAttribute::Link(index) if *index != 0 && *index != header.index => {
+                link.peer = Some(Peer { index: *index, namespace: None });
+            }
+            LinkAttribute::LinkNetNsId(id) => namespace = Some(*id),
             LinkAttribute::Mtu(mtu) => link.mtu = Mtu::try_from(*mtu).ok(),
             LinkAttribute::Address(mac) => link.mac.clone_from(mac),
             LinkAttribute::Controller(bridge) => link.bridge = Some(*bridge),
@@ -161,6 +183,13 @@ fn as_link(answer: &RouteNetlinkMessage) -> Option<Link> {
             LinkAttribute::LinkInfo(info) => link.kind = kind(info),
             _ => {}
         }
+    }
+    if let Some(peer) = &mut link.peer {
+        peer.namespace = namespace;
+    }
+    // A pair may have the same index on both sides.
+    if let (None, Some(_)) = (link.peer, namespace) {
+        link.peer = Some(Peer { index: header.index, namespace });
     }
     Some(link)
 }

@@ -1,7 +1,7 @@
 //! Where values become syscalls: netlink sockets, namespaces, sysctls, ioctls. The only modules that know file
 //! descriptors and raw bytes; nothing here decides anything.
 
-// An ioctl (ethtool) and a socket option (hold) have no safe wrapper; each block says why it is sound.
+// Two ioctls (ethtool, netns) and a socket option (hold) have no safe wrapper; each block says why it is sound.
 #![allow(unsafe_code)]
 
 pub(crate) mod ethtool;

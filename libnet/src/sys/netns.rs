@@ -8,15 +8,22 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::{
+        fs::{MetadataExt, OpenOptionsExt},
+        process::CommandExt,
+    },
     path::Path,
+    process::Command,
     thread,
 };
 
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
+    sys::statvfs::{FsFlags, statvfs},
 };
+
+use crate::netns::{ExecError, NetNs, Program};
 
 /// The namespace of the calling thread.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -91,10 +98,82 @@ pub(crate) fn identity(namespace: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Whether `path` is a bind-mounted namespace, and not an empty file.
+/// Whether `file` is a network namespace: not an empty file, nor a namespace of another kind.
 pub(crate) fn is_namespace(file: &File) -> io::Result<bool> {
     /// `NSFS_MAGIC` of linux/magic.h.
     const NSFS: i64 = 0x6e73_6673;
     let found = nix::sys::statfs::fstatfs(file)?;
-    Ok(found.filesystem_type().0 == NSFS)
+    Ok(found.filesystem_type().0 == NSFS && kind(file)? == CloneFlags::CLONE_NEWNET.bits())
+}
+
+/// The kind of a namespace, as the flag of `clone(2)` that makes such a one.
+fn kind(file: &File) -> io::Result<i32> {
+    // SAFETY: the request takes no argument, so that the kernel reads and writes no memory of ours; the descriptor is
+    // open for as long as `file` is borrowed. See ioctl_ns(2).
+    Ok(unsafe { ns_get_nstype(file.as_raw_fd()) }?)
+}
+
+nix::ioctl_none!(
+    /// `NS_GET_NSTYPE` of linux/nsfs.h.
+    ns_get_nstype,
+    0xb7,
+    0x3
+);
+
+/// Becomes a program inside a namespace. All of it happens on a thread that is thrown away: if the program starts, the
+/// kernel ends all other threads and makes this one the process; if it does not, no other thread has changed.
+pub(crate) fn exec_in(target: &NetNs, program: &Program) -> ExecError {
+    let spawned = thread::scope(|scope| {
+        let thread = thread::Builder::new().name("netns-exec".to_owned());
+        let running = thread.spawn_scoped(scope, || become_inside(target.as_fd(), program))?;
+        Ok(running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    spawned.unwrap_or_else(|source| ExecError::Prepare { doing: "start a thread".to_owned(), source })
+}
+
+fn become_inside(target: BorrowedFd<'_>, program: &Program) -> ExecError {
+    match enter(target, program) {
+        Err(error) => error,
+        Ok(()) => {
+            let reason = Command::new(&program.name).args(&program.args).exec();
+            ExecError::exec(&program.name, reason)
+        }
+    }
+}
+
+/// What `netns_switch` of iproute2 does: the namespace, mounts of one's own, a `/sys` that shows this namespace's links,
+/// files over `/etc`.
+fn enter(target: BorrowedFd<'_>, program: &Program) -> Result<(), ExecError> {
+    setns(target, CloneFlags::CLONE_NEWNET).map_err(ExecError::prepare("enter the namespace"))?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(ExecError::prepare("make mounts of its own"))?;
+    let slave = MsFlags::MS_SLAVE | MsFlags::MS_REC;
+    mount(None::<&str>, "/", None::<&str>, slave, None::<&str>)
+        .map_err(ExecError::prepare("keep its mounts to itself"))?;
+    mount_sys().map_err(ExecError::prepare("mount /sys"))?;
+    program.etc.as_deref().map_or(Ok(()), mount_etc)
+}
+
+/// sysfs shows the network namespace that it was mounted in. What was mounted below (control groups) goes with the old
+/// one, as under `ip netns exec`.
+fn mount_sys() -> nix::Result<()> {
+    let read_only = statvfs("/sys").is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY));
+    match umount2("/sys", MntFlags::MNT_DETACH) {
+        // Not mounted.
+        Ok(()) | Err(nix::errno::Errno::EINVAL) => {}
+        Err(errno) => return Err(errno),
+    }
+    let flags = if read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+    mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
+}
+
+/// Files that have no like in `/etc` are left out, as by `ip netns exec`.
+fn mount_etc(folder: &Path) -> Result<(), ExecError> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let over = Path::new("/etc").join(entry.file_name());
+        match mount(Some(&entry.path()), &over, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
+            Ok(()) | Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => {}
+            Err(errno) => return Err(ExecError::prepare(format!("mount over {}", over.display()))(errno)),
+        }
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ use crate::sys::nfnl::{
     batch::Messages,
 };
 
+const GET_TABLE: u16 = SUBSYSTEM | 1;
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
 const GET_RULE: u16 = SUBSYSTEM | 7;
 const GET_SET: u16 = SUBSYSTEM | 10;
@@ -85,6 +86,25 @@ pub(crate) fn generation(socket: &mut NfSocket) -> Result<u32, NfnlError> {
     let request = || Messages::single(GET_GENERATION, 0, 0, |_| {});
     let found = socket.dump(request, |_, _, attrs| attrs.number(1))?;
     found.first().copied().ok_or(NfnlError::Answer(Malformed))
+}
+
+/// All tables, anybody's: family and name.
+pub(crate) fn tables(socket: &mut NfSocket) -> Result<Vec<(&'static str, String)>, NfnlError> {
+    let all = || Messages::single(GET_TABLE, DUMP, UNSPECIFIED, |_| {});
+    socket.dump(all, |_, family, attrs| Ok((family_name(family), attrs.text(1)?.to_owned())))
+}
+
+/// `NFPROTO_*` of linux/netfilter.h, in `nft`'s words.
+const fn family_name(family: u8) -> &'static str {
+    match family {
+        1 => "inet",
+        2 => "ip",
+        3 => "arp",
+        5 => "netdev",
+        7 => "bridge",
+        10 => "ip6",
+        _ => "unknown",
+    }
 }
 
 /// The chains of a table, with their rules; none if there is no such table.

@@ -1,0 +1,85 @@
+//! Sockets that wait for somebody, as `/proc/net` lists them (proc_net_tcp.rst of the kernel; the fields are the same for
+//! UDP).
+
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use crate::types::Proto;
+
+/// `TCP_LISTEN` of net/tcp_states.h.
+const LISTENS: &str = "0A";
+/// `TCP_CLOSE`: a UDP socket that is bound and not connected.
+const BOUND: &str = "07";
+
+/// A TCP socket that listens, or a UDP socket that takes datagrams from anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// TCP or UDP.
+    pub proto: Proto,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// Those of the calling thread's namespace.
+pub(super) fn listening() -> io::Result<Vec<Listening>> {
+    let mut all = Vec::new();
+    for (file, proto) in
+        [("tcp", Proto::Tcp), ("tcp6", Proto::Tcp), ("udp", Proto::Udp), ("udp6", Proto::Udp)]
+    {
+        match fs::read_to_string(format!("/proc/thread-self/net/{file}")) {
+            Ok(text) => all.extend(parse(&text, proto)),
+            // A kernel without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+fn parse(text: &str, proto: Proto) -> impl Iterator<Item = Listening> {
+    let wanted = if proto == Proto::Tcp { LISTENS } else { BOUND };
+    text.lines().skip(1).filter_map(move |line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
+        (state == wanted).then(|| Some(Listening { proto, address: address(local)? })).flatten()
+    })
+}
+
+/// Words of the address as they lie in memory, then the port as a number.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| u32::from_str_radix(ip.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let ip: IpAddr = match ip.len() {
+        8 => Ipv4Addr::from(word(0)?).into(),
+        32 => {
+            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+            let bytes: [u8; 16] = words.concat().try_into().ok()?;
+            Ipv6Addr::from(bytes).into()
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn only_those_that_wait_are_read() {
+        let text =
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0B00007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 21 1 0 100 0 0 10 0
+   1: 0100007F:1F91 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 22 1 0 100 0 0 10 0
+   2: nonsense
+";
+        let found: Vec<_> = parse(text, Proto::Tcp).collect();
+        assert_eq!(found, [Listening { proto: Proto::Tcp, address: "127.0.0.11:8080".parse().unwrap() }]);
+        let six = address("00000000000000000000000001000000:0035").unwrap();
+        assert_eq!(six, "[::1]:53".parse().unwrap());
+    }
+}
