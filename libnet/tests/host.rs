@@ -152,12 +152,25 @@ fn what_the_host_has_is_told() {
     let lan = machine.lan("client");
     machine.run(|| {
         machine.sh("ip route add 203.0.113.0/24 via 198.51.100.2; ip route add default via 198.51.100.2; ip link set lan0 mtu 1400").ok();
+        // What VPNs and policy routing do: tables of their own, blackholes, and a default route in two halves.
+        machine.sh("ip route add 172.17.0.0/16 via 198.51.100.2 table 220; ip -6 route add 2001:db8:f::/48 dev lan0 table 51820").ok();
+        machine.sh("ip route add blackhole 10.1.0.0/16; ip route add local 10.2.0.0/16 dev lo").ok();
+        machine.sh("ip route add 0.0.0.0/1 via 198.51.100.2; ip route add 128.0.0.0/1 via 198.51.100.2").ok();
         let host = open();
         let taken: Vec<String> = host.routes_and_links().unwrap().iter().map(ToString::to_string).collect();
-        for subnet in ["127.0.0.0/8", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/64"] {
+        for subnet in [
+            "127.0.0.0/8",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "2001:db8::/64",
+            "172.17.0.0/16",
+            "2001:db8:f::/48",
+            "10.1.0.0/16",
+            "10.2.0.0/16",
+        ] {
             assert!(taken.iter().any(|text| text == subnet), "{subnet} in {taken:?}");
         }
-        assert!(!taken.iter().any(|text| text.ends_with("/0")), "{taken:?}");
+        assert!(!taken.iter().any(|text| text.ends_with("/0") || text.ends_with("/1")), "{taken:?}");
         assert_eq!(host.egress_mtu().unwrap().map(Mtu::bytes), Some(1_400));
     });
     drop(lan);

@@ -4,7 +4,7 @@
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    ipam::{Ipam, PoolAsk, Pools, unique_local},
+    ipam::{Ipam, PoolAsk, Pools, Wanted, unique_local},
     types::Family,
 };
 
@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
     let mut ipam = Ipam::new(Pools::docker(unique_local([1, 2, 3, 4, 5])));
     // Where the host is already, by address or by route; `Host::routes_and_links` tells.
     let taken: [IpNetwork; 2] = ["172.17.0.0/16".parse()?, "172.19.5.0/24".parse()?];
-    let any = |family| PoolAsk { subnet: None, range: None, family };
+    let any = |family| PoolAsk { subnet: Wanted::Any, range: None, family };
 
     let first = ipam.request_pool(&any(Family::V4), &taken)?;
     let second = ipam.request_pool(&any(Family::V4), &taken)?;
@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<()> {
     println!("subnets: {}, {}, {}", first.subnet(), second.subnet(), six.subnet());
 
     let own = PoolAsk {
-        subnet: Some("192.168.0.0/24".parse()?),
+        subnet: Wanted::Exactly("192.168.0.0/24".parse()?),
         range: Some("192.168.0.128/25".parse()?),
         family: Family::V4,
     };
@@ -33,7 +33,8 @@ fn main() -> anyhow::Result<()> {
     println!("{a} given back; next: {}", ipam.request_address(own, None)?);
     let taken_address = ipam.request_address(own, Some(b)).err();
     println!("{b} again: {}", taken_address.map(|error| error.to_string()).unwrap_or_default());
-    let overlap = PoolAsk { subnet: Some("192.168.0.0/16".parse()?), range: None, family: Family::V4 };
+    let wide = Wanted::Exactly("192.168.0.0/16".parse()?);
+    let overlap = PoolAsk { subnet: wide, range: None, family: Family::V4 };
     let refused = ipam.request_pool(&overlap, &taken).err();
     println!("192.168.0.0/16: {}", refused.map(|error| error.to_string()).unwrap_or_default());
     Ok(())

@@ -1,25 +1,38 @@
 //! What a host has already, for those who choose addresses and sizes.
 
+use std::collections::HashSet;
+
 use ipnetwork::IpNetwork;
 
 use super::{Host, HostError};
-use crate::{bridge::names::CONDEMNED, observe::Snapshot, types::Mtu};
+use crate::{
+    bridge::names::CONDEMNED,
+    ipam::masked,
+    observe::{self, Snapshot},
+    types::Mtu,
+};
 
 impl Host {
-    /// Every subnet that addresses and routes of this host cover, default routes left out: a new network must overlap
-    /// none of them, or the host loses its way there.
+    /// Every subnet that addresses of this host and routes of any of its tables cover, default routes left out: a new
+    /// network must overlap none of them, or the host loses its way there.
     ///
     /// # Errors
     /// If the kernel can't be read.
     pub fn routes_and_links(&self) -> Result<Vec<IpNetwork>, HostError> {
-        let snapshot = self.snapshot()?;
-        let alive = |link: u32| snapshot.link(link).is_some_and(|link| link.group != CONDEMNED);
-        let addresses =
-            snapshot.addresses.iter().filter(|address| alive(address.link)).map(|address| address.address);
-        let routes =
-            snapshot.routes.iter().filter(|route| route.link.is_none_or(alive)).map(|route| route.to);
-        let mut subnets: Vec<IpNetwork> =
-            addresses.chain(routes).filter(|subnet| subnet.prefix() > 0).filter_map(network_of).collect();
+        let mut socket = self.inner.sockets.admit().map_err(HostError::Open)?;
+        let links = observe::links(&mut socket)?;
+        let addresses = observe::addresses(&mut socket)?;
+        let routes = observe::routes_of_all_tables(&mut socket)?;
+        let condemned: HashSet<u32> =
+            links.iter().filter(|link| link.group == CONDEMNED).map(|link| link.index).collect();
+        let alive = |link: u32| !condemned.contains(&link);
+        let addresses = addresses.iter().filter(|address| alive(address.link)).map(|address| address.address);
+        let routes = routes.iter().filter(|route| route.link.is_none_or(alive)).map(|route| route.to);
+        let mut subnets: Vec<IpNetwork> = addresses
+            .chain(routes)
+            .filter(|subnet| !is_default(subnet))
+            .map(|subnet| masked(&subnet))
+            .collect();
         subnets.sort();
         subnets.dedup();
         Ok(subnets)
@@ -42,6 +55,8 @@ impl Host {
     }
 }
 
-fn network_of(address: IpNetwork) -> Option<IpNetwork> {
-    IpNetwork::new(address.network(), address.prefix()).ok()
+/// A VPN that takes everything over often has two routes, to either half of all addresses, so that the host's own default
+/// route stays as it is. No network could keep clear of them.
+fn is_default(subnet: &IpNetwork) -> bool {
+    subnet.prefix() <= 1
 }

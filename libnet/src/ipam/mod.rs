@@ -4,6 +4,7 @@
 mod pool;
 mod pools;
 mod ranges;
+mod rest;
 mod subnet;
 
 use std::{collections::BTreeMap, net::IpAddr};
@@ -28,8 +29,11 @@ pub enum IpamError {
         other: IpNetwork,
     },
     /// No default pool has a subnet left that nothing else uses.
-    #[error("all predefined address pools have been fully subnetted")]
-    PoolsUsedUp,
+    #[error("all predefined address pools have been fully subnetted{}", in_the_way(.routes))]
+    PoolsUsedUp {
+        /// What lies in the default pools and is no pool of ours: routes and addresses of the host.
+        routes: Vec<IpNetwork>,
+    },
     /// Every address of the pool is taken.
     #[error("no available addresses on this pool")]
     NoAddresses,
@@ -58,11 +62,22 @@ pub enum IpamError {
     },
 }
 
-/// What a network wants: a subnet of its own choice or any, and the part of it that addresses are handed out from.
+/// The subnet that a network wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The next free one of the default pools.
+    Any,
+    /// The next free one of the default pools, cut to this prefix length.
+    OfSize(u8),
+    /// This one.
+    Exactly(IpNetwork),
+}
+
+/// What a network wants: a subnet, and the part of it that addresses are handed out from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolAsk {
-    /// This subnet; else the next free one of the default pools.
-    pub subnet: Option<IpNetwork>,
+    /// Which subnet.
+    pub subnet: Wanted,
     /// Where addresses that nobody asks for by name come from; else the whole subnet.
     pub range: Option<IpNetwork>,
     /// The family of a subnet that is not given.
@@ -107,8 +122,9 @@ impl Ipam {
     /// whoever names a subnet is believed to know better.
     pub fn request_pool(&mut self, ask: &PoolAsk, taken: &[IpNetwork]) -> Result<Pool, IpamError> {
         let subnet = match ask.subnet {
-            Some(subnet) => self.check_subnet(subnet, ask.family)?,
-            None => self.pools.first_free(ask.family, self.used.keys().chain(taken))?,
+            Wanted::Exactly(subnet) => self.check_subnet(subnet, ask.family)?,
+            Wanted::OfSize(size) => self.free_subnet(ask.family, Some(size), taken)?,
+            Wanted::Any => self.free_subnet(ask.family, None, taken)?,
         };
         let in_subnet = |range: &IpNetwork| encloses(&subnet, range) && masked(range) == *range;
         if ask.range.is_some_and(|range| !in_subnet(&range)) {
@@ -169,6 +185,23 @@ impl Ipam {
         self.used.keys().copied().map(Pool)
     }
 
+    fn free_subnet(
+        &self,
+        family: Family,
+        size: Option<u8>,
+        taken: &[IpNetwork],
+    ) -> Result<IpNetwork, IpamError> {
+        let free = self.pools.first_free(family, size, self.used.keys().chain(taken));
+        free.ok_or_else(|| {
+            // The links of our own pools are among the host's routes.
+            let foreign = |net: &&IpNetwork| !self.used.keys().any(|used| encloses(used, net));
+            let in_pools = |net: &&IpNetwork| self.pools.touch(net);
+            IpamError::PoolsUsedUp {
+                routes: taken.iter().filter(in_pools).filter(foreign).copied().collect(),
+            }
+        })
+    }
+
     fn check_subnet(&self, subnet: IpNetwork, family: Family) -> Result<IpNetwork, IpamError> {
         if subnet::family(&subnet) != family || masked(&subnet) != subnet {
             return Err(IpamError::InvalidPool);
@@ -184,6 +217,17 @@ impl Ipam {
     }
 }
 
+/// Docker's text goes on where the pools are not used up by networks alone: the user learns what to look at.
+fn in_the_way(routes: &[IpNetwork]) -> String {
+    const NAMED: usize = 4;
+    if routes.is_empty() {
+        return String::new();
+    }
+    let named: Vec<_> = routes.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if routes.len() > NAMED { ", …" } else { "" };
+    format!(" (routes or addresses of the host cover {}{more})", named.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,7 +237,8 @@ mod tests {
     }
 
     fn ask(subnet: &str, range: &str) -> PoolAsk {
-        PoolAsk { subnet: subnet.parse().ok(), range: range.parse().ok(), family: Family::V4 }
+        let subnet = subnet.parse().map_or(Wanted::Any, Wanted::Exactly);
+        PoolAsk { subnet, range: range.parse().ok(), family: Family::V4 }
     }
 
     #[test]
@@ -216,6 +261,42 @@ mod tests {
         let routes = ["172.18.5.0/24".parse().unwrap()];
         let mut next = || ipam.request_pool(&ask("", ""), &routes).unwrap().subnet().to_string();
         assert_eq!([next(), next()], ["172.17.0.0/16", "172.19.0.0/16"]);
+    }
+
+    #[test]
+    fn a_size_alone_is_any_subnet_of_that_size() {
+        let mut ipam = ipam();
+        let mut next = |size, family| {
+            let ask = PoolAsk { subnet: Wanted::OfSize(size), range: None, family };
+            ipam.request_pool(&ask, &[]).map(|pool| pool.subnet().to_string())
+        };
+        assert_eq!(next(24, Family::V4).unwrap(), "172.17.0.0/24");
+        assert_eq!(next(24, Family::V4).unwrap(), "172.17.1.0/24");
+        assert_eq!(next(16, Family::V4).unwrap(), "172.18.0.0/16");
+        assert_eq!(next(32, Family::V4).unwrap(), "172.17.2.0/32");
+        assert_eq!(next(9, Family::V4).unwrap(), "10.128.0.0/9", "the only base that is large enough");
+        assert_eq!(next(56, Family::V6).unwrap(), "fd00::/56");
+        assert_eq!(next(64, Family::V6).unwrap(), "fd00:0:0:100::/64");
+        assert!(next(8, Family::V4).is_err());
+        assert!(next(33, Family::V4).is_err());
+    }
+
+    #[test]
+    fn pools_that_routes_use_up_are_told_from_those_that_networks_do() {
+        let base = PoolBase::new("10.0.0.0/23".parse().unwrap(), 24).unwrap();
+        let mut ipam = Ipam::new(Pools::configured(vec![base], &Pools::docker(unique_local([0; 5]))));
+        let ours = ipam.request_pool(&ask("", ""), &[]).unwrap().subnet();
+        let text = |ipam: &mut Ipam, taken: &[&str]| {
+            let taken: Vec<_> = taken.iter().map(|net| net.parse().unwrap()).chain([ours]).collect();
+            ipam.request_pool(&ask("", ""), &taken).unwrap_err().to_string()
+        };
+        let dockers = "all predefined address pools have been fully subnetted";
+        assert_eq!(
+            text(&mut ipam, &["10.0.0.0/9", "192.168.0.0/16", "10.0.0.1/32"]),
+            format!("{dockers} (routes or addresses of the host cover 10.0.0.0/9)")
+        );
+        ipam.request_pool(&ask("", ""), &[]).unwrap();
+        assert_eq!(text(&mut ipam, &["192.168.0.0/16"]), dockers);
     }
 
     #[test]

@@ -5,22 +5,25 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use super::{IpamError, PoolUsage, ranges::RangeSet, subnet};
+use super::{IpamError, PoolUsage, ranges::RangeSet, rest::Resting, subnet};
 
 /// The addresses of one subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Addresses {
     subnet: IpNetwork,
     range: Option<IpNetwork>,
-    taken: RangeSet,
-    /// The number handed out last: the search goes on behind it, so that an address rests as long as possible before it
-    /// is used again (a peer's ARP cache, a connection that still ends).
+    /// What is taken, and what rests.
+    closed: RangeSet,
+    /// What was given back and waits until all others were used: a peer's ARP cache or a connection that still ends
+    /// should meet nobody else there.
+    resting: Resting,
+    /// The number handed out last: the search goes on behind it.
     last: Option<u128>,
 }
 
 impl Addresses {
     pub(crate) fn new(subnet: IpNetwork, range: Option<IpNetwork>) -> Self {
-        Self { subnet, range, taken: RangeSet::default(), last: None }
+        Self { subnet, range, closed: RangeSet::default(), resting: Resting::default(), last: None }
     }
 
     pub(crate) const fn range(&self) -> Option<IpNetwork> {
@@ -49,14 +52,23 @@ impl Addresses {
     /// The first address that is free, wherever others are handed out from: the gateway of a network that names none.
     pub(crate) fn request_first(&mut self) -> Result<IpAddr, IpamError> {
         let (first, last) = self.usable();
-        let number = self.taken.first_free(first, last).ok_or(IpamError::NoAddresses)?;
-        self.taken.insert(number, number);
+        let free = self.closed.first_free(first, last).or_else(|| self.resting.longest());
+        let number = free.ok_or(IpamError::NoAddresses)?;
+        self.take(number);
         Ok(subnet::address(subnet::family(&self.subnet), number))
     }
 
     /// Gives an address back; false if it wasn't taken.
     pub(crate) fn release(&mut self, ip: IpAddr) -> bool {
-        self.subnet.contains(ip) && self.taken.remove(subnet::number(ip))
+        let number = subnet::number(ip);
+        if !self.subnet.contains(ip) || !self.is_taken(number) {
+            return false;
+        }
+        let (low, high) = self.dynamic();
+        // Nobody gets another one without asking for it by name, so there is nothing to wait for.
+        let open = if (low..=high).contains(&number) { self.resting.push(number) } else { Some(number) };
+        open.map(|open| self.closed.remove(open));
+        true
     }
 
     pub(crate) fn usage(&self) -> PoolUsage {
@@ -64,9 +76,13 @@ impl Addresses {
         let (usable_first, usable_last) = self.usable();
         let reserved = (usable_first - first) + (last - usable_last);
         let (low, high) = self.dynamic();
+        let resting = self.resting.count();
         PoolUsage {
-            in_use: self.taken.count(first, last).saturating_add(reserved),
-            available: (high - low).saturating_add(1).saturating_sub(self.taken.count(low, high)),
+            in_use: self.closed.count(first, last).saturating_sub(resting).saturating_add(reserved),
+            available: (high - low)
+                .saturating_add(1)
+                .saturating_sub(self.closed.count(low, high))
+                .saturating_add(resting),
         }
     }
 
@@ -76,21 +92,30 @@ impl Addresses {
         }
         let number = subnet::number(ip);
         let (first, last) = self.usable();
-        if number < first || number > last || self.taken.contains(number) {
+        if number < first || number > last || self.is_taken(number) {
             return Err(IpamError::AddressInUse);
         }
-        self.taken.insert(number, number);
+        self.take(number);
         Ok(ip)
     }
 
     fn request_any(&mut self) -> Result<IpAddr, IpamError> {
         let (low, high) = self.dynamic();
         let next = self.last.filter(|last| (low..high).contains(last)).map_or(low, |last| last + 1);
-        let free = self.taken.first_free(next, high).or_else(|| self.taken.first_free(low, high));
-        let number = free.ok_or(IpamError::NoAddresses)?;
-        self.taken.insert(number, number);
+        let rested = self.closed.first_free(next, high).or_else(|| self.closed.first_free(low, high));
+        let number = rested.or_else(|| self.resting.longest()).ok_or(IpamError::NoAddresses)?;
+        self.take(number);
         self.last = Some(number);
         Ok(subnet::address(subnet::family(&self.subnet), number))
+    }
+
+    fn is_taken(&self, number: u128) -> bool {
+        self.closed.contains(number) && !self.resting.contains(number)
+    }
+
+    fn take(&mut self, number: u128) {
+        self.closed.insert(number, number);
+        self.resting.remove(number);
     }
 
     /// Where addresses that nobody asked for by name come from: the usable ones of the range. A range that has none of
@@ -175,6 +200,27 @@ mod tests {
             assert_eq!(pool.request(None).unwrap().to_string(), expected);
         }
         assert_eq!(pool.request(None), Err(IpamError::NoAddresses));
+    }
+
+    #[test]
+    fn the_one_that_rested_longest_comes_first() {
+        let mut pool = pool("10.0.0.0/24", "");
+        let all: Vec<_> = std::iter::from_fn(|| pool.request(None).ok()).collect();
+        let given_back = [200, 3, 77, 150, 4].map(|n| all[n]);
+        given_back.iter().for_each(|ip| assert!(pool.release(*ip)));
+        assert_eq!(pool.request(Some(given_back[2])), Ok(given_back[2]), "who asks by name need not wait");
+        let again: Vec<_> = std::iter::from_fn(|| pool.request(None).ok()).collect();
+        assert_eq!(again, [200, 3, 150, 4].map(|n| all[n]));
+    }
+
+    #[test]
+    fn fresh_addresses_come_before_rested_ones() {
+        let mut pool = pool("10.0.0.0/24", "");
+        let held: Vec<_> = (0..100).map(|_| pool.request(None).unwrap()).collect();
+        held.iter().for_each(|ip| assert!(pool.release(*ip)));
+        let next: Vec<_> = (0..154).map(|_| pool.request(None).unwrap()).collect();
+        assert!(next.iter().all(|ip| !held.contains(ip)), "{next:?}");
+        assert_eq!(pool.request(None).unwrap(), held[0]);
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl PoolBase {
         self.size
     }
 
+    /// The same base cut into other pieces, if it is large enough for one.
+    fn of_size(self, size: u8) -> Option<Self> {
+        Self::new(self.base, size).ok()
+    }
+
     /// The first piece that touches nothing of `taken`.
     fn first_free(&self, taken: &RangeSet) -> Option<IpNetwork> {
         let family = subnet::family(&self.base);
@@ -107,18 +112,25 @@ impl Pools {
         &self.0
     }
 
-    /// The first subnet of the family that touches nothing of `taken`.
+    /// Whether a subnet has addresses in common with any of the bases.
+    pub(crate) fn touch(&self, net: &IpNetwork) -> bool {
+        self.0.iter().any(|pool| subnet::overlaps(&pool.base, net))
+    }
+
+    /// The first subnet of the family that touches nothing of `taken`; of the given prefix length, else of each base's own.
     pub(crate) fn first_free<'a>(
         &self,
         family: Family,
+        size: Option<u8>,
         taken: impl Iterator<Item = &'a IpNetwork>,
-    ) -> Result<IpNetwork, IpamError> {
+    ) -> Option<IpNetwork> {
         let mut ranges = RangeSet::default();
         for (first, last) in taken.filter(|net| subnet::family(net) == family).map(subnet::span) {
             ranges.insert(first, last);
         }
-        let mut bases = self.0.iter().filter(|pool| subnet::family(&pool.base) == family);
-        bases.find_map(|pool| pool.first_free(&ranges)).ok_or(IpamError::PoolsUsedUp)
+        let bases = self.0.iter().filter(|pool| subnet::family(&pool.base) == family);
+        let mut cut = bases.filter_map(|pool| size.map_or(Some(*pool), |size| pool.of_size(size)));
+        cut.find_map(|pool| pool.first_free(&ranges))
     }
 }
 
@@ -156,7 +168,8 @@ mod tests {
 
     #[test]
     fn takes_docker_s_subnets_in_order_and_avoids_what_is_there() {
-        let first = |taken: &[&str]| docker().first_free(Family::V4, nets(taken).iter()).unwrap().to_string();
+        let first =
+            |taken: &[&str]| docker().first_free(Family::V4, None, nets(taken).iter()).unwrap().to_string();
         assert_eq!(first(&[]), "172.17.0.0/16");
         assert_eq!(first(&["172.17.3.0/24"]), "172.18.0.0/16");
         assert_eq!(first(&["172.16.0.0/12"]), "192.168.0.0/20");
@@ -164,16 +177,19 @@ mod tests {
         assert_eq!(first(&["172.16.0.0/12", "192.168.0.0/16"]), "10.128.0.0/24");
         assert_eq!(first(&["172.16.0.0/12", "192.168.0.0/16", "10.128.0.0/23"]), "10.128.2.0/24");
         let all = nets(&["0.0.0.0/0"]);
-        assert_eq!(docker().first_free(Family::V4, all.iter()), Err(IpamError::PoolsUsedUp));
-        assert_eq!(docker().first_free(Family::V6, all.iter()).unwrap().to_string(), "fd01:203:405::/64");
+        assert_eq!(docker().first_free(Family::V4, None, all.iter()), None);
+        assert_eq!(
+            docker().first_free(Family::V6, None, all.iter()).unwrap().to_string(),
+            "fd01:203:405::/64"
+        );
     }
 
     #[test]
     fn configuration_replaces_its_family_only() {
         let own = vec![PoolBase::new("10.10.1.2/16".parse().unwrap(), 24).unwrap()];
         let pools = Pools::configured(own, &docker());
-        assert_eq!(pools.first_free(Family::V4, [].iter()).unwrap().to_string(), "10.10.0.0/24");
-        assert_eq!(pools.first_free(Family::V6, [].iter()).unwrap().to_string(), "fd01:203:405::/64");
+        assert_eq!(pools.first_free(Family::V4, None, [].iter()).unwrap().to_string(), "10.10.0.0/24");
+        assert_eq!(pools.first_free(Family::V6, None, [].iter()).unwrap().to_string(), "fd01:203:405::/64");
         assert!(PoolBase::new("10.0.0.0/16".parse().unwrap(), 8).is_err());
         assert!(PoolBase::new("10.0.0.0/16".parse().unwrap(), 33).is_err());
     }
@@ -196,7 +212,7 @@ mod tests {
                 .collect();
             let pieces = (0..16_u8).map(|n| IpNetwork::new([10, 0, n << 4, 0].into(), 20).unwrap());
             let expected = pieces.into_iter().find(|piece| !taken.iter().any(|net| subnet::overlaps(net, piece)));
-            prop_assert_eq!(Pools(vec![base]).first_free(Family::V4, taken.iter()).ok(), expected);
+            prop_assert_eq!(Pools(vec![base]).first_free(Family::V4, None, taken.iter()), expected);
         }
     }
 }

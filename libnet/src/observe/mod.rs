@@ -77,7 +77,7 @@ pub struct Address {
     pub address: IpNetwork,
 }
 
-/// A route of the main table.
+/// A route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Where to; a prefix length of zero is a default route.
@@ -95,7 +95,7 @@ pub struct Snapshot {
     pub links: Vec<Link>,
     /// In the kernel's order.
     pub addresses: Vec<Address>,
-    /// In the kernel's order, of both families.
+    /// Those of the main table in the kernel's order, of both families.
     pub routes: Vec<Route>,
 }
 
@@ -144,14 +144,36 @@ pub(crate) fn addresses(socket: &mut RtSocket) -> Result<Vec<Address>, ObserveEr
     Ok(answers.iter().filter_map(as_address).collect())
 }
 
-/// The routes of one family.
+/// The routes of one family that the main table has.
 pub(crate) fn routes(socket: &mut RtSocket, family: AddressFamily) -> Result<Vec<Route>, ObserveError> {
-    let answers = match socket.dump(&link::route::show_all(family)) {
-        // A kernel without IPv6.
-        Err(error) if error.is(nix::errno::Errno::EOPNOTSUPP) => Vec::new(),
-        other => other.map_err(|source| ObserveError { what: "routes", source })?,
+    let in_main = |message: &&RouteMessage| {
+        message.header.table == RouteHeader::RT_TABLE_MAIN && message.header.kind == RouteType::Unicast
     };
-    Ok(answers.iter().filter_map(as_route).collect())
+    let answers = route_messages(socket, family)?;
+    Ok(answers.iter().filter_map(route_message).filter(in_main).filter_map(as_route).collect())
+}
+
+/// Every route that decides about packets for some host, whatever it does with them: of all tables, those of policy
+/// routing and of VPNs among them.
+pub(crate) fn routes_of_all_tables(socket: &mut RtSocket) -> Result<Vec<Route>, ObserveError> {
+    let decides = |message: &&RouteMessage| {
+        let kind = message.header.kind;
+        !matches!(kind, RouteType::Broadcast | RouteType::Anycast | RouteType::Multicast)
+    };
+    let mut answers = route_messages(socket, AddressFamily::Inet)?;
+    answers.extend(route_messages(socket, AddressFamily::Inet6)?);
+    Ok(answers.iter().filter_map(route_message).filter(decides).filter_map(as_route).collect())
+}
+
+fn route_messages(
+    socket: &mut RtSocket,
+    family: AddressFamily,
+) -> Result<Vec<RouteNetlinkMessage>, ObserveError> {
+    match socket.dump(&link::route::show_all(family)) {
+        // A kernel without IPv6.
+        Err(error) if error.is(nix::errno::Errno::EOPNOTSUPP) => Ok(Vec::new()),
+        other => other.map_err(|source| ObserveError { what: "routes", source }),
+    }
 }
 
 fn as_link(answer: &RouteNetlinkMessage) -> Option<Link> {
@@ -226,11 +248,11 @@ fn as_address(answer: &RouteNetlinkMessage) -> Option<Address> {
     Some(Address { link: header.index, address })
 }
 
-fn as_route(answer: &RouteNetlinkMessage) -> Option<Route> {
-    let RouteNetlinkMessage::NewRoute(RouteMessage { header, attributes, .. }) = answer else { return None };
-    if header.table != RouteHeader::RT_TABLE_MAIN || header.kind != RouteType::Unicast {
-        return None;
-    }
+const fn route_message(answer: &RouteNetlinkMessage) -> Option<&RouteMessage> {
+    if let RouteNetlinkMessage::NewRoute(message) = answer { Some(message) } else { None }
+}
+
+fn as_route(RouteMessage { header, attributes, .. }: &RouteMessage) -> Option<Route> {
     let everywhere: IpAddr = match header.address_family {
         AddressFamily::Inet => std::net::Ipv4Addr::UNSPECIFIED.into(),
         _ => std::net::Ipv6Addr::UNSPECIFIED.into(),

@@ -226,7 +226,7 @@ const fn ipam_kind(error: &IpamError) -> Kind {
     match error {
         IpamError::Overlap { .. } | IpamError::AddressInUse => Kind::Forbidden,
         IpamError::NoAddresses => Kind::Unavailable,
-        IpamError::PoolsUsedUp
+        IpamError::PoolsUsedUp { .. }
         | IpamError::OutOfRange
         | IpamError::InvalidPool
         | IpamError::InvalidRange

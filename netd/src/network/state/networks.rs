@@ -2,7 +2,7 @@
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    ipam::{Ipam, IpamError, Pool, PoolAsk},
+    ipam::{Ipam, IpamError, Pool, PoolAsk, Wanted},
     types::{Family, IfName, Mtu, NetworkId},
 };
 
@@ -190,7 +190,8 @@ fn request(
     family: Family,
     around: &Surroundings,
 ) -> Result<SubnetRecord, IpamError> {
-    let pool_ask = PoolAsk { subnet: ask.subnet, range: ask.range, family };
+    let subnet = ask.subnet.map_or(Wanted::Any, Wanted::Exactly);
+    let pool_ask = PoolAsk { subnet, range: ask.range, family };
     let pool = ipam.request_pool(&pool_ask, &around.taken)?;
     fill(ipam, ask, pool).inspect_err(|_| {
         // It was just handed out.
