@@ -5,7 +5,8 @@
 mod support;
 
 use libnet::{
-    host::{DefaultRoute, EndpointSpec, HostError},
+    host::{Declared, DefaultRoute, EndpointSpec, HostError},
+    netns::NetNs,
     ports::{HostPort, PortRequest},
     types::{Mtu, Port, Proto},
 };
@@ -253,5 +254,43 @@ fn a_port_is_published_once_and_moves_with_its_endpoint() {
         assert!(rules.contains("10.9.0.3 . 80") && !rules.contains("10.9.0.2 . 80"), "{rules}");
         host.detach(&two, second.id).unwrap();
         host.publish(first.id, &[publish]).unwrap();
+    });
+}
+
+#[test]
+fn a_borrowed_namespace_is_given_back_as_it_was() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.exec(["ip", "netns", "add", "blue"]).ok();
+    machine.exec(["ip", "-n", "blue", "link", "set", "lo", "up"]).ok();
+    let inside = |line: &str| machine.sh(&format!("ip netns exec blue {line}"));
+    let all = "sh -c 'ip -br link; ip -br address; ip route; ip -6 route; nft list ruleset'";
+    let before = inside(all).ok();
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "");
+        host.create_network(&net).unwrap();
+        let path = std::path::PathBuf::from("/run/netns/blue");
+        let netns = NetNs::open(&path).unwrap();
+        assert!(!host.is_own(&netns).unwrap() && host.is_own(&NetNs::current().unwrap()).unwrap());
+        for _ in 0..2 {
+            let netns = NetNs::open(&path).unwrap();
+            let sandbox = host.borrow_sandbox("netns-1", path.clone(), netns).unwrap();
+            host.attach(&sandbox, &endpoint(&net, 2, "eth0")).unwrap();
+            inside("ping -c1 -W2 10.9.0.1").ok();
+            assert_eq!(inside("sysctl -n net.ipv6.conf.eth0.disable_ipv6").ok(), "1");
+            let dns = sandbox.dns_sockets().unwrap().udp.local_addr().unwrap().port();
+            assert!(inside("nft list ruleset").ok().contains(&format!("127.0.0.11:{dns}")));
+            let names: Vec<_> = sandbox.look().unwrap().links.iter().map(|l| l.name.to_string()).collect();
+            assert_eq!(names, ["lo", "eth0"]);
+            // What a reconciliation knows nothing of stays, and is not missed.
+            assert_eq!(host.reconcile(&Declared::default()).unwrap().lost, [""; 0]);
+            host.close_sandbox(sandbox).unwrap();
+            eventually("the namespace is as it was", || match inside(all).ok() {
+                now if now == before => Ok(()),
+                now => Err(now),
+            });
+        }
+        host.remove_network(net.id).unwrap();
     });
 }

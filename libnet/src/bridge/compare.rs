@@ -75,7 +75,8 @@ pub(crate) fn compare(
         is_sandbox(name) && !wanted.contains(name.as_str()) && !in_use.sandboxes.contains(name.as_str())
     };
     difference.ghost_sandboxes = sandboxes.iter().filter(ghost).cloned().collect();
-    let gone = wanted.iter().filter(|name| !sandboxes.iter().any(|there| there == *name));
+    // Borrowed ones have no name there.
+    let gone = wanted.iter().filter(|name| is_sandbox(name) && !sandboxes.iter().any(|there| there == *name));
     difference.lost.extend(gone.map(|name| format!("sandbox {name}: its namespace is gone")));
     difference.ghosts.sort();
     difference

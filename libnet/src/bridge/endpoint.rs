@@ -20,6 +20,8 @@ pub(crate) struct Circumstances {
     pub(crate) bridge_filtered: bool,
     /// An address of the endpoint was another interface's until a moment ago.
     pub(crate) address_moved: bool,
+    /// Somebody else made the sandbox: what a new interface begins with there is not known.
+    pub(crate) foreign_settings: bool,
 }
 
 /// The steps that attach an endpoint.
@@ -30,7 +32,7 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
         steps.push(Step::ReservePorts(ports));
     }
     steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
-    let settings = inside_settings(ep, on.address_moved);
+    let settings = inside_settings(ep, on);
     if !settings.is_empty() {
         steps.push(Step::SetInside(settings));
     }
@@ -42,13 +44,20 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
 
 /// New interfaces of a sandbox start without IPv6, and silently. Every announcement goes to all ports of the bridge, so
 /// that a network of many containers pays for each: only an address that neighbours know otherwise is worth it.
-fn inside_settings(ep: &EndpointSpec, announce: bool) -> Vec<Setting> {
+fn inside_settings(ep: &EndpointSpec, on: Circumstances) -> Vec<Setting> {
+    let announce = on.address_moved;
     let v4 = (announce && ep.v4.is_some()).then_some(("ipv4", "arp_notify", "1"));
     let v6 = (announce && ep.v6.is_some()).then_some(("ipv6", "ndisc_notify", "1"));
     let enable = ep.v6.is_some().then_some(("ipv6", "disable_ipv6", "0"));
+    let disable = (on.foreign_settings && ep.v6.is_none()).then_some(("ipv6", "disable_ipv6", "1"));
+    let as_ours = OURS.into_iter().filter(|_| on.foreign_settings);
     let setting = |(family, key, value)| Setting::new(format!("{family}/conf/{}/{key}", ep.ifname), value);
-    [v4, v6, enable].into_iter().flatten().map(setting).collect()
+    [v4, v6].into_iter().flatten().chain(as_ours).chain(enable).chain(disable).map(setting).collect()
 }
+
+/// What interfaces in sandboxes of ours begin with: see `netns::ready`.
+const OURS: [(&str, &str, &str); 3] =
+    [("ipv6", "accept_dad", "0"), ("ipv6", "accept_ra", "0"), ("ipv6", "autoconf", "0")];
 
 /// What becomes of the sandbox that an endpoint leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

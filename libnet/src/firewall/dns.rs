@@ -19,7 +19,7 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const DOMAIN: u16 = 53;
 const TABLE: Table = Table { family: TableFamily::Ip, name: "pontoon-dns" };
 
-/// Makes table `ip pontoon-dns` in the namespace of `socket`: 127.0.0.11:53 leads to 127.0.0.11:`udp` and
+/// Makes table `ip pontoon-dns` in the namespace of `socket`, in place of one that is there: 127.0.0.11:53 leads to 127.0.0.11:`udp` and
 /// 127.0.0.11:`tcp`. Answers are translated back by the connection they belong to; the source rule is for what the
 /// server sends first.
 ///
@@ -27,6 +27,14 @@ const TABLE: Table = Table { family: TableFamily::Ip, name: "pontoon-dns" };
 /// If the kernel refuses.
 pub fn dns_redirect(socket: &mut NfSocket, udp: Port, tcp: Port) -> Result<(), FirewallError> {
     commit(socket, &redirection(udp, tcp), None)
+}
+
+/// Removes the table, if it is there.
+///
+/// # Errors
+/// If the kernel refuses.
+pub(crate) fn dns_no_redirect(socket: &mut NfSocket) -> Result<(), FirewallError> {
+    commit(socket, &[Op::AddTable(TABLE, "made by Pontoon"), Op::DeleteTable(TABLE)], None)
 }
 
 fn redirection(udp: Port, tcp: Port) -> Vec<Op> {
@@ -44,7 +52,9 @@ fn redirection(udp: Port, tcp: Port) -> Vec<Op> {
         rules: rules.into(),
     };
     let chains = [nat("output", Hook::Output, -100, there), nat("postrouting", Hook::Postrouting, 100, back)];
-    let mut ops = vec![Op::AddTable(TABLE, "made by Pontoon")];
+    // A table that is there can't be told from one that is not, so that one is made before it is deleted.
+    let make = || Op::AddTable(TABLE, "made by Pontoon");
+    let mut ops = vec![make(), Op::DeleteTable(TABLE), make()];
     for mut chain in chains {
         let (name, rules) = (chain.name, std::mem::take(&mut chain.rules));
         ops.push(Op::AddChain(TABLE, chain));

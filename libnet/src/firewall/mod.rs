@@ -15,6 +15,7 @@ mod transact;
 pub use crate::sys::nfnl::NfSocket;
 pub use apply::Firewall;
 pub use declared::{Change, DeclaredFirewall, FirewallEndpoint, FirewallNetwork};
+pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;
 pub use error::FirewallError;
 pub use ruleset::Ruleset;

@@ -5,12 +5,12 @@ use super::{
     effects::Effects,
     janitor::{self, Announcement},
     network::report,
+    sandbox::Origin,
     state::Endpoint,
 };
 use crate::{
     bridge::{self, Circumstances, Fate, Step, names::host_link},
     firewall::{Change, FirewallEndpoint},
-    netns::NetNs,
     plan,
     ports::{PortRequest, PublishedPort, Reservation},
     types::EndpointId,
@@ -27,6 +27,7 @@ impl Host {
         let circumstances = Circumstances {
             bridge_filtered: self.inner.bridge_filtered,
             address_moved: self.inner.state.was_others(ep),
+            foreign_settings: sandbox.origin() == Origin::Borrowed,
         };
         let steps = bridge::attach(&network.spec, ep, circumstances);
         let attached = self.inner.make_endpoint(sandbox, ep, &steps)?;
@@ -47,7 +48,8 @@ impl Host {
         done
     }
 
-    /// Ends a sandbox with all its endpoints. The kernel clears the namespace away by itself. Goes on after errors.
+    /// Ends a sandbox with all its endpoints. The kernel clears the namespace away by itself; a borrowed one goes on, as it
+    /// was before. Goes on after errors.
     ///
     /// # Errors
     /// Everything that failed.
@@ -55,13 +57,13 @@ impl Host {
     #[allow(clippy::needless_pass_by_value)]
     pub fn close_sandbox(&self, sandbox: Sandbox) -> Result<(), HostError> {
         let endpoints = self.inner.state.endpoints_in(sandbox.name());
-        let mut errors: Vec<HostError> = endpoints
-            .iter()
-            .filter_map(|id| self.inner.end_endpoint(&sandbox, *id, Fate::Ends).err())
-            .collect();
-        errors.extend(
-            NetNs::unbind(sandbox.path()).map_err(HostError::sandbox(sandbox.name(), "unmount it")).err(),
-        );
+        let fate = match sandbox.origin() {
+            Origin::Made => Fate::Ends,
+            Origin::Borrowed => Fate::Lives,
+        };
+        let mut errors: Vec<HostError> =
+            endpoints.iter().filter_map(|id| self.inner.end_endpoint(&sandbox, *id, fate).err()).collect();
+        errors.extend(sandbox.end().err());
         self.inner.state.take_sandbox(sandbox.name());
         // A process that is left may keep the namespace; its links go all the same.
         self.inner.janitor.sweep_within(janitor::AFTER_NAMESPACE);

@@ -121,6 +121,26 @@ impl Host {
         Ok(sandbox)
     }
 
+    /// A namespace that somebody else made, as a sandbox until it is closed: loopback up, port 53 of 127.0.0.11 led to new
+    /// DNS sockets; all else stays as its owner made it. `path` is where it was found.
+    ///
+    /// # Errors
+    /// If it can't be entered or changed.
+    pub fn borrow_sandbox(&self, name: &str, path: PathBuf, netns: NetNs) -> Result<Sandbox, HostError> {
+        let sandbox = Sandbox::borrow(name, path, netns)?;
+        self.inner.state.put_sandbox(name);
+        tracing::info!(sandbox.name = name, path = %sandbox.path().display(), "sandbox borrowed");
+        Ok(sandbox)
+    }
+
+    /// Whether this is the namespace of the host itself.
+    ///
+    /// # Errors
+    /// If it can't be asked.
+    pub fn is_own(&self, netns: &NetNs) -> Result<bool, HostError> {
+        netns.is(&self.inner.netns).map_err(HostError::Open)
+    }
+
     /// The firewall of this host as one value; prints as `nft` would list it.
     pub fn ruleset(&self) -> Ruleset {
         self.inner.firewall.ruleset()

@@ -1,4 +1,4 @@
-//! A container's namespace, held open.
+//! A container's namespace, or anybody's that was lent to us, held open.
 
 use std::{
     collections::HashMap,
@@ -14,8 +14,8 @@ use super::{DefaultRoute, EndpointSpec, HostError, StepError};
 use crate::{
     bridge::names,
     link::{self, Which, route},
-    netns::{DnsSockets, NetNs, Ready},
-    observe,
+    netns::{Borrowed, DnsSockets, NetNs, Ready},
+    observe::{self, Snapshot},
     sys::rtnl::{NetlinkError, RtSocket},
     types::{EndpointId, IfName, MacAddr},
 };
@@ -35,10 +35,20 @@ impl WeakSandbox {
     }
 }
 
+/// Who made a namespace, and so who ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// We did; its name is ours to take away.
+    Made,
+    /// Somebody else: it goes on without us.
+    Borrowed,
+}
+
 #[derive(Debug)]
 struct Inner {
     name: String,
     path: PathBuf,
+    origin: Origin,
     netns: NetNs,
     dns: Option<DnsSockets>,
     links: Mutex<Links>,
@@ -61,7 +71,7 @@ impl Sandbox {
             other => other.map_err(HostError::sandbox(name, "name it"))?,
         }
         let links = Links { socket: ready.links, endpoints: HashMap::new() };
-        Ok(Self::of(name, path, ready.netns, Some(ready.dns), links))
+        Ok(Self::of(name, (path, Origin::Made), ready.netns, Some(ready.dns), links))
     }
 
     /// Opens a namespace that has a name already.
@@ -69,19 +79,56 @@ impl Sandbox {
         let netns = NetNs::open(&path).map_err(HostError::sandbox(name, "open it"))?;
         let socket = netns.run(RtSocket::open).flatten().map_err(HostError::sandbox(name, "enter it"))?;
         let links = Links { socket, endpoints: HashMap::new() };
-        Ok(Self::of(name, path, netns, None, links))
+        Ok(Self::of(name, (path, Origin::Made), netns, None, links))
     }
 
-    fn of(name: &str, path: PathBuf, netns: NetNs, dns: Option<DnsSockets>, links: Links) -> Self {
-        Self(Arc::new(Inner { name: name.to_owned(), path, netns, dns, links: Mutex::new(links) }))
+    /// Makes a sandbox of somebody else's namespace, found at `path`.
+    pub(super) fn borrow(name: &str, path: PathBuf, netns: NetNs) -> Result<Self, HostError> {
+        let borrowed = Borrowed::prepare(&netns).map_err(HostError::sandbox(name, "serve names in it"))?;
+        let links = Links { socket: borrowed.links, endpoints: HashMap::new() };
+        Ok(Self::of(name, (path, Origin::Borrowed), netns, Some(borrowed.dns), links))
     }
 
-    /// `pontoon-<12 of the container id>`.
+    fn of(
+        name: &str,
+        (path, origin): (PathBuf, Origin),
+        netns: NetNs,
+        dns: Option<DnsSockets>,
+        links: Links,
+    ) -> Self {
+        let links = Mutex::new(links);
+        Self(Arc::new(Inner { name: name.to_owned(), path, origin, netns, dns, links }))
+    }
+
+    /// What ends with the sandbox, besides its endpoints: the name of a namespace of ours; in a borrowed one what serves
+    /// names.
+    pub(super) fn end(&self) -> Result<(), HostError> {
+        match self.0.origin {
+            Origin::Made => NetNs::unbind(self.path()).map_err(HostError::sandbox(self.name(), "unmount it")),
+            Origin::Borrowed => {
+                Borrowed::give_back(self.netns()).map_err(HostError::sandbox(self.name(), "give it back"))
+            }
+        }
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        self.0.origin
+    }
+
+    /// What is inside by now, whoever made it.
+    ///
+    /// # Errors
+    /// If the kernel can't be read.
+    pub fn look(&self) -> Result<Snapshot, HostError> {
+        Ok(Snapshot::read(&mut self.links().socket)?)
+    }
+
+    /// `pontoon-<12 of the container id>`, or what a borrowed one was called.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Where the namespace is bind-mounted.
+    /// Where the namespace is bind-mounted; of a borrowed one, where it was found.
     pub fn path(&self) -> &Path {
         &self.0.path
     }

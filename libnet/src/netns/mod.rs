@@ -17,7 +17,7 @@ pub use names::{Identity, Named, add, named};
 pub(crate) use pool::Pool;
 pub use processes::{Process, namespace_of, processes};
 pub use ready::DnsSockets;
-pub(crate) use ready::Ready;
+pub(crate) use ready::{Borrowed, Ready};
 pub use reference::{NAMES, Reference, ReferenceError, is_name};
 
 use std::{

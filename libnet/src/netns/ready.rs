@@ -8,7 +8,7 @@ use std::{
 
 use super::{LOOPBACK, NetNs};
 use crate::{
-    firewall::{NfSocket, dns_redirect},
+    firewall::{NfSocket, dns_no_redirect, dns_redirect},
     link::{self, Which},
     sys::{netns as sys, rtnl::RtSocket, sysctl},
     types::Port,
@@ -72,6 +72,30 @@ pub(crate) struct Ready {
     pub(crate) dns: DnsSockets,
 }
 
+/// What a sandbox needs of a namespace that somebody else made and set up.
+#[derive(Debug)]
+pub(crate) struct Borrowed {
+    pub(crate) links: RtSocket,
+    pub(crate) dns: DnsSockets,
+}
+
+impl Borrowed {
+    /// Raises loopback, without which nobody is at 127.0.0.11, and leads port 53 there to new sockets. Settings stay as
+    /// their owner made them.
+    pub(crate) fn prepare(netns: &NetNs) -> io::Result<Self> {
+        netns.run(|| {
+            let mut links = RtSocket::open()?;
+            let dns = serve_dns(&mut links)?;
+            Ok(Self { links, dns })
+        })?
+    }
+
+    /// Takes the redirection back.
+    pub(crate) fn give_back(netns: &NetNs) -> io::Result<()> {
+        netns.run(|| dns_no_redirect(&mut NfSocket::open()?).map_err(io::Error::other))?
+    }
+}
+
 impl Ready {
     /// Makes one, on a thread that is thrown away.
     pub(crate) fn make() -> io::Result<Self> {
@@ -81,16 +105,21 @@ impl Ready {
     fn prepare() -> io::Result<Self> {
         let netns = NetNs::current()?;
         let mut links = RtSocket::open()?;
-        links.send(vec![link::up(Which::Index(LOOPBACK))]).map_err(io::Error::other)?;
         for (key, value) in SETTINGS {
             set(key, value)?;
         }
-        let dns = DnsSockets::bind()?;
-        let (udp, tcp) = dns.ports()?;
-        let mut firewall = NfSocket::open().map_err(io::Error::other)?;
-        dns_redirect(&mut firewall, udp, tcp).map_err(io::Error::other)?;
+        let dns = serve_dns(&mut links)?;
         Ok(Self { netns, links, dns })
     }
+}
+
+/// Makes the calling thread's namespace one whose port 53 at 127.0.0.11 leads to the sockets that come back.
+fn serve_dns(links: &mut RtSocket) -> io::Result<DnsSockets> {
+    links.send(vec![link::up(Which::Index(LOOPBACK))]).map_err(io::Error::other)?;
+    let dns = DnsSockets::bind()?;
+    let (udp, tcp) = dns.ports()?;
+    dns_redirect(&mut NfSocket::open()?, udp, tcp).map_err(io::Error::other)?;
+    Ok(dns)
 }
 
 /// A kernel built or booted without IPv6 has no settings for it, and needs none. In a user namespace only groups that
