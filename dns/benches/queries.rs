@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use dns::hickory_proto::op::{Message, MessageType, OpCode, Query};
 use dns::hickory_proto::rr::{Name, RecordType};
 use dns::{
-    DialFrom, Directory, Host, Limits, LocalDial, Server, ServerConfig, Shared, Upstream, Upstreams, View,
+    DialFrom, Directory, Host, Limits, LocalDial, OpenGate, Server, ServerConfig, Shared, Upstream,
+    Upstreams, View,
 };
 
 const CLIENTS: usize = 2;
@@ -88,6 +89,7 @@ fn serve() -> (Server, SocketAddr) {
         dial: Arc::new(LocalDial),
         limits: Limits::default(),
         shared: Shared::default(),
+        gate: Arc::new(OpenGate),
     };
     (Server::start(config).unwrap(), addr)
 }

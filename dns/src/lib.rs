@@ -18,6 +18,7 @@ mod forward;
 mod framing;
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod metrics;
 mod query_log;
 pub mod resolv_conf;
@@ -31,9 +32,10 @@ mod wire;
 
 pub use answer::{ForwardTo, LOCAL_TTL, Verdict, answer};
 pub use dial::{Dial, LocalDial};
+pub use gate::{Gate, Judged, OpenGate, Told};
 pub use metrics::{Counts, Latency};
 pub use query_log::{Asked, Outcome};
-pub use server::{Limits, Server, ServerConfig};
+pub use server::{Limits, Replied, Server, ServerConfig};
 pub use shared::{CacheSize, Shared, SharedLimits};
 pub use snapshot::{Directory, RecordError, Snapshot, SnapshotEditor};
 pub use types::{

@@ -60,6 +60,8 @@ counters! {
     failed,
     /// Turned away (REFUSED, NOTIMP, FORMERR, BADVERS).
     refused,
+    /// Denied by a gate: the name is not among those that may be asked for (NXDOMAIN).
+    denied,
     /// Of the refused, those for which too many forwards were under way.
     overloaded,
     /// Not worth a reply: no header, or itself a reply.

@@ -40,6 +40,8 @@ pub enum Outcome {
     Failed,
     /// Turned away.
     Refused,
+    /// The gate let no question for this name through.
+    Denied,
 }
 
 #[derive(Debug, Default)]

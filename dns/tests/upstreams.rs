@@ -390,6 +390,7 @@ async fn each_server_is_dialled_from_its_own_side() {
         dial: dial.clone(),
         limits: Limits { deadline: Duration::from_secs(5), ..Limits::default() },
         shared: dns::Shared::default(),
+        gate: Arc::new(dns::OpenGate),
     })
     .unwrap();
     let client = client(addr);

@@ -9,6 +9,7 @@ pub mod error;
 pub mod events;
 mod http;
 pub mod image;
+mod metrics;
 pub mod names;
 pub mod network;
 pub mod recovery;

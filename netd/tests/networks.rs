@@ -76,6 +76,7 @@ impl Daemon {
             v6: None,
             mac: None,
             ports: Vec::new(),
+            exposed: Vec::new(),
             gw_priority: 0,
             driver_opts: [].into(),
             durability: Durability::Durable,

@@ -3,6 +3,7 @@
 
 mod container;
 mod create;
+mod dns;
 mod netns;
 mod network;
 mod system;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use container::*;
 pub(crate) use create::*;
+pub(crate) use dns::*;
 pub(crate) use netns::*;
 pub(crate) use network::*;
 pub(crate) use system::*;
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     /// Look at network namespaces, make them, work in them
     #[command(subcommand)]
     Netns(NetnsCommand),
+    /// Look at names as containers see them
+    #[command(subcommand)]
+    Dns(DnsCommand),
     /// Manage images
     #[command(subcommand)]
     Image(ImageCommand),

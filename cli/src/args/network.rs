@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{NounInspect, Prune};
+use super::{NounInspect, Prune, RecordCommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetworkCommand {
@@ -19,6 +19,9 @@ pub(crate) enum NetworkCommand {
     Ls(NetworkLs),
     /// Remove all networks that no container uses
     Prune(Prune),
+    /// Manage the static records among a network's names
+    #[command(subcommand)]
+    Record(RecordCommand),
     /// Remove networks
     #[command(aliases = ["remove"])]
     Rm(NetworkRm),

@@ -38,6 +38,11 @@ impl Client {
         self.json(Method::POST, path_and_query, body).await
     }
 
+    /// The answer to a DELETE as the daemon sent it.
+    pub(crate) async fn delete(&self, path_and_query: &str) -> Result<Value, CliError> {
+        self.json(Method::DELETE, path_and_query, Body::None).await
+    }
+
     async fn json(&self, method: Method, path_and_query: &str, body: Body<'_>) -> Result<Value, CliError> {
         let response = self.request(method, path_and_query, body, false).await?;
         let bytes = response.into_body().collect().await.map_err(|e| lost(&e))?.to_bytes();

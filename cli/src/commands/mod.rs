@@ -3,6 +3,7 @@
 mod completion;
 mod container;
 mod daemon;
+mod dns;
 mod image;
 mod inspect;
 mod man;
@@ -33,6 +34,7 @@ pub(crate) async fn run(command: &Command, context: &Context<'_>) -> Result<(), 
         },
         Command::Netns(command) => netns::run(command),
         Command::Network(command) => of_network(command, context).await,
+        Command::Dns(command) => dns::run(command, context).await,
         Command::Image(command) => match command {
             ImageCommand::Ls(args) => image::ls::run(args, context).await,
             ImageCommand::Inspect(args) => inspect::of(inspect::Kind::Image, args, context).await,
@@ -57,6 +59,7 @@ async fn of_network(command: &NetworkCommand, context: &Context<'_>) -> Result<(
         NetworkCommand::Inspect(args) => inspect::of(inspect::Kind::Network, args, context).await,
         NetworkCommand::Ls(args) => network::ls::run(args, context).await,
         NetworkCommand::Prune(args) => network::prune::run(args, context).await,
+        NetworkCommand::Record(command) => network::record::run(command, context).await,
         NetworkCommand::Rm(args) => network::rm::run(args, context).await,
     }
 }

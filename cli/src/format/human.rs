@@ -33,6 +33,16 @@ pub(crate) fn binary_size(bytes: f64) -> String {
     scaled(bytes, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"], 4)
 }
 
+/// A time that is short: "85µs", "12.3ms", "1.5s".
+pub(crate) fn micros(micros: u64) -> String {
+    let value = micros as f64;
+    match micros {
+        0..=999 => format!("{micros}µs"),
+        1_000..=999_999 => format!("{}ms", general(value / 1e3, 3)),
+        _ => format!("{}s", general(value / 1e6, 3)),
+    }
+}
+
 fn scaled(bytes: f64, base: f64, units: &[&str], digits: usize) -> String {
     let mut value = bytes;
     let mut unit = 0;
@@ -75,6 +85,14 @@ mod tests {
         ];
         for (seconds, expected) in table {
             assert_eq!(duration(seconds), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn short_times_have_three_digits() {
+        let table = [(0, "0µs"), (999, "999µs"), (12_340, "12.3ms"), (1_000_000, "1s"), (1_504_000, "1.5s")];
+        for (time, expected) in table {
+            assert_eq!(micros(time), expected);
         }
     }
 

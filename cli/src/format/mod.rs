@@ -5,6 +5,7 @@ pub(crate) mod human;
 pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod names;
 pub(crate) mod namespaces;
 pub(crate) mod networks;
 pub(crate) mod ports;

@@ -1,6 +1,9 @@
 //! A question as it travels: the client's own bytes, so that whatever it asked reaches the upstream, under an id
 //! of ours and without its cookie; and the check that a reply belongs to it.
 
+use hickory_proto::rr::Name;
+use hickory_proto::serialize::binary::BinDecodable;
+
 use crate::cache::Key;
 use crate::wire::{self, HEADER};
 
@@ -51,6 +54,11 @@ impl Question {
             None => message.into(),
         };
         Some(Self { bytes, end, transport, reply_size })
+    }
+
+    /// The name that is asked for.
+    pub(crate) fn name(&self) -> Option<Name> {
+        Name::from_bytes(self.bytes.get(HEADER..self.end)?).ok()
     }
 
     /// The message under another id.

@@ -13,15 +13,18 @@ use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use hickory_proto::op::{Message, Query};
+use hickory_proto::rr::{Name, RecordType};
 use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
-use self::handle::Handler;
+use self::handle::{Handled, Handler};
 pub use self::limits::Limits;
 use crate::dial::Dial;
-use crate::forward::Forwarder;
-use crate::metrics::{Counters, Counts};
-use crate::query_log::{Asked, QueryLog};
+use crate::forward::{Forwarder, Transport};
+use crate::gate::Gate;
+use crate::metrics::Counts;
+use crate::query_log::{Asked, Outcome};
 use crate::shared::{Held, Shared};
 use crate::snapshot::Directory;
 use crate::types::AskerId;
@@ -45,15 +48,23 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// What it shares with the other servers.
     pub shared: Shared,
+    /// Which names may be asked of upstreams.
+    pub gate: Arc<dyn Gate>,
+}
+
+/// What a question came to.
+#[derive(Clone, Debug)]
+pub struct Replied {
+    /// The reply; `None` if there is none, since it could not be written.
+    pub message: Option<Message>,
+    /// What became of the question.
+    pub outcome: Outcome,
 }
 
 /// A running server. The handle is its lifetime: dropping it stops the server and closes its sockets (copies of
 /// them elsewhere stay open).
-#[derive(Debug)]
 pub struct Server {
-    counters: Arc<Counters>,
-    log: Arc<QueryLog>,
-    shared: Shared,
+    handler: Arc<Handler>,
     tasks: [AbortHandle; 2],
 }
 
@@ -67,8 +78,7 @@ impl Server {
         config.tcp.set_nonblocking(true)?;
         let udp = tokio::net::UdpSocket::from_std(config.udp)?;
         let tcp = tokio::net::TcpListener::from_std(config.tcp)?;
-        let (counters, log) = <(Arc<Counters>, Arc<QueryLog>)>::default();
-        let shared = config.shared.clone();
+        let counters = Arc::default();
         let handler = Arc::new(Handler {
             asker: config.asker,
             directory: config.directory,
@@ -79,32 +89,64 @@ impl Server {
                 hedge: config.limits.hedge,
                 patience: config.limits.patience,
                 deadline: config.limits.deadline,
-                counters: counters.clone(),
+                counters: Arc::clone(&counters),
             }),
             shared: config.shared,
             held: Held::default(),
             limits: config.limits,
-            counters: counters.clone(),
-            log: log.clone(),
+            gate: config.gate,
+            counters,
+            log: Arc::default(),
         });
         let tasks = [
             tokio::spawn(udp::serve(handler.clone(), Arc::new(udp))).abort_handle(),
-            tokio::spawn(tcp::serve(handler, tcp)).abort_handle(),
+            tokio::spawn(tcp::serve(handler.clone(), tcp)).abort_handle(),
         ];
-        Ok(Self { counters, log, shared, tasks })
+        Ok(Self { handler, tasks })
     }
 
     /// What it has done so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.counters.read()
+        self.handler.counters.read()
+    }
+
+    /// Asks as a client would that takes a reply of any length. It counts as a question of the asker's. The future
+    /// holds on to what it needs, so that the server may end meanwhile.
+    pub fn ask(&self, name: Name, kind: RecordType) -> impl Future<Output = Replied> + Send + use<> {
+        let handler = self.handler.clone();
+        async move {
+            let mut query = Message::query();
+            query.metadata.recursion_desired = true;
+            query.add_query(Query::query(name, kind));
+            let Ok(bytes) = query.to_vec() else {
+                return Replied { message: None, outcome: Outcome::Refused };
+            };
+            let mut reply = Vec::new();
+            let outcome = match handler.handle(&bytes, Transport::Tcp, &mut reply) {
+                Handled::Ignored => Outcome::Refused,
+                Handled::Replied(outcome) => outcome,
+                Handled::Forward(forwarding) => {
+                    let outcome;
+                    (reply, outcome) = handler.forward(*forwarding).await;
+                    outcome
+                }
+            };
+            Replied { message: Message::from_vec(&reply).ok(), outcome }
+        }
     }
 
     /// Tells every question from now on, until the receiver is dropped. The first to follow says how many are kept
     /// for one that is slow; what is beyond is lost to it, and it learns how many those were.
     #[must_use]
     pub fn follow(&self, capacity: usize) -> broadcast::Receiver<Asked> {
-        self.log.follow(capacity)
+        self.handler.log.follow(capacity)
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("asker", &self.handler.asker).finish_non_exhaustive()
     }
 }
 
@@ -113,6 +155,6 @@ impl Drop for Server {
         for task in &self.tasks {
             task.abort();
         }
-        self.shared.ended(self.counters.read());
+        self.handler.shared.ended(self.handler.counters.read());
     }
 }

@@ -7,10 +7,11 @@ use hickory_proto::op::{Message, ResponseCode};
 use tokio::time::timeout;
 
 use super::alias::join;
-use super::handle::{Handler, now};
+use super::handle::{Handled, Handler, now};
 use crate::answer::{ForwardTo, reply};
 use crate::cache::{Age, AskFirst, Hit, Kept, Key};
 use crate::forward::{Question, Transport};
+use crate::gate::addresses;
 use crate::query_log::Outcome;
 use crate::shared::{Boarding, Lane, Place, Reply};
 use crate::wire;
@@ -41,7 +42,7 @@ impl Handler {
         behind: Behind,
         to: ForwardTo,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Forwarding>, ResponseCode> {
+    ) -> Result<Handled, ResponseCode> {
         let (lane, since) = (self.lane(to), now());
         let key = question.key(lane.number);
         let hit = key.as_ref().and_then(|key| self.shared.find(key, since));
@@ -49,15 +50,18 @@ impl Handler {
             Some(Hit { kept, age, ask_first: AskFirst::No }) => {
                 kept.write(age, &question, out);
                 self.fit(query, &question, behind, out);
-                self.done(query, served(age), Some(since));
-                return Ok(None);
+                let outcome = served(age);
+                self.done(query, outcome, Some(since));
+                return Ok(Handled::Replied(outcome));
             }
             hit => hit.map(|hit| hit.kept),
         };
         match self.shared.place(&self.held, self.limits.forwards) {
             Some(place) => {
                 let query = query.clone();
-                Ok(Some(Forwarding { query, question, behind, lane, key, stale, since, _place: place }))
+                let forwarding =
+                    Forwarding { query, question, behind, lane, key, stale, since, _place: place };
+                Ok(Handled::Forward(Box::new(forwarding)))
             }
             None => {
                 self.counters.overloaded.one();
@@ -67,7 +71,7 @@ impl Handler {
     }
 
     /// Asks the upstreams and gives the reply.
-    pub(super) async fn forward(&self, forwarding: Forwarding) -> Vec<u8> {
+    pub(super) async fn forward(&self, forwarding: Forwarding) -> (Vec<u8>, Outcome) {
         let Forwarding { query, question, behind, lane, key, stale, since, _place } = forwarding;
         let mut out = Vec::new();
         let said = match key {
@@ -88,7 +92,7 @@ impl Handler {
         };
         self.fit(&query, &question, behind, &mut out);
         self.done(&query, outcome, Some(since));
-        out
+        (out, outcome)
     }
 
     /// With an equal question that is under way, or with this one. Who has something stale to say waits less long,
@@ -113,6 +117,10 @@ impl Handler {
     /// A reply that is more than the client takes gets TC, and comes back over TCP. One that is cut and came over
     /// TCP is none, and none is SERVFAIL.
     fn fit(&self, query: &Message, question: &Question, behind: Behind, out: &mut Vec<u8>) {
+        let target = behind.is_some().then(|| question.name()).flatten();
+        self.tell_gate(query, target.as_ref(), || {
+            Message::from_vec(out).map(|reply| addresses(&reply)).unwrap_or_default()
+        });
         if let Some(ours) = behind.filter(|_| !out.is_empty()) {
             *out = join(*ours, out).unwrap_or_default();
         }

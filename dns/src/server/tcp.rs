@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::handle::Handler;
+use super::handle::{Handled, Handler};
 use crate::forward::Transport;
 use crate::framing::{read_message, write_message};
 
@@ -53,14 +53,15 @@ async fn converse(handler: &Handler, stream: TcpStream) -> io::Result<()> {
     let mut forwards = FuturesUnordered::new();
     loop {
         let reply = tokio::select! {
-            Some(reply) = forwards.next() => reply,
+            Some((reply, _)) = forwards.next() => reply,
             Some((message, reader)) = some(reading.as_mut().as_pin_mut()) => match message {
                 Ok(message) => {
                     reading.set(Some(next_message(reader, idle)));
                     let mut reply = Vec::new();
                     handler.counters.tcp_queries.one();
-                    let forwarding = handler.handle(&message, Transport::Tcp, &mut reply);
-                    forwards.extend(forwarding.map(|forwarding| handler.forward(forwarding)));
+                    if let Handled::Forward(forwarding) = handler.handle(&message, Transport::Tcp, &mut reply) {
+                        forwards.push(handler.forward(*forwarding));
+                    }
                     reply
                 }
                 // Closed for writing, or idle; what is under way is still waited for.

@@ -11,7 +11,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::handle::Handler;
+use super::handle::{Handled, Handler};
 use crate::forward::Transport;
 use crate::sys::{Batch, Received};
 
@@ -50,11 +50,13 @@ fn serve_batch(
         handler.counters.udp_queries.add(batch.len());
         for i in 0..batch.len() {
             let (message, reply) = batch.message(i);
-            let Some(forwarding) = handler.handle(message, Transport::Udp, reply) else { continue };
+            let Handled::Forward(forwarding) = handler.handle(message, Transport::Udp, reply) else {
+                continue;
+            };
             let Some(sender) = batch.sender(i) else { continue };
             let (handler, socket) = (handler.clone(), socket.clone());
             forwards.spawn(async move {
-                let reply = handler.forward(forwarding).await;
+                let (reply, _) = handler.forward(*forwarding).await;
                 if socket.send_to(&reply, sender).await.is_err() {
                     handler.counters.unsent.one();
                 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use dns::hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use dns::hickory_proto::rr::{Name, RData, Record, rdata};
 use dns::{
-    AskerId, Dial, DialFrom, Directory, Host, Limits, LocalDial, Server, ServerConfig, Shared, Upstream,
-    Upstreams, View,
+    AskerId, Dial, DialFrom, Directory, Gate, Host, Limits, LocalDial, OpenGate, Server, ServerConfig,
+    Shared, Upstream, Upstreams, View,
 };
 use tokio::sync::watch;
 
@@ -47,14 +47,19 @@ pub fn serve_on(
     limits: Limits,
     directory: Directory,
 ) -> Served {
-    serve_as("a", (udp, tcp), servers, limits, directory, Shared::default())
+    serve_as("a", (udp, tcp), servers, limits, directory, (Shared::default(), Arc::new(OpenGate)))
 }
 
 /// One of several servers, each for its own asker.
 pub fn serve_beside(asker: &str, servers: &[Upstream], limits: Limits, shared: &Shared) -> Served {
     let directory = world();
     directory.update(|editor| editor.set_view(asker, View { zones: vec!["n".into()], ..View::default() }));
-    serve_as(asker, sockets(), servers, limits, directory, shared.clone())
+    serve_as(asker, sockets(), servers, limits, directory, (shared.clone(), Arc::new(OpenGate)))
+}
+
+/// Behind a gate.
+pub fn serve_gated(servers: &[Upstream], gate: Arc<dyn Gate>) -> Served {
+    serve_as("a", sockets(), servers, quick(), world(), (Shared::default(), gate))
 }
 
 fn serve_as(
@@ -63,7 +68,7 @@ fn serve_as(
     servers: &[Upstream],
     limits: Limits,
     directory: Directory,
-    shared: Shared,
+    (shared, gate): (Shared, Arc<dyn Gate>),
 ) -> Served {
     let (upstreams, receiver) = watch::channel(Arc::new(Upstreams { servers: servers.to_vec() }));
     let config = ServerConfig {
@@ -75,6 +80,7 @@ fn serve_as(
         dial: Arc::new(LocalDial),
         limits,
         shared,
+        gate,
     };
     let server = Server::start(config).unwrap();
     Served { server, addr: udp.local_addr().unwrap(), directory, upstreams, udp, tcp }

@@ -2,6 +2,7 @@
 //! that those models lack, and the small languages that its strings are written in: versions and paths, filters,
 //! times, sizes. All of it is values and pure functions: no socket, no clock, no daemon.
 
+pub mod dns;
 pub mod event;
 pub mod extras;
 pub mod filters;

@@ -45,6 +45,8 @@ pub struct Config {
     pub live_restore: bool,
     /// How long containers have to stop when the daemon does; `None` is for ever.
     pub shutdown_timeout: Option<Duration>,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
     /// The daemon's own labels.
     pub labels: Vec<String>,
     /// Networks.

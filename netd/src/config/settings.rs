@@ -71,6 +71,10 @@ pub struct Settings {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shutdown_timeout: Option<i64>,
+    /// Address and port to serve metrics on, for Prometheus to read at /metrics
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_addr: Option<String>,
     /// Set key=value labels of the daemon
     #[arg(long = "label", value_name = "KEY=VALUE")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ mod create;
 
 use std::{sync::Arc, time::Duration};
 
+use libnet::types::ContainerId;
 use netd_api::{Filters, models};
 
 use super::{
@@ -246,6 +247,15 @@ impl Containers {
         };
         let top = shim.top(ps_args).await?;
         Ok(models::ContainerTopResponse { titles: Some(top.titles), processes: Some(top.processes) })
+    }
+
+    /// The container whose network this one has: itself, unless it shares another's.
+    ///
+    /// # Errors
+    /// [`ContainerError::NotFound`] and its like.
+    pub fn network_owner(&self, reference: &str) -> Result<ContainerId> {
+        let container = self.find(reference)?;
+        Ok(super::start::network_owner(&self.registry, &container.record()))
     }
 
     /// How many are running, paused, stopped.

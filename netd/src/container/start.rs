@@ -10,7 +10,7 @@ use netd_runtime::{CreateRequest, Engine, Namespace, Shim};
 
 pub(super) use self::{
     files::refresh,
-    network::ask as endpoint_ask,
+    network::{ask as endpoint_ask, owner as network_owner},
     root::{check_root, data, refuse_source},
 };
 use self::{network::Networked, root::Rooted};

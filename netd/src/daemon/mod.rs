@@ -124,6 +124,8 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let notify = env.notify().map_err(DaemonError::system("reach the service manager"))?;
 
+    let metrics = config.metrics.map(sockets::bind_metrics).transpose()?;
+
     let config = Arc::new(config);
     let facts = Facts::read(crate::system::identity(&config.data_root, random)?);
     let engine = Engine::open(EngineParts {
@@ -138,6 +140,13 @@ async fn serve(
     let router = http::router(Arc::new(api));
     let server = http::Server::start(sockets.sockets, &router, CancellationToken::new())
         .map_err(DaemonError::system("serve the API"))?;
+    let _metrics = metrics
+        .map(|socket| {
+            let router = http::metrics_router(engine.clone());
+            http::Server::start(vec![socket], &router, CancellationToken::new())
+        })
+        .transpose()
+        .map_err(DaemonError::system("serve metrics"))?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), hosts = ?config.load().hosts, "daemon has started");
     notify.ready();
 

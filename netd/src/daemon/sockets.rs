@@ -159,6 +159,11 @@ fn tcp(address: SocketAddr) -> Result<TcpListener, SocketError> {
     TcpListener::bind(address).map_err(|source| SocketError::Bind { at: format!("tcp://{address}"), source })
 }
 
+/// A socket for what is only read.
+pub(super) fn bind_metrics(address: SocketAddr) -> Result<Socket, SocketError> {
+    tcp(address).map(Socket::Tcp)
+}
+
 fn adopt(fd: OwnedFd) -> io::Result<Socket> {
     if !sockopt::socket_acceptconn(&fd)? {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a listening socket"));

@@ -9,6 +9,8 @@ mod exec;
 mod hijack;
 mod images;
 mod keys;
+mod metrics;
+mod names;
 mod networks;
 mod server;
 mod shape;
@@ -29,6 +31,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+pub(crate) use metrics::router as metrics_router;
 pub(crate) use server::Server;
 use status::Failure;
 
@@ -50,6 +53,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .merge(system::routes())
         .merge(events::routes())
         .merge(networks::routes())
+        .merge(names::routes())
         .merge(containers::routes())
         .merge(streams::routes())
         .merge(exec::routes())

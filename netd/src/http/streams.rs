@@ -124,11 +124,11 @@ fn streamed(kind: HeaderValue, body: Body) -> Response {
     response
 }
 
-fn json_streamed(body: Body) -> Response {
+pub(super) fn json_streamed(body: Body) -> Response {
     streamed(HeaderValue::from_static("application/json"), body)
 }
 
-fn line(value: &impl Serialize) -> Bytes {
+pub(super) fn line(value: &impl Serialize) -> Bytes {
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line.into()

@@ -5,9 +5,12 @@
 mod dial;
 mod follow;
 mod hosts;
+pub(crate) mod records;
 mod service;
 mod settings;
+mod watch;
 
 pub use hosts::{HostEntry, hosts};
 pub(crate) use service::{Names, Scope};
 pub use settings::DnsSettings;
+pub(crate) use watch::{Totals, shown, word};

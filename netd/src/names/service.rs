@@ -25,22 +25,22 @@ use super::{DnsSettings, dial::SandboxDial, follow::follow};
 pub(crate) struct Names {
     directory: Directory,
     /// The cache of what upstreams said, and the places for questions to them.
-    shared: Shared,
+    pub(super) shared: Shared,
     resolv_conf: PathBuf,
     sandboxes: Mutex<HashMap<ContainerId, Sandbox>>,
 }
 
 /// The name service of one sandbox.
-struct Sandbox {
+pub(super) struct Sandbox {
     path: PathBuf,
     settings: DnsSettings,
     /// Until the server has them.
     sockets: Option<DnsSockets>,
-    server: Option<Running>,
+    pub(super) server: Option<Running>,
 }
 
-struct Running {
-    _server: Server,
+pub(super) struct Running {
+    pub(super) server: Server,
     upstreams: watch::Sender<Arc<Upstreams>>,
 }
 
@@ -150,7 +150,7 @@ impl Names {
     }
 
     /// Servers are started and dropped under the lock; neither panics.
-    fn sandboxes(&self) -> MutexGuard<'_, HashMap<ContainerId, Sandbox>> {
+    pub(super) fn sandboxes(&self) -> MutexGuard<'_, HashMap<ContainerId, Sandbox>> {
         self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,8 +177,9 @@ impl Sandbox {
             dial: Arc::new(SandboxDial { path: self.path.clone() }),
             limits: Limits::default(),
             shared,
+            gate: Arc::new(dns::OpenGate),
         })?;
-        self.server = Some(Running { _server: server, upstreams });
+        self.server = Some(Running { server, upstreams });
         Ok(())
     }
 }

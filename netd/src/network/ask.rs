@@ -10,7 +10,7 @@ use std::{
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use libnet::{
     ports::{PortRequest, PublishedPort},
-    types::{ContainerId, EndpointId, IfName, Internal, MacAddr, NetworkId},
+    types::{ContainerId, EndpointId, IfName, Internal, MacAddr, NetworkId, Port, Proto},
 };
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,8 @@ pub struct EndpointAsk {
     /// The container's published ports. They go with whichever of its endpoints is its gateway; what the last ask with any
     /// says holds for the container.
     pub ports: Vec<PortRequest>,
+    /// Ports that it says it offers, published or not: other containers find them with SRV questions.
+    pub exposed: Vec<(Port, Proto)>,
     /// The endpoint of the highest priority is the gateway, among equals the one whose network's name sorts first.
     pub gw_priority: i64,
     /// `com.docker.network.endpoint.*`.

@@ -33,9 +33,7 @@ impl Inner {
 
     /// A network is there: who asks finds it, by name too.
     pub(super) fn announce(&self, record: &NetworkRecord) {
-        if record.has_names() {
-            self.names.update(|editor| editor.set_zone(record.id.to_string(), &record.name));
-        }
+        self.publish_zone(record);
         self.state().ready(record.id);
         tracing::info!(network.id = %record.id, network.name = record.name, "network created");
         self.tell("create", record, None);

@@ -118,5 +118,6 @@ pub(super) fn without_kernel(driver: Driver, id: libnet::types::NetworkId, creat
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
         ipam_options: BTreeMap::new(),
+        records: Vec::new(),
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn record(container: ContainerId, ask: &EndpointAsk) -> EndpointRecor
         name: ask.name.clone(),
         aliases: ask.aliases.clone(),
         links: ask.links.clone(),
+        exposed: ask.exposed.clone(),
         gw_priority: ask.gw_priority,
         spec: None,
         ports: Vec::new(),

@@ -166,6 +166,25 @@ pub enum NetworkError {
     /// `host-gateway` in a daemon without a default bridge.
     #[error("unable to derive the IP value for host-gateway")]
     HostGateway,
+    /// The static record is there already.
+    #[error("record {record} already exists in network {network}")]
+    RecordTaken {
+        /// The record.
+        record: String,
+        /// The network.
+        network: String,
+    },
+    /// No such static record.
+    #[error("no record {record} in network {network}")]
+    NoRecord {
+        /// Name, type and value, as far as they were said.
+        record: String,
+        /// The network.
+        network: String,
+    },
+    /// The container has no name service.
+    #[error("container {0} has no name service: it is not running, or in no user-defined network")]
+    NoNames(String),
     /// A worker thread died.
     #[error("the worker that was to {0} ended without an answer")]
     Worker(&'static str),
@@ -187,8 +206,8 @@ impl NetworkError {
     /// Of which kind the failure is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) | Self::UnknownDriver(_) => Kind::NotFound,
-            Self::NameTaken(_) => Kind::Conflict,
+            Self::NotFound(_) | Self::UnknownDriver(_) | Self::NoRecord { .. } => Kind::NotFound,
+            Self::NameTaken(_) | Self::RecordTaken { .. } | Self::NoNames(_) => Kind::Conflict,
             Self::Predefined(_)
             | Self::PredefinedRemoval(_)
             | Self::SingleInstance(_)

@@ -42,6 +42,7 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) names: Arc<Names>,
     state: Mutex<State>,
+    changing_records: Mutex<()>,
 }
 
 /// What an [`Inner`] is made of; see [`super::NetworkParts`].
@@ -69,6 +70,7 @@ impl Inner {
             random: parts.random,
             clock: parts.clock,
             state: Mutex::new(State::new(ipam)),
+            changing_records: Mutex::default(),
         })
     }
 
@@ -76,6 +78,11 @@ impl Inner {
     /// known of the networks.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while static records are changed, on disk and off it.
+    pub(super) fn changing_records(&self) -> MutexGuard<'_, ()> {
+        self.changing_records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn new_id(&self) -> NetworkId {

@@ -21,6 +21,7 @@ mod moves;
 mod naming;
 mod options;
 mod record;
+mod records;
 mod recovery;
 mod sandbox;
 mod service;

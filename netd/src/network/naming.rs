@@ -1,11 +1,10 @@
 //! What networks mean for names: who is found where, and who sees whom.
 
+use std::collections::BTreeSet;
+
 use dns::{Forward, Host, Protocol, Service};
 use ipnetwork::Ipv4Network;
-use libnet::{
-    ports::PublishedPort,
-    types::{ContainerId, Internal, NetworkId, Proto},
-};
+use libnet::types::{ContainerId, Internal, NetworkId, Port, Proto};
 
 use super::{
     EndpointView, NetworkError,
@@ -37,7 +36,9 @@ impl Inner {
         let host = {
             let state = self.state();
             let named = state.network(network).is_ok_and(NetworkRecord::has_names);
-            state.view(container, network).filter(|_| named).map(|view| (view.endpoint, host(view)))
+            let record = state.endpoint(container, network).filter(|_| named);
+            let view = state.view(container, network);
+            record.zip(view).map(|(record, view)| (view.endpoint, host(view, &record.exposed)))
         };
         if let Some((endpoint, host)) = host {
             let zone = network.to_string().into();
@@ -80,9 +81,11 @@ impl Inner {
 }
 
 /// An endpoint, as others find it.
-fn host(view: EndpointView) -> Host {
+fn host(view: EndpointView, exposed: &[(Port, Proto)]) -> Host {
+    let published = view.ports.iter().map(|port| (port.container, port.proto));
+    let offered: BTreeSet<_> = exposed.iter().copied().chain(published).collect();
     Host {
-        services: view.ports.iter().map(service).collect(),
+        services: offered.into_iter().map(service).collect(),
         names: view.dns_names,
         v4: view.v4.map(Ipv4Network::ip),
         v6: view.v6.map(|net| net.ip()),
@@ -90,11 +93,11 @@ fn host(view: EndpointView) -> Host {
 }
 
 /// What others find with `_http._tcp.NAME`.
-fn service(port: &PublishedPort) -> Service {
-    let protocol = match port.proto {
+fn service((port, proto): (Port, Proto)) -> Service {
+    let protocol = match proto {
         Proto::Tcp => Protocol::Tcp,
         Proto::Udp => Protocol::Udp,
         Proto::Sctp => Protocol::Sctp,
     };
-    Service { port: port.container.get(), protocol, name: None }
+    Service { port: port.get(), protocol, name: None }
 }

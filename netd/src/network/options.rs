@@ -21,6 +21,8 @@ pub(super) const HOST_IP: &str = "com.docker.network.bridge.host_binding_ipv4";
 pub(super) const DEFAULT: &str = "com.docker.network.bridge.default_bridge";
 /// The MTU of link and endpoints.
 pub(super) const MTU: &str = "com.docker.network.driver.mtu";
+/// Ours: whether names of the host itself are known in the network (`host.docker.internal`).
+pub(super) const HOST_NAMES: &str = "io.pontoon.dns.host-names";
 const GATEWAY_MODE_V4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 const GATEWAY_MODE_V6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
 const PREFIX: &str = "com.docker.network.container_iface_prefix";
@@ -90,6 +92,7 @@ impl BridgeOptions {
                 )));
             }
             DEFAULT => {}
+            HOST_NAMES => drop(truth(key, value)?),
             _ if WITHOUT_EFFECT.contains(&key) => {}
             _ => unknown(key)?,
         }
@@ -103,6 +106,11 @@ fn unknown(key: &str) -> Result<(), NetworkError> {
     }
     let foreign = key.contains('.') && !key.starts_with("com.docker.network.");
     if foreign { Ok(()) } else { Err(NetworkError::UnknownOption(key.to_owned())) }
+}
+
+/// Whether a switch among options that were read is on.
+pub(super) fn is_on(options: &BTreeMap<String, String>, key: &str) -> bool {
+    options.get(key).is_some_and(|value| truth(key, value).unwrap_or(false))
 }
 
 /// Go's `strconv.ParseBool`.

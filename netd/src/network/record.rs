@@ -10,8 +10,11 @@ use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use libnet::{
     host::{BridgeNetwork, EndpointSpec},
     ports::{HostPort, PortRequest, PublishedPort},
-    types::{ContainerId, EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
+    types::{
+        ContainerId, EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto,
+    },
 };
+use netd_api::dns::DnsRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{Chosen, Driver, Durability, NetworkSummary, Subnet};
@@ -40,6 +43,9 @@ pub(super) struct NetworkRecord {
     pub(super) options: BTreeMap<String, String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) ipam_options: BTreeMap<String, String>,
+    /// Static records of its names.
+    #[serde(default)]
+    pub(super) records: Vec<DnsRecord>,
 }
 
 /// A subnet of a network.
@@ -99,6 +105,9 @@ pub(super) struct EndpointRecord {
     pub(super) name: String,
     pub(super) aliases: Vec<String>,
     pub(super) links: Vec<(String, String)>,
+    /// Ports that the container offers.
+    #[serde(default)]
+    pub(super) exposed: Vec<(Port, Proto)>,
     pub(super) gw_priority: i64,
     /// What the kernel is to have; nothing in `host` and `none`.
     pub(super) spec: Option<EndpointSpec>,

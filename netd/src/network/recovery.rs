@@ -36,9 +36,7 @@ impl Inner {
 
     fn load_networks(&self) -> Result<(), NetworkError> {
         for (_, record) in store::list::<NetworkRecord>(&*self.declared, NETWORKS)? {
-            if record.has_names() {
-                self.names.update(|editor| editor.set_zone(record.id.to_string(), &record.name));
-            }
+            self.publish_zone(&record);
             let (id, name) = (record.id, record.name.clone());
             if let Err(error) = self.state().restore(record) {
                 tracing::error!(network.id = %id, network.name = name, error = chain(&error), "network not restored");

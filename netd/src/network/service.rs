@@ -3,12 +3,21 @@
 
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
+use dns::{
+    Asked,
+    hickory_proto::rr::{Name, RecordType},
+};
 use libnet::{
     host::Host,
     store::Store,
     types::{ContainerId, NetworkId},
 };
-use netd_api::{Filters, models};
+use netd_api::{
+    Filters,
+    dns::{DnsName, DnsRecord, DnsReply},
+    models,
+};
+use tokio::sync::broadcast;
 
 use super::{
     EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError, NetworkSummary, SandboxAsk,
@@ -17,7 +26,10 @@ use super::{
     inspect::{self, ListFilter},
     kernel::HostKernel,
 };
-use crate::{events::Events, names::Names};
+use crate::{
+    events::Events,
+    names::{self, Names},
+};
 
 /// What the networks are made of.
 pub struct NetworkParts {
@@ -108,6 +120,81 @@ impl Networks {
     /// Whether the network could take such an endpoint, as far as that can be known before anything is made.
     pub fn check(&self, network: &NetworkSummary, ask: &EndpointAsk) -> Result<()> {
         endpoint::check(self.inner.state().network(network.id)?, ask)
+    }
+
+    /// How many networks there are.
+    pub fn count(&self) -> usize {
+        self.inner.state().networks().count()
+    }
+
+    /// The static records of a network.
+    pub fn records(&self, reference: &str) -> Result<Vec<DnsRecord>> {
+        self.inner.records(reference)
+    }
+
+    /// Adds a static record to a network.
+    pub async fn add_record(&self, reference: &str, record: DnsRecord) -> Result<()> {
+        let reference = reference.to_owned();
+        self.work("add a record", move |inner| inner.add_record(&reference, &record)).await
+    }
+
+    /// Removes the static records of a name from a network; only those of this type and value, where they are said. Gives
+    /// what it removed.
+    pub async fn remove_records(
+        &self,
+        reference: &str,
+        name: String,
+        kind: Option<String>,
+        value: Option<String>,
+    ) -> Result<Vec<DnsRecord>> {
+        let reference = reference.to_owned();
+        let work =
+            move |inner: &Inner| inner.remove_records(&reference, &name, kind.as_deref(), value.as_deref());
+        self.work("remove records", work).await
+    }
+
+    /// All names that are known, or those of one network, or those that one container sees.
+    pub fn names(&self, network: Option<&str>, seen_by: Option<ContainerId>) -> Result<Vec<DnsName>> {
+        let network = network.map(|reference| self.resolve(reference)).transpose()?.map(|network| network.id);
+        let networks: Option<Vec<NetworkId>> = match seen_by {
+            None => network.map(|id| vec![id]),
+            Some(container) => {
+                let seen = self.endpoints(container).into_iter().map(|endpoint| endpoint.network);
+                Some(seen.filter(|seen| network.is_none_or(|id| id == *seen)).collect())
+            }
+        };
+        Ok(self.inner.known_names(networks.as_deref()))
+    }
+
+    /// What a container gets to a question; without a type, to one for its addresses in IPv4.
+    pub async fn dns_query(
+        &self,
+        container: ContainerId,
+        reference: &str,
+        name: &str,
+        kind: &str,
+    ) -> Result<DnsReply> {
+        let kind = if kind.is_empty() { "A" } else { kind }.to_ascii_uppercase();
+        let kind: RecordType =
+            kind.parse().map_err(|_| NetworkError::Invalid(format!("{kind} is not a type of DNS record")))?;
+        let mut name = Name::from_utf8(name)
+            .map_err(|_| NetworkError::Invalid(format!("{name:?} is no name of DNS")))?;
+        name.set_fqdn(true);
+        let started = tokio::time::Instant::now();
+        let asking = self.inner.names.ask(container, name.clone(), kind);
+        let replied = asking.ok_or_else(|| NetworkError::NoNames(reference.to_owned()))?.await;
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Ok(names::shown(&name, kind, &replied, micros))
+    }
+
+    /// What a container asks from now on.
+    pub fn dns_follow(&self, container: ContainerId, reference: &str) -> Result<broadcast::Receiver<Asked>> {
+        self.inner.names.follow(container).ok_or_else(|| NetworkError::NoNames(reference.to_owned()))
+    }
+
+    /// What the name service has done.
+    pub(crate) fn dns_totals(&self) -> names::Totals {
+        self.inner.names.totals()
     }
 
     /// Makes a namespace for a container.

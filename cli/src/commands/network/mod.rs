@@ -5,4 +5,5 @@ pub(super) mod create;
 pub(super) mod disconnect;
 pub(super) mod ls;
 pub(super) mod prune;
+pub(super) mod record;
 pub(super) mod rm;

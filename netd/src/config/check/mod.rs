@@ -5,7 +5,7 @@ mod bridge;
 mod containers;
 mod networks;
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use super::{Config, Listen, LogLevel, SocketGroup, file::Merged, settings::Settings};
 
@@ -34,6 +34,7 @@ pub(super) fn config(merged: Merged) -> Checked<Config> {
         hosts,
         log_level: log_level(&settings)?,
         shutdown_timeout: shutdown_timeout(settings.shutdown_timeout.unwrap_or(15))?,
+        metrics: settings.metrics_addr.as_deref().map(metrics).transpose()?,
         labels: labels(settings.labels.unwrap_or_default())?,
         data_root: absolute("data-root", settings.data_root, "/var/lib/pontoon")?,
         exec_root: absolute("exec-root", settings.exec_root, "/run/pontoon")?,
@@ -105,6 +106,11 @@ fn shutdown_timeout(seconds: i64) -> Checked<Option<Duration>> {
             Err(_) => Err(wrong("shutdown-timeout", &seconds, "it should be -1 or a number of seconds")),
         },
     }
+}
+
+fn metrics(address: &str) -> Checked<SocketAddr> {
+    let numeric = address.replace("localhost:", "127.0.0.1:");
+    numeric.parse().map_err(|_| wrong("metrics-addr", &address, "it should be of the form 127.0.0.1:9323"))
 }
 
 fn labels(labels: Vec<String>) -> Checked<Vec<String>> {

@@ -118,6 +118,7 @@ pub(in crate::container) fn ask(
         v6: settings.v6,
         mac: settings.mac,
         ports: wanted.ports.requests.clone(),
+        exposed: wanted.ports.exposed.iter().copied().collect(),
         gw_priority: settings.gw_priority,
         driver_opts: settings.driver_opts.clone(),
         durability: record.durability(),
@@ -163,7 +164,7 @@ fn not_running(record: &Record) -> ContainerError {
 }
 
 /// Who the files of a shared network belong to: the one that shares with nobody.
-fn owner(registry: &Registry, record: &Record) -> libnet::types::ContainerId {
+pub(in crate::container) fn owner(registry: &Registry, record: &Record) -> libnet::types::ContainerId {
     let mut owner = record.id;
     let mut mode = NetworkMode::read(record.network_mode());
     // Bounded: containers that share in a circle can't have been started.

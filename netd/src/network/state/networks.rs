@@ -6,6 +6,8 @@ use libnet::{
     types::{Family, IfName, Mtu, NetworkId},
 };
 
+use netd_api::dns::DnsRecord;
+
 use super::{Member, Network, Phase, State};
 use crate::network::{
     Chosen, Driver, NetworkError,
@@ -60,6 +62,7 @@ impl State {
             options: draft.options,
             labels: draft.labels,
             ipam_options: draft.ipam_options,
+            records: Vec::new(),
         };
         self.networks.insert(id, Network { record: record.clone(), phase: Phase::Creating });
         Ok(record)
@@ -89,6 +92,13 @@ impl State {
     /// A reserved network is there now.
     pub(in crate::network) fn ready(&mut self, id: NetworkId) {
         self.set_phase(id, Phase::Ready);
+    }
+
+    /// A network has other static records now.
+    pub(in crate::network) fn set_records(&mut self, id: NetworkId, records: Vec<DnsRecord>) {
+        if let Some(network) = self.networks.get_mut(&id) {
+            network.record.records = records;
+        }
     }
 
     /// A network that could not be made, or is gone: name and subnets are free again.

@@ -149,6 +149,7 @@ impl Daemon {
             v6: None,
             mac: None,
             ports: Vec::new(),
+            exposed: Vec::new(),
             gw_priority: 0,
             driver_opts: BTreeMap::new(),
             durability: Durability::Durable,

@@ -63,6 +63,7 @@ fn act(mut daemon: Daemon, step: Step) -> Daemon {
         Step::Connect { container: number, network, priority, ports, live } => {
             if let Some(network) = id(&daemon, network) {
                 let ask = EndpointAsk {
+                    exposed: Vec::new(),
                     gw_priority: priority,
                     ports: if ports { vec![port(None, 80)] } else { Vec::new() },
                     durability: if live { Durability::Live } else { Durability::Durable },
