@@ -1,5 +1,6 @@
 //! The least that the kernel asks for: ready namespaces, one bridge, one message per veth pair, one send for its inside.
-//! The messages are written byte by byte, so that what is measured is the kernel.
+//! The messages are written byte by byte, so that what is measured is the kernel. No link speaks IPv6: what one announces
+//! goes to all ports of its bridge, and would be paid for by whoever is measured next.
 
 use std::{fs, io, os::fd::AsRawFd, path::PathBuf};
 
@@ -34,6 +35,7 @@ pub struct End {
 impl Floor {
     /// A bridge in the calling thread's namespace.
     pub fn open() -> Self {
+        be_silent();
         let socket = socket().expect("a socket");
         let mut message = Message::default();
         message.link(0, UP, CREATE | ACK, |link| {
@@ -65,7 +67,11 @@ impl Floor {
     /// Makes a namespace ready; not timed.
     pub fn prepare(&mut self) {
         let netns = NetNs::create().expect("a namespace");
-        let socket = netns.run(|| socket().expect("a socket")).expect("inside");
+        let inside = || {
+            be_silent();
+            socket().expect("a socket")
+        };
+        let socket = netns.run(inside).expect("inside");
         let mut message = Message::default();
         message.link(1, UP, ACK, |_| {});
         message.send(&socket).expect("loopback");
@@ -116,6 +122,11 @@ impl Floor {
         message.link_change(UP, ACK, |link| link.text(3, &end.host_link));
         message.send(&self.socket).expect("down");
     }
+}
+
+/// New links of the calling thread's namespace have no IPv6.
+fn be_silent() {
+    fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("a setting");
 }
 
 fn socket() -> io::Result<Socket> {
