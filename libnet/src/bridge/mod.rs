@@ -10,5 +10,5 @@ mod tests;
 
 pub(crate) use compare::{Difference, InUse, compare};
 pub(crate) use endpoint::{Circumstances, Fate, attach, detach, flags};
-pub(crate) use network::{create, remove};
+pub(crate) use network::{BRIDGE_PORTS, create, remove};
 pub(crate) use step::{Inside, Join, Parting, Setting, Step};

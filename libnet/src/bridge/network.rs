@@ -6,6 +6,9 @@ use crate::{
     types::{IfName, Internal},
 };
 
+/// How many ports a bridge has at most: `BR_MAX_PORTS` of net/bridge/br_private.h is 1,024, and STP numbers ports from 1.
+pub(crate) const BRIDGE_PORTS: usize = 1_023;
+
 /// The steps that make a network.
 pub(crate) fn create(net: &BridgeNetwork) -> Vec<Step> {
     let mut steps = vec![Step::CreateBridge(Box::new(net.clone())), Step::Set(bridge_settings(net))];

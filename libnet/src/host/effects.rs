@@ -4,7 +4,7 @@ use ipnetwork::IpNetwork;
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
-use super::{Inner, Sandbox, StepError, admission::Admitted, settings};
+use super::{Inner, NetworkFull, Sandbox, StepError, admission::Admitted, settings};
 use crate::{
     bridge::{
         Inside, Join, Parting, Setting, Step,
@@ -177,21 +177,31 @@ impl Effects<'_> {
 impl Effects<'_> {
     fn join(&mut self, join: &Join) -> Inverse {
         let sandbox = self.sandbox()?;
-        let bridge = self.host.state.bridge_of(join.network).ok_or(Errno::ENODEV)?;
-        let heard = match self.try_join(join, sandbox, bridge) {
-            // The endpoint was here a moment ago.
-            Err(error) if error.is(Errno::EEXIST) && self.is_condemned(&join.host)? => {
+        let network = self.host.state.network(join.network).map_err(|_| Errno::ENODEV)?;
+        let heard = match self.try_join(join, sandbox, network.bridge) {
+            Err(error) if self.is_for_want_of_sweeping(&error, join)? => {
                 self.host.janitor.sweep();
-                self.try_join(join, sandbox, bridge)?
+                self.try_join(join, sandbox, network.bridge)
             }
-            other => other?,
+            other => other,
         };
+        let heard = heard.map_err(|error| match error {
+            error if error.is(Errno::EXFULL) => {
+                NetworkFull { network: network.spec.name.clone(), link: network.spec.link.clone() }.into()
+            }
+            error => StepError::from(error),
+        })?;
         self.index = match veth::inside_index(&heard) {
             Some(index) => index,
             None => sandbox.links().look_for(&join.inside)?.ok_or(Errno::ENODEV)?,
         };
         sandbox.links().enter(join.endpoint, self.index);
         Ok(Some(Step::Part(join.parting())))
+    }
+
+    /// The endpoint was here a moment ago, or others were that still have their ports of the bridge.
+    fn is_for_want_of_sweeping(&mut self, error: &NetlinkError, join: &Join) -> Result<bool, StepError> {
+        Ok(error.is(Errno::EXFULL) || error.is(Errno::EEXIST) && self.is_condemned(&join.host)?)
     }
 
     /// All that the host does for an endpoint, in one send.

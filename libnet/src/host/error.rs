@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use crate::{
+    bridge::BRIDGE_PORTS,
     firewall::FirewallError,
     observe::{NetlinkError, ObserveError},
     plan::Failed,
@@ -48,6 +49,9 @@ pub enum HostError {
     /// A host port can't be had; the text is Docker's.
     #[error(transparent)]
     Port(#[from] PortError),
+    /// No endpoint has room in the network.
+    #[error(transparent)]
+    Full(#[from] NetworkFull),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -80,6 +84,9 @@ pub enum StepError {
     /// A host port can't be had.
     #[error(transparent)]
     Port(#[from] PortError),
+    /// The bridge takes no more ports.
+    #[error(transparent)]
+    Full(#[from] NetworkFull),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -90,6 +97,18 @@ pub enum StepError {
     #[cfg(test)]
     #[error("this step always fails")]
     Refused,
+}
+
+/// The bridge of a network has as many ports as a bridge can have, containers' and others'.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "network {network} is full: its bridge {link} has {BRIDGE_PORTS} ports, all that the kernel allows; use another network"
+)]
+pub struct NetworkFull {
+    /// Its name.
+    pub network: String,
+    /// The bridge.
+    pub link: IfName,
 }
 
 impl From<nix::errno::Errno> for StepError {
@@ -116,8 +135,9 @@ impl HostError {
 
     pub(crate) fn of_step(doing: &str, source: StepError) -> Self {
         match source {
-            // Docker's text stands alone: who reads it knows nothing of steps.
+            // These stand alone: who reads them knows nothing of steps.
             StepError::Port(error) => Self::Port(error),
+            StepError::Full(error) => Self::Full(error),
             source => Self::Step { doing: doing.to_owned(), source },
         }
     }

@@ -21,7 +21,7 @@ mod settings;
 mod spec;
 mod state;
 
-pub use error::{HostError, StepError};
+pub use error::{HostError, NetworkFull, StepError};
 pub use sandbox::Sandbox;
 pub use spec::{
     AttachedEndpoint, BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec,

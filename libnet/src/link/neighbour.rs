@@ -5,17 +5,19 @@ use std::net::IpAddr;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
 };
 
 use super::address::family;
 use crate::{sys::rtnl::Request, types::MacAddr};
 
-/// `ip neighbour replace ADDRESS lladdr MAC dev LINK nud reachable`. The host knows a new container before its first
-/// packet, and does not go on sending to the one that had the address before.
+/// `ip neighbour replace ADDRESS lladdr MAC dev LINK nud reachable extern_learn`. Who knows a neighbour asks nobody: a
+/// question goes to all ports of a bridge. What is learned so does not count towards `gc_thresh3`, 1,024 entries for all
+/// namespaces of a machine together, beyond which nobody learns of anybody.
 pub(crate) fn learn(link: u32, address: IpAddr, mac: MacAddr) -> Request {
     let mut message = message(link, address);
     message.header.state = NeighbourState::Reachable;
+    message.header.flags = NeighbourFlags::ExtLearned;
     message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.octets().to_vec()));
     Request { message: RouteNetlinkMessage::NewNeighbour(message), flags: NLM_F_CREATE | NLM_F_REPLACE }
 }
