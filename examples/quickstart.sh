@@ -5,10 +5,16 @@
 #
 # Root only. Builds what is missing (or takes the programs in $PONTOON_BIN), then plays in a network, mount and PID
 # namespace of its own, with its own netd: the machine's interfaces, rules and files are not touched, and nothing is
-# left at the end. With --keep the stage stays until you press Enter, and it says how to enter it.
+# left at the end. With --keep the last story's containers stay, and a shell in the stage opens; `exit` ends both.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
+keep=no
+case "$*" in
+  "") ;;
+  --keep) keep=yes ;;
+  *) echo "quickstart: unknown option: $*; usage: examples/quickstart.sh [--keep]" >&2; exit 1 ;;
+esac
 [ "$(id -u)" = 0 ] || { echo "quickstart: run this as root: it makes namespaces" >&2; exit 1; }
 
 if [ -z "${PONTOON_STAGE:-}" ]; then
@@ -27,7 +33,6 @@ if [ -z "${PONTOON_STAGE:-}" ]; then
 fi
 
 # ---- The stage: a host with a /run of its own, and a second host on its LAN.
-keep=no; [ "${1:-}" = --keep ] && keep=yes
 # shellcheck source=tests/src/lab/stage.sh
 . "$here/tests/src/lab/stage.sh"
 ip netns add lan
@@ -185,6 +190,10 @@ story() {
   want '^192\.168\.0\.' c exec c3 getent hosts c2
   want 'Up' c ps --filter name=c1
   want 'the page of c1' curl -sS http://127.0.0.1:8080/
+}
+# What the story made goes, with the same client.
+clean() {
+  say "[${client[0]}] The end"
   run c rm -f c1 c2 c3 c4 c5
   run c network rm monreseau0
 }
@@ -192,12 +201,18 @@ story() {
 before=$(objects)
 start_netd
 story pontoon
-if command -v docker >/dev/null; then story docker -H unix://$socket; else echo "quickstart: no docker on the PATH: its half of the story is left out" >&2; fi
+if command -v docker >/dev/null; then
+  clean
+  story docker -H unix://$socket
+else
+  echo "quickstart: no docker on the PATH: its half of the story is left out" >&2
+fi
 
 if [ $keep = yes ]; then
-  say "The stage stays: nsenter -t $(lsns -rnt pid -o PID 2>/dev/null | tail -1) -a   (socket $socket). Press Enter to end."
-  read -r || true
+  say "The stage stays: this shell is in it, with the containers of the story. Try \`pontoon ps\`, \`curl 127.0.0.1:8080\`, \`ip netns exec lan curl 198.51.100.1:8081\`; \`exit\` ends it."
+  PONTOON_HOST=unix://$socket DOCKER_HOST=unix://$socket PS1='pontoon stage \w# ' bash --norc || true
 fi
+clean
 
 say "Nothing is left"
 kill -TERM $netd; wait $netd || fail "netd did not end well"
