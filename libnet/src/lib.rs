@@ -6,6 +6,8 @@
 mod bridge;
 pub mod conntrack;
 pub mod firewall;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod ipam;
 mod link;

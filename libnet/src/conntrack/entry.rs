@@ -75,6 +75,16 @@ impl Entry {
     }
 }
 
+/// Panics if something that must hold of any message does not: an entry can be named to the kernel by what the kernel
+/// said of it. For the fuzz target.
+pub(crate) fn must_hold(attrs: &Attrs<'_>) {
+    let Some(entry) = Entry::read(attrs) else { return };
+    let mut bytes = Vec::new();
+    entry.write_key(&mut Writer::new(&mut bytes));
+    let named = Attrs::parse(&bytes).and_then(|key| read_tuple(&key, ORIGINAL));
+    assert_eq!(named, Ok(Some((entry.proto, entry.from, entry.to))), "{entry}");
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { proto, from, to, answers_from, .. } = self;

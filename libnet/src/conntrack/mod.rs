@@ -15,6 +15,7 @@ use crate::{
     },
     types::{Family, Port, Proto},
 };
+pub(crate) use entry::must_hold;
 use entry::{Ask, Entry, Field, write_ask};
 
 /// `NFNL_SUBSYS_CTNETLINK << 8`, with `IPCTNL_MSG_CT_GET` and `IPCTNL_MSG_CT_DELETE`.

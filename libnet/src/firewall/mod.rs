@@ -18,6 +18,7 @@ pub use declared::{Change, DeclaredFirewall, FirewallEndpoint, FirewallNetwork};
 pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;
 pub use error::FirewallError;
+pub(crate) use nft::dump::must_hold;
 pub use ruleset::Ruleset;
 
 /// All tables of the calling thread's namespace, anybody's: family and name. A kernel without nf_tables has none.

@@ -313,7 +313,12 @@ impl Expr {
                 Ok(Self::FibDestinationType { to: Reg::read(attrs, 1)? })
             }
             "bitwise" if attrs.number(1)? == attrs.number(2)? && attrs.number_or_zero(6)? == 0 => {
-                Ok(Self::Mask { reg: Reg::read(attrs, 1)?, mask: value(4)? })
+                let (mask, flipped) = (value(4)?, value(5)?);
+                let same = mask.len() == flipped.len() && length(&mask) == attrs.number(3)?;
+                if !same || flipped.iter().any(|byte| *byte != 0) {
+                    return Err(Malformed);
+                }
+                Ok(Self::Mask { reg: Reg::read(attrs, 1)?, mask })
             }
             "cmp" => {
                 let op = match attrs.number(2)? {

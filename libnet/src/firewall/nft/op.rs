@@ -311,7 +311,7 @@ fn write_elements(
     }
 }
 
-fn write_element(list: &mut Writer<'_>, key: &Tuple, entry: &Entry) {
+pub(super) fn write_element(list: &mut Writer<'_>, key: &Tuple, entry: &Entry) {
     if let [Value::Subnet(net)] = key.0.as_slice() {
         let (first, after) = bounds(net);
         write_entry(list, &first, entry, 0);

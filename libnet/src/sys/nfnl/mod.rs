@@ -200,6 +200,18 @@ impl NfSocket {
     }
 }
 
+/// What `each` would get of a datagram if it answered a dump; for the fuzz target.
+pub(crate) fn read_all(datagram: &[u8], mut each: impl FnMut(u8, &Attrs<'_>)) {
+    for answer in answers(datagram).flatten() {
+        // Whatever it says, it is read.
+        let _ = refusal(&answer, 0);
+        let body = answer.payload.get(FAMILY_HEADER..).map(Attrs::parse);
+        if let Some(Ok(attrs)) = body {
+            each(answer.payload[0], &attrs);
+        }
+    }
+}
+
 /// The messages of one datagram.
 fn answers(mut bytes: &[u8]) -> impl Iterator<Item = Result<Answer<'_>, Malformed>> {
     std::iter::from_fn(move || {
