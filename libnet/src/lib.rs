@@ -13,6 +13,7 @@ pub mod ipam;
 mod link;
 pub mod netns;
 pub mod observe;
+mod parent;
 mod plan;
 pub mod ports;
 pub mod store;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::names::{CONDEMNED, Owner, host_link, is_sandbox};
+use super::names::{CONDEMNED, Owner, VLAN, host_link, is_sandbox};
 use crate::{
-    host::{BridgeNetwork, Declared, EndpointSpec},
+    host::{BridgeNetwork, Declared, EndpointSpec, NetworkSpec, ParentNetwork},
     observe::{Link, Snapshot},
     types::{EndpointId, IfName, NetworkId},
 };
@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct InUse {
     pub(crate) networks: BTreeSet<NetworkId>,
+    /// The links that they are on.
+    pub(crate) links: BTreeSet<IfName>,
     pub(crate) endpoints: BTreeSet<EndpointId>,
     pub(crate) sandboxes: BTreeSet<String>,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Difference {
     pub(crate) ghosts: Vec<IfName>,
     /// Sandboxes that nobody declared.
     pub(crate) ghost_sandboxes: Vec<String>,
-    /// Networks whose bridge is gone or not as it should be.
+    /// Networks whose bridge or parent is gone or not as it should be.
     pub(crate) broken: Vec<NetworkId>,
     /// Host ends that are out of their bridge or down.
     pub(crate) loose: Vec<EndpointSpec>,
@@ -40,8 +42,8 @@ pub(crate) fn compare(
     sandboxes: &[String],
 ) -> Difference {
     let owned: HashMap<Owner, &Link> = owned_links(seen).collect();
-    let networks: HashMap<NetworkId, &BridgeNetwork> =
-        declared.networks.iter().map(|net| (net.id, net)).collect();
+    let networks: HashMap<NetworkId, &NetworkSpec> =
+        declared.networks.iter().map(|net| (net.id(), net)).collect();
     let endpoints: HashMap<EndpointId, &EndpointSpec> =
         declared_endpoints(declared).map(|ep| (ep.id, ep)).collect();
     let mut difference = Difference::default();
@@ -55,11 +57,19 @@ pub(crate) fn compare(
             difference.ghosts.push(link.name.clone());
         }
     }
-    let broken = |net: &&BridgeNetwork| {
-        owned.get(&Owner::Network(net.id)).is_none_or(|link| !is_right(net, link, seen))
+    difference.ghosts.extend(ghost_vlans(declared, in_use, seen));
+    let broken = |net: &&NetworkSpec| match net {
+        NetworkSpec::Bridge(net) => {
+            owned.get(&Owner::Network(net.id)).is_none_or(|link| !is_right(net, link, seen))
+        }
+        NetworkSpec::Parent(net) => !has_parent(net, seen),
     };
-    difference.broken = declared.networks.iter().filter(broken).map(|net| net.id).collect();
+    difference.broken = declared.networks.iter().filter(broken).map(NetworkSpec::id).collect();
     for ep in declared_endpoints(declared) {
+        // An endpoint on a parent is known to its sandbox alone; whoever adopts it looks there.
+        if let Some(NetworkSpec::Parent(_)) = networks.get(&ep.network) {
+            continue;
+        }
         match owned.get(&Owner::Endpoint(ep.id)) {
             None => difference.lost.push(format!("endpoint {:?}: link {} is gone", ep.id, host_link(&ep.id))),
             Some(link) => {
@@ -83,8 +93,24 @@ pub(crate) fn compare(
 }
 
 fn owned_links(seen: &Snapshot) -> impl Iterator<Item = (Owner, &Link)> {
-    let alive = seen.links.iter().filter(|link| link.group != CONDEMNED);
-    alive.filter_map(|link| Some((Owner::of_alias(link.alias.as_deref()?)?, link)))
+    alive(seen).filter_map(|link| Some((Owner::of_link(link)?, link)))
+}
+
+fn alive(seen: &Snapshot) -> impl Iterator<Item = &Link> {
+    seen.links.iter().filter(|link| link.group != CONDEMNED)
+}
+
+/// VLANs of ours that no network is on.
+fn ghost_vlans(declared: &Declared, in_use: &InUse, seen: &Snapshot) -> impl Iterator<Item = IfName> {
+    let used = |link: &Link| {
+        in_use.links.contains(&link.name) || declared.networks.iter().any(|net| *net.link() == link.name)
+    };
+    let ours = |link: &&Link| link.alias.as_deref() == Some(VLAN);
+    alive(seen).filter(ours).filter(move |link| !used(link)).map(|link| link.name.clone())
+}
+
+fn has_parent(net: &ParentNetwork, seen: &Snapshot) -> bool {
+    alive(seen).any(|link| link.name == *net.parent.link())
 }
 
 fn declared_endpoints(declared: &Declared) -> impl Iterator<Item = &EndpointSpec> {

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     firewall::FirewallEndpoint,
-    host::{BridgeNetwork, DefaultRoute, EndpointSpec},
+    host::{BridgeNetwork, EndpointSpec},
     link::veth::PortFlags,
     ports::PortRequest,
-    types::Icc,
+    types::{Icc, IfName},
 };
 
 /// What a plan has to know of the host.
@@ -36,7 +36,7 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
     if !settings.is_empty() {
         steps.push(Step::SetInside(settings));
     }
-    steps.push(Step::Configure(inside(ep)));
+    steps.push(Step::Configure(inside(ep, Some(host_link(&ep.id)))));
     // The ports join when they are reserved.
     steps.push(Step::AdmitEndpoint(FirewallEndpoint::new(ep, &[])));
     steps
@@ -44,7 +44,7 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
 
 /// New interfaces of a sandbox start without IPv6, and silently. Every announcement goes to all ports of the bridge, so
 /// that a network of many containers pays for each: only an address that neighbours know otherwise is worth it.
-fn inside_settings(ep: &EndpointSpec, on: Circumstances) -> Vec<Setting> {
+pub(crate) fn inside_settings(ep: &EndpointSpec, on: Circumstances) -> Vec<Setting> {
     let announce = on.address_moved;
     let v4 = (announce && ep.v4.is_some()).then_some(("ipv4", "arp_notify", "1"));
     let v6 = (announce && ep.v6.is_some()).then_some(("ipv6", "ndisc_notify", "1"));
@@ -105,16 +105,12 @@ fn join(net: &BridgeNetwork, ep: &EndpointSpec, bridge_filtered: bool) -> Join {
     }
 }
 
-fn inside(ep: &EndpointSpec) -> Inside {
-    let (gateway_v4, gateway_v6) = match ep.default_route {
-        DefaultRoute::None => (None, None),
-        DefaultRoute::Via { v4, v6 } => (v4, v6),
-    };
+/// The end inside, with the host's end that it is connected to.
+pub(crate) fn inside(ep: &EndpointSpec, host: Option<IfName>) -> Inside {
     Inside {
-        host: host_link(&ep.id),
+        host,
         name: ep.ifname.clone(),
         addresses: ep.addresses().collect(),
-        gateway_v4,
-        gateway_v6,
+        default_route: ep.default_route,
     }
 }

@@ -9,6 +9,6 @@ mod step;
 mod tests;
 
 pub(crate) use compare::{Difference, InUse, compare};
-pub(crate) use endpoint::{Circumstances, Fate, attach, detach, flags};
+pub(crate) use endpoint::{Circumstances, Fate, attach, detach, flags, inside, inside_settings};
 pub(crate) use network::{BRIDGE_PORTS, create, remove};
-pub(crate) use step::{Inside, Join, Parting, Setting, Step};
+pub(crate) use step::{Hang, Inside, Join, Parting, Setting, Step};

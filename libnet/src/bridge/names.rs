@@ -1,12 +1,17 @@
 //! Names and marks of what is made on a host. A restarted daemon knows its own links by their alias, and which network
 //! or endpoint each belongs to.
 
-use crate::types::{EndpointId, IfName, MacAddr, NetworkId};
+use crate::{
+    observe::Link,
+    types::{EndpointId, IfName, MacAddr, NetworkId},
+};
 
 /// `IFALIASZ - 1` of linux/if.h.
 const ALIAS_MAX: usize = 255;
 const NETWORK: &str = "pontoon network ";
 const ENDPOINT: &str = "pontoon endpoint ";
+/// On the VLAN of a host's link, which is no single network's: it goes with the last one on it.
+pub(crate) const VLAN: &str = "pontoon vlan";
 
 /// The group (`ip link show group`) of host ends in use: "pont" in ASCII, so that nobody else is likely to use it.
 pub(crate) const GROUP: u32 = 0x706f_6e74;
@@ -33,6 +38,11 @@ impl Owner {
             alias.pop();
         }
         alias
+    }
+
+    /// Whose a link is, by its alias; `None`: not ours.
+    pub(crate) fn of_link(link: &Link) -> Option<Self> {
+        Self::of_alias(link.alias.as_deref()?)
     }
 
     /// Reads an alias; `None`: not ours.

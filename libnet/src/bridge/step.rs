@@ -1,16 +1,13 @@
-//! What plans of the bridge driver are made of.
+//! What plans of networks and endpoints are made of.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::{fmt, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 
 use crate::{
     firewall::FirewallEndpoint,
-    host::BridgeNetwork,
-    link::veth::PortFlags,
+    host::{BridgeNetwork, Child, DefaultRoute, ParentNetwork},
+    link::{route::Hop, veth::PortFlags},
     ports::PortRequest,
     types::{EndpointId, IfName, MacAddr, Mtu, NetworkId},
 };
@@ -22,6 +19,8 @@ pub(crate) enum Step {
     CreateBridge(Box<BridgeNetwork>),
     /// Give the bridge its alias and MTU, and raise it.
     RaiseBridge(Box<BridgeNetwork>),
+    /// Give a link of the host its alias, and raise it.
+    Raise(IfName, String),
     /// Give a link of the host an address.
     AddAddress(IfName, IpNetwork),
     /// Take it back.
@@ -30,6 +29,14 @@ pub(crate) enum Step {
     Condemn(IfName),
     /// Set the host's end of an endpoint down, leave it to the janitor, and forget its addresses.
     Part(Parting),
+    /// Find the parent of a network, or make it where it is ours to make.
+    FindParent(Box<ParentNetwork>),
+    /// Leave the parent of a network: set it down and leave it to the janitor, if it is ours and no other network's.
+    LeaveParent(IfName),
+    /// Make an interface in the sandbox, on a link of the host.
+    Hang(Box<Hang>),
+    /// Set such an interface down and leave it to the janitor.
+    Unhang(EndpointId),
     /// Set the end inside a sandbox that lives on down, and give its name free.
     SetAside(EndpointId),
     /// Forget what was known of an endpoint inside its sandbox.
@@ -97,6 +104,18 @@ impl Join {
     }
 }
 
+/// An interface in a sandbox, on a link of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hang {
+    pub(crate) endpoint: EndpointId,
+    pub(crate) parent: IfName,
+    pub(crate) kind: Child,
+    pub(crate) name: IfName,
+    pub(crate) mac: MacAddr,
+    pub(crate) mtu: Option<Mtu>,
+    pub(crate) alias: String,
+}
+
 /// The host's end of an endpoint that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parting {
@@ -109,21 +128,23 @@ pub(crate) struct Parting {
 /// The end inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inside {
-    /// The host's end, which is to carry packets once the other one is up.
-    pub(crate) host: IfName,
+    /// The host's end, if there is one: it is to carry packets once the one inside is up.
+    pub(crate) host: Option<IfName>,
     pub(crate) name: IfName,
     pub(crate) addresses: Vec<IpNetwork>,
-    pub(crate) gateway_v4: Option<Ipv4Addr>,
-    pub(crate) gateway_v6: Option<Ipv6Addr>,
+    pub(crate) default_route: DefaultRoute,
 }
 
 impl Inside {
-    /// The gateways; true: no subnet of the endpoint contains it.
-    pub(crate) fn gateways(&self) -> impl Iterator<Item = (IpAddr, bool)> {
-        let all = self.gateway_v4.map(IpAddr::V4).into_iter().chain(self.gateway_v6.map(IpAddr::V6));
+    /// Where the default routes lead.
+    pub(crate) fn hops(&self) -> impl Iterator<Item = Hop> {
         // An IPv6 link-local gateway is on every link.
-        let near = |ip: &IpAddr| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        all.map(move |ip| (ip, !near(&ip) && !self.addresses.iter().any(|subnet| subnet.contains(ip))))
+        let local = |ip: &IpAddr| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let near = move |ip: &IpAddr| local(ip) || self.addresses.iter().any(|subnet| subnet.contains(*ip));
+        self.default_route.hops().map(move |hop| match hop {
+            Hop::OnLink(ip) if near(&ip) => Hop::Via(ip),
+            hop => hop,
+        })
     }
 }
 
@@ -133,10 +154,17 @@ impl fmt::Display for Step {
         match self {
             Self::CreateBridge(net) => write!(f, "create bridge {}", net.link),
             Self::RaiseBridge(net) => write!(f, "raise bridge {}", net.link),
+            Self::Raise(link, _) => write!(f, "raise {link}"),
             Self::AddAddress(link, address) => write!(f, "add address {address} to {link}"),
             Self::DeleteAddress(link, address) => write!(f, "delete address {address} from {link}"),
             Self::Condemn(link) => write!(f, "set link {link} down"),
             Self::Part(parting) => write!(f, "set link {} down", parting.link),
+            Self::FindParent(net) => {
+                write!(f, "use {} as the parent of network {}", net.parent.link(), net.name)
+            }
+            Self::LeaveParent(link) => write!(f, "leave parent {link}"),
+            Self::Hang(hang) => write!(f, "create {} on parent {} in the sandbox", hang.name, hang.parent),
+            Self::Unhang(id) => write!(f, "take the interface of endpoint {id:?} off its parent"),
             Self::SetAside(id) => write!(f, "set the interface of endpoint {id:?} aside"),
             Self::Leave(id) => write!(f, "leave the sandbox with endpoint {id:?}"),
             Self::Set(settings) => write!(f, "set {}", keys(settings)),

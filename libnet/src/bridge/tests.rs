@@ -6,6 +6,7 @@ use super::{Circumstances, InUse, Step, attach, compare, create, detach, names::
 use crate::{
     firewall::FirewallEndpoint,
     host::{BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec},
+    link::route::Hop,
     observe::{Address, Link, Snapshot},
     ports::{HostPort, PortRequest},
     types::{EndpointId, Icc, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto},
@@ -110,7 +111,8 @@ fn a_gateway_outside_of_the_subnet_is_on_the_link() {
             Step::Configure(inside) => Some(inside.clone()),
             _ => None,
         });
-        inside.unwrap().gateways().map(|(_, onlink)| onlink).collect::<Vec<_>>()
+        let onlink = |hop| matches!(hop, Hop::OnLink(_));
+        inside.unwrap().hops().map(onlink).collect::<Vec<_>>()
     };
     let ep = EndpointSpec { v4: Some("10.1.0.2/24".parse().unwrap()), ..endpoint(&net, 2) };
     assert_eq!(near(&ep), [false]);
@@ -163,7 +165,10 @@ fn declared(networks: &[BridgeNetwork], endpoints: &[EndpointSpec]) -> Declared 
         name: name(ep.id.bytes()[0]),
         endpoints: vec![DeclaredEndpoint { spec: ep.clone(), ports: Vec::new() }],
     };
-    Declared { networks: networks.to_vec(), sandboxes: endpoints.iter().map(sandbox).collect() }
+    Declared {
+        networks: networks.iter().map(Into::into).collect(),
+        sandboxes: endpoints.iter().map(sandbox).collect(),
+    }
 }
 
 proptest! {

@@ -4,10 +4,14 @@ use std::process::Command;
 
 use tests::{Host as Machine, Lab};
 
-use super::{BridgeNetwork, DefaultRoute, EndpointSpec, Host, HostConfig, HostError, Sandbox};
+use super::{
+    BridgeNetwork, Child, DefaultRoute, EndpointSpec, Host, HostConfig, HostError, MacvlanMode, Parent,
+    ParentNetwork, Sandbox,
+};
 use crate::{
     bridge::{self, Step},
     observe::Snapshot,
+    parent,
     ports::{HostPort, PortRequest},
     types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto},
 };
@@ -24,6 +28,16 @@ fn network() -> BridgeNetwork {
         icc: Default::default(),
         masquerade: Default::default(),
         default_host_ip: None,
+    }
+}
+
+fn on_a_link() -> ParentNetwork {
+    ParentNetwork {
+        id: network().id,
+        name: "lan".to_owned(),
+        parent: Parent::Link("eth7".parse().unwrap()),
+        kind: Child::Macvlan(MacvlanMode::Bridge),
+        mtu: None,
     }
 }
 
@@ -94,7 +108,7 @@ fn a_network_that_fails_half_way_leaves_nothing() {
         let steps = bridge::create(&net);
         let before = kernel();
         for at in 0..=steps.len() {
-            let error = host.inner.make_network(&net, &cut(&steps, at)).unwrap_err();
+            let error = host.inner.make_network(&(&net).into(), &cut(&steps, at)).unwrap_err();
             assert!(matches!(error, HostError::Step { .. }), "{error}");
             assert_eq!(kernel(), before, "cut at {at}: {:?}", steps.get(at));
         }
@@ -119,5 +133,46 @@ fn an_endpoint_that_fails_half_way_leaves_nothing() {
         }
         host.attach(&sandbox, &ep).unwrap();
         assert_ne!(kernel(), before);
+    });
+}
+
+#[test]
+fn a_network_on_an_island_that_fails_half_way_leaves_nothing() {
+    machine().run(|| {
+        let host = open();
+        let net = ParentNetwork { parent: Parent::Island("dm-7".parse().unwrap()), ..on_a_link() };
+        let steps = parent::create(&net);
+        let before = kernel();
+        for at in 0..=steps.len() {
+            host.inner.make_network(&(&net).into(), &cut(&steps, at)).unwrap_err();
+            assert_eq!(kernel(), before, "cut at {at}: {:?}", steps.get(at));
+        }
+        host.create_network(&net).unwrap();
+        assert_ne!(kernel(), before);
+    });
+}
+
+#[test]
+fn an_endpoint_on_a_parent_that_fails_half_way_leaves_nothing() {
+    machine().run(|| {
+        Command::new("ip").args(["link", "add", "eth7", "up", "type", "veth"]).status().unwrap();
+        let host = open();
+        let ep = EndpointSpec { ports: Vec::new(), ..endpoint() };
+        for mode in [MacvlanMode::Bridge, MacvlanMode::Passthru] {
+            let net = ParentNetwork { kind: Child::Macvlan(mode), ..on_a_link() };
+            host.create_network(&net).unwrap();
+            let sandbox = host.open_sandbox("pontoon-0123456789ab").unwrap();
+            let steps = parent::attach(&net, &ep, bridge::Circumstances::default());
+            let (before, inside_before) = (kernel(), inside(&sandbox));
+            for at in 0..=steps.len() {
+                host.inner.make_endpoint(&sandbox, &ep, &cut(&steps, at)).unwrap_err();
+                assert_eq!(kernel(), before, "cut at {at}: {:?}", steps.get(at));
+                assert_eq!(inside(&sandbox), inside_before, "cut at {at}: {:?}", steps.get(at));
+            }
+            host.attach(&sandbox, &ep).unwrap();
+            assert_ne!(inside(&sandbox), inside_before);
+            host.close_sandbox(sandbox).unwrap();
+            host.remove_network(net.id).unwrap();
+        }
     });
 }

@@ -1,4 +1,4 @@
-//! Applies the steps of the bridge driver to the kernel.
+//! Applies steps to the kernel; those of parent links are in `hung`.
 
 use ipnetwork::IpNetwork;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -16,22 +16,29 @@ use crate::{
     observe,
     plan::Apply,
     ports::Reservation,
-    sys::rtnl::{NetlinkError, Request},
-    types::IfName,
+    sys::rtnl::{NetlinkError, Request, RtSocket},
+    types::{IfName, NetworkId},
 };
 
-type Inverse = Result<Option<Step>, StepError>;
+pub(super) type Inverse = Result<Option<Step>, StepError>;
 type Heard = Vec<RouteNetlinkMessage>;
+
+/// What was there under a name.
+pub(super) enum Was {
+    Missing,
+    /// The network's own bridge, with this index.
+    Ours(u32),
+}
 
 /// Where steps take effect: a host, and for endpoints a sandbox.
 pub(super) struct Effects<'a> {
-    host: &'a Inner,
-    socket: Admitted<'a>,
+    pub(super) host: &'a Inner,
+    pub(super) socket: Admitted<'a>,
     sandbox: Option<&'a Sandbox>,
     /// Ports held by the plan.
     pub(super) ports: Option<Reservation>,
     /// Index of the end inside, once it exists.
-    index: u32,
+    pub(super) index: u32,
 }
 
 impl<'a> Effects<'a> {
@@ -57,6 +64,7 @@ impl Apply for Effects<'_> {
                 let alias = Owner::Network(net.id).alias(&net.name);
                 self.send(vec![bridge::configure(&net.link, alias, net.mtu)])
             }
+            Step::Raise(link, alias) => self.send(vec![link::own(link, alias.clone())]),
             Step::AddAddress(link, address) => self.add_address(link, *address),
             Step::DeleteAddress(link, address) => {
                 let index = self.index_of(link)?;
@@ -89,6 +97,10 @@ impl Apply for Effects<'_> {
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
             Step::Configure(inside) => self.configure(inside),
             Step::Part(parting) => self.part(parting),
+            Step::FindParent(net) => self.find_parent(net),
+            Step::LeaveParent(link) => self.leave_parent(link),
+            Step::Hang(hang) => self.hang(hang),
+            Step::Unhang(endpoint) => self.unhang(*endpoint),
             Step::SetAside(endpoint) => done(self.sandbox()?.set_aside(*endpoint)),
             Step::Leave(endpoint) => {
                 self.sandbox()?.links().forget(*endpoint);
@@ -103,40 +115,46 @@ impl Apply for Effects<'_> {
 /// Bridges.
 impl Effects<'_> {
     fn create_bridge(&mut self, net: &BridgeNetwork) -> Inverse {
-        let request = || vec![bridge::create(&net.link, bridge_mac(&net.id))];
-        match self.socket.send(request()) {
-            Ok(()) => Ok(Some(Step::Condemn(net.link.clone()))),
-            Err(error) if error.is(Errno::EEXIST) => {
-                if self.is_adopted(net)? {
-                    return Ok(None);
-                }
-                self.send(request())?;
-                Ok(Some(Step::Condemn(net.link.clone())))
-            }
-            Err(error) => Err(error.into()),
+        let request = || bridge::create(&net.link, bridge_mac(&net.id));
+        match self.create_or_adopt(&net.link, net.id, request)? {
+            Was::Ours(index) => self.drop_other_addresses(net, index).map(|()| None),
+            Was::Missing => Ok(Some(Step::Condemn(net.link.clone()))),
         }
     }
 
-    /// Takes over the bridge that has the name of `net` if it is that network's; clears it away if it is one of ours
-    /// that nobody uses any more; false: the name is free now.
-    fn is_adopted(&mut self, net: &BridgeNetwork) -> Result<bool, StepError> {
-        let Some(found) = observe::one_link(&mut self.socket, Which::Name(&net.link))? else {
-            return Ok(false);
+    /// Makes a bridge, or takes over the one that has its name if it is that network's.
+    pub(super) fn create_or_adopt(
+        &mut self,
+        link: &IfName,
+        network: NetworkId,
+        request: impl Fn() -> Request,
+    ) -> Result<Was, StepError> {
+        match self.socket.send(vec![request()]) {
+            Err(error) if error.is(Errno::EEXIST) => {}
+            other => return Ok(other.map(|()| Was::Missing)?),
+        }
+        let was = self.clear_away(link, network)?;
+        if let Was::Missing = was {
+            self.socket.send(vec![request()])?;
+        }
+        Ok(was)
+    }
+
+    /// What is in the way of a bridge: the network's own is taken over, one of ours that nobody uses any more goes.
+    fn clear_away(&mut self, link: &IfName, network: NetworkId) -> Result<Was, StepError> {
+        let Some(found) = observe::one_link(&mut self.socket, Which::Name(link))? else {
+            return Ok(Was::Missing);
         };
-        let owner = found.alias.as_deref().and_then(Owner::of_alias);
-        match owner {
+        match Owner::of_link(&found) {
             _ if found.group == CONDEMNED => {}
-            Some(Owner::Network(id)) if id == net.id => {
-                self.drop_other_addresses(net, found.index)?;
-                return Ok(true);
-            }
+            Some(Owner::Network(id)) if id == network => return Ok(Was::Ours(found.index)),
             Some(Owner::Network(id)) if self.host.state.network(id).is_err() => {
-                self.condemn(&net.link)?;
+                self.condemn(link)?;
             }
-            _ => return Err(StepError::Foreign(net.link.clone())),
+            _ => return Err(StepError::Foreign(link.clone())),
         }
         self.host.janitor.sweep();
-        Ok(false)
+        Ok(Was::Missing)
     }
 
     /// An adopted bridge may have addresses from before its network was configured differently.
@@ -151,7 +169,7 @@ impl Effects<'_> {
     }
 
     /// The link stops carrying packets at once; what is left of it goes later. One that is gone already is fine.
-    fn condemn(&mut self, link: &IfName) -> Inverse {
+    pub(super) fn condemn(&mut self, link: &IfName) -> Inverse {
         match self.socket.send(vec![link::condemn(link, CONDEMNED)]) {
             Err(error) if error.is(Errno::ENODEV) => Ok(None),
             other => done(other),
@@ -178,16 +196,18 @@ impl Effects<'_> {
     fn join(&mut self, join: &Join) -> Inverse {
         let sandbox = self.sandbox()?;
         let network = self.host.state.network(join.network).map_err(|_| Errno::ENODEV)?;
-        let heard = match self.try_join(join, sandbox, network.bridge) {
+        let bridge = network.bridge.ok_or(Errno::ENODEV)?;
+        let heard = match self.try_join(join, sandbox, bridge) {
             Err(error) if self.is_for_want_of_sweeping(&error, join)? => {
                 self.host.janitor.sweep();
-                self.try_join(join, sandbox, network.bridge)
+                self.try_join(join, sandbox, bridge)
             }
             other => other,
         };
         let heard = heard.map_err(|error| match error {
             error if error.is(Errno::EXFULL) => {
-                NetworkFull { network: network.spec.name.clone(), link: network.spec.link.clone() }.into()
+                let spec = &network.spec;
+                NetworkFull { network: spec.name().to_owned(), link: spec.link().clone() }.into()
             }
             error => StepError::from(error),
         })?;
@@ -250,35 +270,37 @@ impl Effects<'_> {
         let mut requests: Vec<Request> =
             inside.addresses.iter().map(|address| address::add(index, *address)).collect();
         requests.push(link::up(Which::Index(index)));
-        let default = |(gateway, onlink)| route::add_default(route::Default { gateway, link: index, onlink });
-        requests.extend(inside.gateways().map(default));
-        self.sandbox()?.links().socket.send(requests)?;
-        self.await_carrier(&inside.host)
-    }
-}
-
-impl Effects<'_> {
-    /// The kernel notices in the background that a link has its carrier; until then it sends nothing, and its bridge
-    /// forwards nothing to it, so that the first packet of a container could be lost. To be asked for the link makes the
-    /// kernel notice at once (since Linux 6.8).
-    fn await_carrier(&mut self, link: &IfName) -> Inverse {
-        done(self.socket.get(link::show(Which::Name(link))).map(drop))
+        let default = |hop| route::add_default(route::Default { hop, link: index });
+        requests.extend(inside.hops().map(default));
+        let mut links = self.sandbox()?.links();
+        links.socket.send(requests)?;
+        match &inside.host {
+            Some(host) => await_carrier(&mut self.socket, Which::Name(host)),
+            None => await_carrier(&mut links.socket, Which::Index(index)),
+        }
     }
 }
 
 impl<'a> Effects<'a> {
-    fn send(&mut self, requests: Vec<Request>) -> Inverse {
+    pub(super) fn send(&mut self, requests: Vec<Request>) -> Inverse {
         done(self.socket.send(requests))
     }
 
     /// Plans of endpoints are run with a sandbox.
-    fn sandbox(&self) -> Result<&'a Sandbox, StepError> {
+    pub(super) fn sandbox(&self) -> Result<&'a Sandbox, StepError> {
         self.sandbox.ok_or_else(|| Errno::ENOENT.into())
     }
 }
 
+/// The kernel notices in the background that a link has its carrier; until then it sends nothing, and its bridge forwards
+/// nothing to it, so that the first packet of a container could be lost. To be asked for the link makes the kernel notice
+/// at once (since Linux 6.8).
+fn await_carrier(socket: &mut RtSocket, link: Which<'_>) -> Inverse {
+    done(socket.get(link::show(link)).map(drop))
+}
+
 /// Done, with nothing to undo.
-fn done<E: Into<StepError>>(result: Result<(), E>) -> Inverse {
+pub(super) fn done<E: Into<StepError>>(result: Result<(), E>) -> Inverse {
     result.map(|()| None).map_err(Into::into)
 }
 

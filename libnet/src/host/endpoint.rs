@@ -1,7 +1,7 @@
 //! Endpoints come and go.
 
 use super::{
-    AttachedEndpoint, EndpointSpec, Host, HostError, Inner, Sandbox, StepError,
+    AttachedEndpoint, EndpointSpec, Host, HostError, Inner, NetworkSpec, Sandbox, StepError,
     effects::Effects,
     janitor::{self, Announcement},
     network::report,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     bridge::{self, Circumstances, Fate, Step, names::host_link},
     firewall::{Change, FirewallEndpoint},
-    plan,
+    parent, plan,
     ports::{PortRequest, PublishedPort, Reservation},
     types::EndpointId,
 };
@@ -24,14 +24,17 @@ impl Host {
     pub fn attach(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<AttachedEndpoint, HostError> {
         let network = self.inner.state.network(ep.network)?;
         self.inner.janitor.settle(ep.addresses().map(|address| address.ip()));
-        let circumstances = Circumstances {
+        let on = Circumstances {
             bridge_filtered: self.inner.bridge_filtered,
             address_moved: self.inner.state.was_others(ep),
             foreign_settings: sandbox.origin() == Origin::Borrowed,
         };
-        let steps = bridge::attach(&network.spec, ep, circumstances);
+        let (steps, announce) = match &network.spec {
+            NetworkSpec::Bridge(net) => (bridge::attach(net, ep, on), on.address_moved),
+            NetworkSpec::Parent(net) => (parent::attach(net, ep, on), parent::announces(net)),
+        };
         let attached = self.inner.make_endpoint(sandbox, ep, &steps)?;
-        if circumstances.address_moved {
+        if announce {
             let (sandbox, endpoint, mac) = (sandbox.downgrade(), ep.id, ep.mac);
             self.inner.janitor.announce(Announcement { sandbox, endpoint, mac });
         }
@@ -63,6 +66,10 @@ impl Host {
         };
         let mut errors: Vec<HostError> =
             endpoints.iter().filter_map(|id| self.inner.end_endpoint(&sandbox, *id, fate).err()).collect();
+        if sandbox.origin() == Origin::Borrowed {
+            // It goes on: nothing else would take away what was on parent links.
+            sandbox.sweep();
+        }
         errors.extend(sandbox.end().err());
         self.inner.state.take_sandbox(sandbox.name());
         // A process that is left may keep the namespace; its links go all the same.
@@ -74,7 +81,7 @@ impl Host {
     /// Publishes more ports of an endpoint.
     ///
     /// # Errors
-    /// If the endpoint is not attached, or a port can't be had; none of `ports` is published then.
+    /// If the endpoint is not attached or is on a parent link, or a port can't be had; none of `ports` is published then.
     pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
         let mut who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
         let held = self.inner.freed.reserve(&self.inner.ports, ports)?;
@@ -92,6 +99,9 @@ impl Host {
     /// If the endpoint is not attached, or the firewall refuses.
     pub fn unpublish(&self, id: EndpointId) -> Result<(), HostError> {
         let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
+        if !self.inner.state.takes_part_in(who.network) {
+            return Ok(());
+        }
         let addresses: Vec<_> = who.addresses().collect();
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
         let held = self.inner.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
@@ -114,7 +124,7 @@ impl Inner {
         ep: &EndpointSpec,
         steps: &[Step],
     ) -> Result<AttachedEndpoint, HostError> {
-        let host_link = host_link(&ep.id);
+        let host_link = self.state.takes_part_in(ep.network).then(|| host_link(&ep.id));
         let spec = FirewallEndpoint::new(ep, &[]);
         let mut effects = self.effects_in(sandbox)?;
         self.state.claim(Endpoint { spec, sandbox: sandbox.name().to_owned(), ports: Vec::new() })?;
@@ -124,19 +134,24 @@ impl Inner {
         if let Err(failed) = made {
             self.state.take_endpoint(ep.id);
             self.janitor.sweep();
+            sandbox.sweep();
             return Err(report(failed));
         }
         let ports = held.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
         self.state.with_endpoint(ep.id, |endpoint| endpoint.ports.extend(held))?;
         self.janitor.forget_before(&ports);
-        tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, if.name = %host_link, "endpoint attached");
+        tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, if.name = %ep.ifname, "endpoint attached");
         Ok(AttachedEndpoint { host_link, ports })
     }
 
     fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId, fate: Fate) -> Result<(), HostError> {
         let who = self.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
         let mut effects = self.effects_in(sandbox)?;
-        let failed = plan::tear_down(&bridge::detach(&who, fate), &mut effects);
+        let steps = match self.state.takes_part_in(who.network) {
+            true => bridge::detach(&who, fate),
+            false => parent::detach(id),
+        };
+        let failed = plan::tear_down(&steps, &mut effects);
         drop(effects);
         self.janitor.forget_addresses(who.addresses());
         // With the record go the ports that it holds.

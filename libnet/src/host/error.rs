@@ -8,7 +8,7 @@ use crate::{
     observe::{NetlinkError, ObserveError},
     plan::Failed,
     ports::PortError,
-    types::{EndpointId, IfName, NetworkId},
+    types::{EndpointId, IfName, NetworkId, VlanIdError},
 };
 
 /// An operation on the network of a host failed; what it had begun was undone.
@@ -52,6 +52,9 @@ pub enum HostError {
     /// No endpoint has room in the network.
     #[error(transparent)]
     Full(#[from] NetworkFull),
+    /// The link that a network is to be on won't do; the texts are Docker's where it has one.
+    #[error(transparent)]
+    Parent(#[from] ParentError),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -93,6 +96,9 @@ pub enum StepError {
     /// A link of that name belongs to somebody else.
     #[error("link {0} exists and is not ours")]
     Foreign(IfName),
+    /// The link that interfaces are to be on won't do.
+    #[error(transparent)]
+    Parent(#[from] ParentError),
     /// Put into a plan by a test.
     #[cfg(test)]
     #[error("this step always fails")]
@@ -109,6 +115,44 @@ pub struct NetworkFull {
     pub network: String,
     /// The bridge.
     pub link: IfName,
+}
+
+/// A link won't do as the parent of a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParentError {
+    /// There is none of that name.
+    #[error("the requested parent interface {0} was not found on the Docker host")]
+    Missing(IfName),
+    /// There is none, and the name is not that of a VLAN.
+    #[error("required interface name format is: name.vlan_id, ex. eth0.10 for vlan 10, instead received {0}")]
+    NotAVlan(IfName),
+    /// What is behind the dot is no number.
+    #[error("unable to parse a valid vlan id from: {0} (ex. eth0.10 for vlan 10)")]
+    NotANumber(String),
+    /// The number is no VLAN's.
+    #[error(transparent)]
+    Vlan(#[from] VlanIdError),
+    /// The link that the VLAN is to be on does not exist.
+    #[error("-o parent interface was not found on the host: {0}")]
+    NoMaster(IfName),
+    /// It is a port of another link, which takes all its packets.
+    #[error("parent interface {link} is a port of {of}: use {of} as the parent")]
+    Port {
+        /// The link.
+        link: IfName,
+        /// The bridge or bond.
+        of: IfName,
+    },
+    /// The kernel can't make such links.
+    #[error(
+        "this kernel has no {kind} interfaces: load its module {module}, or use a kernel that was built with it"
+    )]
+    Unsupported {
+        /// `macvlan`, `ipvlan`, `VLAN (802.1q)`.
+        kind: &'static str,
+        /// What `modprobe` calls it.
+        module: &'static str,
+    },
 }
 
 impl From<nix::errno::Errno> for StepError {
@@ -138,6 +182,7 @@ impl HostError {
             // These stand alone: who reads them knows nothing of steps.
             StepError::Port(error) => Self::Port(error),
             StepError::Full(error) => Self::Full(error),
+            StepError::Parent(error) => Self::Parent(error),
             source => Self::Step { doing: doing.to_owned(), source },
         }
     }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::sandbox::WeakSandbox;
+use super::sandbox::{Sandbox, WeakSandbox};
 use crate::{
     conntrack::Stale,
     ports::PublishedPort,
@@ -59,6 +59,7 @@ struct Stales(Arc<Mutex<Vec<Stale>>>);
 enum Job {
     SweepWithin(Duration),
     Sweep(Sender<()>),
+    SweepSandbox(WeakSandbox),
     ForgetSoon,
     Forget(Sender<()>),
     /// Flows to these ports that began before they were published.
@@ -74,6 +75,7 @@ impl Janitor {
             tools: Tools::open()?,
             stale: stale.clone(),
             sweep_at: None,
+            sandboxes_at: Vec::new(),
             forget_at: None,
             announce_at: Vec::new(),
         };
@@ -93,6 +95,11 @@ impl Janitor {
     /// Deletes condemned links, and waits for it.
     pub(crate) fn sweep(&self) {
         self.ask_and_wait(Job::Sweep);
+    }
+
+    /// Deletes in a while what was set aside in a sandbox.
+    pub(super) fn sweep_sandbox_soon(&self, sandbox: WeakSandbox) {
+        self.ask(Job::SweepSandbox(sandbox));
     }
 
     /// Forgets all connections of addresses that are no container's any more.
@@ -169,6 +176,7 @@ struct Worker {
     tools: Tools,
     stale: Stales,
     sweep_at: Option<Instant>,
+    sandboxes_at: Vec<(Instant, WeakSandbox)>,
     forget_at: Option<Instant>,
     announce_at: Vec<(Instant, Announcement)>,
 }
@@ -180,7 +188,8 @@ impl Worker {
                 Ok(job) => self.take(job),
                 Err(RecvTimeoutError::Timeout) => self.do_what_is_due(Instant::now()),
                 Err(RecvTimeoutError::Disconnected) => {
-                    let all = [self.sweep_at, self.forget_at].into_iter().flatten().max();
+                    let sandboxes_at = self.sandboxes_at.iter().map(|(at, _)| *at);
+                    let all = [self.sweep_at, self.forget_at].into_iter().flatten().chain(sandboxes_at).max();
                     all.into_iter().for_each(|at| self.do_what_is_due(at));
                     return;
                 }
@@ -190,7 +199,10 @@ impl Worker {
 
     fn next(&self, jobs: &Receiver<Job>) -> Result<Job, RecvTimeoutError> {
         let announce_at = self.announce_at.iter().map(|(at, _)| *at);
-        match [self.sweep_at, self.forget_at].into_iter().flatten().chain(announce_at).min() {
+        let sandboxes_at = self.sandboxes_at.iter().map(|(at, _)| *at);
+        let all =
+            [self.sweep_at, self.forget_at].into_iter().flatten().chain(announce_at).chain(sandboxes_at);
+        match all.min() {
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
         }
@@ -205,6 +217,7 @@ impl Worker {
                 // Whoever asked may have given up; so below.
                 let _ = done.send(());
             }
+            Job::SweepSandbox(sandbox) => self.sandboxes_at.push((Instant::now() + SOON, sandbox)),
             Job::Forget(done) => {
                 self.forget();
                 let _ = done.send(());
@@ -221,6 +234,9 @@ impl Worker {
         if self.sweep_at.is_some_and(|at| at <= now) {
             self.sweep_at = None;
             self.tools.sweep();
+        }
+        for (_, sandbox) in self.sandboxes_at.extract_if(.., |(at, _)| *at <= now) {
+            sandbox.upgrade().iter().for_each(Sandbox::sweep);
         }
         if self.forget_at.is_some_and(|at| at <= now) {
             self.forget_at = None;

@@ -12,8 +12,10 @@ mod effects;
 mod endpoint;
 mod error;
 mod freed;
+mod hung;
 mod janitor;
 mod network;
+mod parent;
 mod read;
 mod reconcile;
 mod sandbox;
@@ -21,7 +23,8 @@ mod settings;
 mod spec;
 mod state;
 
-pub use error::{HostError, NetworkFull, StepError};
+pub use error::{HostError, NetworkFull, ParentError, StepError};
+pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent, ParentNetwork};
 pub use sandbox::Sandbox;
 pub use spec::{
     AttachedEndpoint, BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec,
@@ -32,7 +35,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        PoisonError, RwLock,
+        Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -70,6 +73,8 @@ struct Inner {
     freed: Freed,
     janitor: Janitor,
     state: State,
+    /// Held while a link that networks share is made or left.
+    parents: Mutex<()>,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
     bridge_filtered: bool,
 }
@@ -89,6 +94,7 @@ impl Host {
             freed: Freed::default(),
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
+            parents: Mutex::default(),
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
             netns_dir: config.netns_dir,
             has_folder: AtomicBool::new(false),
@@ -117,6 +123,8 @@ impl Host {
     pub fn adopt_sandbox(&self, name: &str) -> Result<Sandbox, HostError> {
         let sandbox = Sandbox::open(name, self.inner.path_of(name)?)?;
         self.inner.state.put_sandbox(name);
+        // What the earlier daemon had taken off its parent, and did not live to delete.
+        self.inner.janitor.sweep_sandbox_soon(sandbox.downgrade());
         tracing::info!(sandbox.name = name, "sandbox adopted");
         Ok(sandbox)
     }

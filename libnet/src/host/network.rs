@@ -1,40 +1,61 @@
 //! Networks come and go.
 
-use super::{BridgeNetwork, Host, HostError, Inner, StepError, effects::Effects, janitor};
+use std::sync::{MutexGuard, PoisonError};
+
+use super::{Host, HostError, Inner, NetworkSpec, StepError, effects::Effects, janitor};
 use crate::{
     bridge::{self, Step},
     link::Which,
-    observe,
+    observe, parent,
     plan::{self, Failed},
-    types::NetworkId,
+    types::{IfName, NetworkId},
 };
 
 impl Host {
-    /// Makes the bridge of a network, or takes over the one that it has already, and opens the firewall for it.
+    /// Makes the bridge of a network, or takes over the one that it has already, and opens the firewall for it; or finds
+    /// its parent, or makes it.
     ///
     /// # Errors
     /// Whatever step failed; those before it are undone.
-    pub fn create_network(&self, net: &BridgeNetwork) -> Result<(), HostError> {
-        self.inner.make_network(net, &bridge::create(net))
+    pub fn create_network(&self, net: impl Into<NetworkSpec>) -> Result<(), HostError> {
+        let net = net.into();
+        self.inner.make_network(&net, &creation(&net))
     }
 
-    /// Removes the bridge of a network and closes the firewall. Goes on after errors.
+    /// Removes the bridge of a network and closes the firewall, or leaves its parent. Goes on after errors.
     ///
     /// # Errors
     /// [`HostError::UnknownNetwork`], or everything that failed.
     pub fn remove_network(&self, id: NetworkId) -> Result<(), HostError> {
+        let _alone = self.inner.alone_on_parents();
         let network = self.inner.state.take_network(id).ok_or(HostError::UnknownNetwork(id))?;
         let mut effects = self.inner.effects()?;
-        let failed = plan::tear_down(&bridge::remove(&network.spec), &mut effects);
+        let failed = plan::tear_down(&removal(&network.spec), &mut effects);
         drop(effects);
         self.inner.janitor.sweep_within(janitor::SOON);
-        tracing::info!(network.id = %id, if.name = %network.spec.link, "network removed");
+        tracing::info!(network.id = %id, if.name = %network.spec.link(), "network removed");
         HostError::of_teardown(failed)
     }
 }
 
+/// The steps that make a network.
+pub(super) fn creation(net: &NetworkSpec) -> Vec<Step> {
+    match net {
+        NetworkSpec::Bridge(net) => bridge::create(net),
+        NetworkSpec::Parent(net) => parent::create(net),
+    }
+}
+
+fn removal(net: &NetworkSpec) -> Vec<Step> {
+    match net {
+        NetworkSpec::Bridge(net) => bridge::remove(net),
+        NetworkSpec::Parent(net) => parent::remove(net),
+    }
+}
+
 impl Inner {
-    pub(super) fn make_network(&self, net: &BridgeNetwork, steps: &[Step]) -> Result<(), HostError> {
+    pub(super) fn make_network(&self, net: &NetworkSpec, steps: &[Step]) -> Result<(), HostError> {
+        let _alone = matches!(net, NetworkSpec::Parent(_)).then(|| self.alone_on_parents());
         let mut effects = self.effects()?;
         let made = plan::set_up(steps, &mut effects);
         drop(effects);
@@ -42,12 +63,25 @@ impl Inner {
             self.janitor.sweep();
             return Err(report(failed));
         }
-        let found =
-            observe::one_link(&mut *self.sockets.admit().map_err(HostError::Open)?, Which::Name(&net.link))?;
-        let bridge = found.ok_or_else(|| HostError::ForeignLink(net.link.clone()))?.index;
+        let bridge = match net {
+            NetworkSpec::Bridge(net) => Some(self.index_of(&net.link)?),
+            NetworkSpec::Parent(_) => None,
+        };
         self.state.put_network(net.clone(), bridge);
-        tracing::info!(network.id = %net.id, if.name = %net.link, "network created");
+        tracing::info!(network.id = %net.id(), if.name = %net.link(), "network created");
         Ok(())
+    }
+
+    fn index_of(&self, link: &IfName) -> Result<u32, HostError> {
+        let mut socket = self.sockets.admit().map_err(HostError::Open)?;
+        let found = observe::one_link(&mut socket, Which::Name(link))?;
+        Ok(found.ok_or_else(|| HostError::ForeignLink(link.clone()))?.index)
+    }
+
+    /// Networks may share a parent: that one comes while another goes must not make either of them lose it.
+    fn alone_on_parents(&self) -> MutexGuard<'_, ()> {
+        // Nothing is behind the lock that a panic could have left half done.
+        self.parents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn effects(&self) -> Result<Effects<'_>, HostError> {

@@ -4,7 +4,10 @@ use std::{fs, io, sync::PoisonError};
 
 use nix::errno::Errno;
 
-use super::{Declared, EndpointSpec, Host, HostError, Inner, Report, Sandbox, StepError, state::Endpoint};
+use super::{
+    Declared, EndpointSpec, Host, HostError, Inner, NetworkSpec, Report, Sandbox, StepError,
+    network::creation, sandbox::Ends, state::Endpoint,
+};
 use crate::{
     bridge::{
         self, Difference, InUse,
@@ -32,6 +35,9 @@ impl Host {
     /// If it is gone, attached already, or a port is lost to somebody else.
     pub fn adopt_endpoint(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
         let inner = &self.inner;
+        if !inner.state.takes_part_in(ep.network) {
+            return inner.adopt_hung(sandbox, ep);
+        }
         inner.is_alive(ep)?;
         let held = match ep.ports.is_empty() {
             true => None,
@@ -43,7 +49,7 @@ impl Host {
             ports: held.into_iter().collect(),
         };
         let who = endpoint.in_firewall();
-        sandbox.adopt_interface(ep)?;
+        sandbox.adopt_interface(ep, Ends::Both)?;
         inner.state.claim(endpoint)?;
         if let Err(error) = inner.change_firewall(Change::AddEndpoint(who)) {
             inner.state.take_endpoint(ep.id);
@@ -72,6 +78,14 @@ fn adopting(source: StepError) -> HostError {
 }
 
 impl Inner {
+    fn adopt_hung(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
+        sandbox.adopt_interface(ep, Ends::Inside)?;
+        let spec = FirewallEndpoint::new(ep, &[]);
+        self.state.claim(Endpoint { spec, sandbox: sandbox.name().to_owned(), ports: Vec::new() })?;
+        tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, "endpoint adopted");
+        Ok(())
+    }
+
     fn reconcile(&self, declared: &Declared, in_use: &InUse) -> Result<Report, HostError> {
         let difference = bridge::compare(declared, in_use, &self.look()?, &self.sandbox_names()?);
         let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
@@ -122,10 +136,16 @@ impl Inner {
     /// Making a network is idempotent: what is right stays, settings included.
     fn restore_networks(&self, declared: &Declared, difference: &Difference, report: &mut Report) {
         for net in &declared.networks {
-            match self.make_network(net, &bridge::create(net)) {
-                Err(error) => report.errors.push(error),
-                Ok(()) if difference.broken.contains(&net.id) => {
-                    report.repaired.push(format!("network {} ({})", net.name, net.link));
+            match self.make_network(net, &creation(net)) {
+                Err(error) => {
+                    // A parent may come back: until then, attaching says that it is missing.
+                    if let NetworkSpec::Parent(_) = net {
+                        self.state.put_network(net.clone(), None);
+                    }
+                    report.errors.push(error);
+                }
+                Ok(()) if difference.broken.contains(&net.id()) => {
+                    report.repaired.push(format!("network {} ({})", net.name(), net.link()));
                 }
                 Ok(()) => {}
             }
@@ -144,10 +164,14 @@ impl Inner {
 
     fn rejoin_one(&self, ep: &EndpointSpec) -> Result<(), HostError> {
         let network = self.state.network(ep.network)?;
+        // Only what should be in a bridge can be out of it.
+        let (NetworkSpec::Bridge(spec), Some(bridge)) = (&network.spec, network.bridge) else {
+            return Ok(());
+        };
         let name = host_link(&ep.id);
         let alias = Owner::Endpoint(ep.id).alias(&ep.label);
-        let flags = bridge::flags(&network.spec, self.bridge_filtered);
-        self.send(vec![link::join_bridge(&name, network.bridge), veth::mark(&name, alias, flags)])
+        let flags = bridge::flags(spec, self.bridge_filtered);
+        self.send(vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags)])
             .map_err(|source| HostError::of_step(&format!("put link {name} into its bridge"), source))
     }
 
@@ -157,7 +181,8 @@ impl Inner {
         let _alone = self.comparing.write().unwrap_or_else(PoisonError::into_inner);
         let mut wanted = self.firewall.declared();
         let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
-        let unknown = endpoints.filter(|endpoint| !in_use.endpoints.contains(&endpoint.spec.id));
+        let filtered = endpoints.filter(|endpoint| self.state.takes_part_in(endpoint.spec.network));
+        let unknown = filtered.filter(|endpoint| !in_use.endpoints.contains(&endpoint.spec.id));
         let changes = unknown.map(|new| Change::AddEndpoint(FirewallEndpoint::new(&new.spec, &new.ports)));
         // One whose network could not be restored keeps the others from nothing.
         let mut errors: Vec<FirewallError> =
@@ -169,7 +194,7 @@ impl Inner {
     fn is_alive(&self, ep: &EndpointSpec) -> Result<(), HostError> {
         let mut socket = self.sockets.admit().map_err(HostError::Open)?;
         let found = observe::one_link(&mut socket, Which::Name(&host_link(&ep.id)))?;
-        let owner = found.and_then(|link| Owner::of_alias(link.alias.as_deref()?));
+        let owner = found.as_ref().and_then(Owner::of_link);
         if owner == Some(Owner::Endpoint(ep.id)) { Ok(()) } else { Err(HostError::UnknownEndpoint(ep.id)) }
     }
 

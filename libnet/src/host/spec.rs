@@ -8,9 +8,11 @@ use std::{
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use serde::{Deserialize, Serialize};
 
+use super::NetworkSpec;
 use crate::{
+    link::route::Hop,
     ports::{PortRequest, PublishedPort},
-    types::{EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
+    types::{EndpointId, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
 };
 
 /// How a [`Host`](super::Host) works.
@@ -76,12 +78,33 @@ pub enum DefaultRoute {
         /// IPv6 gateway.
         v6: Option<Ipv6Addr>,
     },
+    /// Straight out of the interface, in these families: whatever is behind it finds the way (ipvlan on layer 3).
+    Out {
+        /// IPv4.
+        v4: bool,
+        /// IPv6.
+        v6: bool,
+    },
+}
+
+impl DefaultRoute {
+    /// Its next hops. Whether a gateway is in a subnet of the link is not known here, and on-link is right in both cases.
+    pub(crate) fn hops(self) -> impl Iterator<Item = Hop> {
+        let hops = match self {
+            Self::None => [None, None],
+            Self::Via { v4, v6 } => {
+                [v4.map(IpAddr::V4).map(Hop::OnLink), v6.map(IpAddr::V6).map(Hop::OnLink)]
+            }
+            Self::Out { v4, v6 } => [v4.then_some(Hop::Out(Family::V4)), v6.then_some(Hop::Out(Family::V6))],
+        };
+        hops.into_iter().flatten()
+    }
 }
 
 /// A container's end in a network, as it is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSpec {
-    /// Its id; the host end of the veth pair is named after it.
+    /// Its id; the host end of the veth pair, if there is one, is named after it.
     pub id: EndpointId,
     /// The network, which must exist on this host.
     pub network: NetworkId,
@@ -95,11 +118,11 @@ pub struct EndpointSpec {
     pub v4: Option<Ipv4Network>,
     /// Address with the prefix length of the subnet.
     pub v6: Option<Ipv6Network>,
-    /// MTU of both ends.
+    /// MTU of both ends; on a parent link, the network's own word counts.
     pub mtu: Mtu,
     /// Whether the container's default route leads through here.
     pub default_route: DefaultRoute,
-    /// Ports to publish.
+    /// Ports to publish; none on a parent link, where the host takes no part.
     pub ports: Vec<PortRequest>,
 }
 
@@ -113,8 +136,8 @@ impl EndpointSpec {
 /// An endpoint as it became.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachedEndpoint {
-    /// The host's end of the veth pair.
-    pub host_link: IfName,
+    /// The host's end of the veth pair; on a parent link there is none.
+    pub host_link: Option<IfName>,
     /// The ports published, with the host ports that were chosen.
     pub ports: Vec<PublishedPort>,
 }
@@ -141,7 +164,7 @@ pub struct DeclaredEndpoint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
     /// The networks.
-    pub networks: Vec<BridgeNetwork>,
+    pub networks: Vec<NetworkSpec>,
     /// The sandboxes of running containers.
     pub sandboxes: Vec<DeclaredSandbox>,
 }

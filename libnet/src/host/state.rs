@@ -7,12 +7,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{BridgeNetwork, EndpointSpec, HostError};
+use super::{EndpointSpec, HostError, NetworkSpec};
 use crate::{
     bridge::InUse,
     firewall::FirewallEndpoint,
     ports::Reservation,
-    types::{EndpointId, MacAddr, NetworkId},
+    types::{EndpointId, IfName, MacAddr, NetworkId},
 };
 
 #[derive(Debug, Default)]
@@ -30,9 +30,9 @@ struct Tables {
 /// A network of this host.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
-    pub(crate) spec: BridgeNetwork,
-    /// Index of the bridge.
-    pub(crate) bridge: u32,
+    pub(crate) spec: NetworkSpec,
+    /// Index of the bridge; a parent is looked for whenever it is needed.
+    pub(crate) bridge: Option<u32>,
 }
 
 /// An endpoint of this host.
@@ -61,11 +61,22 @@ impl State {
 
     /// Index of a network's bridge.
     pub(crate) fn bridge_of(&self, id: NetworkId) -> Option<u32> {
-        self.lock().networks.get(&id).map(|network| network.bridge)
+        self.lock().networks.get(&id).and_then(|network| network.bridge)
     }
 
-    pub(crate) fn put_network(&self, spec: BridgeNetwork, bridge: u32) {
-        self.lock().networks.insert(spec.id, Network { spec, bridge });
+    pub(crate) fn put_network(&self, spec: NetworkSpec, bridge: Option<u32>) {
+        self.lock().networks.insert(spec.id(), Network { spec, bridge });
+    }
+
+    /// Whether any network is on this link.
+    pub(crate) fn is_used(&self, link: &IfName) -> bool {
+        self.lock().networks.values().any(|network| network.spec.link() == link)
+    }
+
+    /// Whether the host takes part in a network: filters it, and publishes ports of its endpoints.
+    pub(crate) fn takes_part_in(&self, id: NetworkId) -> bool {
+        let tables = self.lock();
+        !matches!(tables.networks.get(&id), Some(Network { spec: NetworkSpec::Parent(_), .. }))
     }
 
     pub(crate) fn take_network(&self, id: NetworkId) -> Option<Network> {
@@ -135,6 +146,7 @@ impl State {
         let tables = self.lock();
         InUse {
             networks: tables.networks.keys().copied().collect(),
+            links: tables.networks.values().map(|network| network.spec.link().clone()).collect(),
             endpoints: tables.endpoints.keys().copied().collect(),
             sandboxes: tables.sandboxes.clone(),
         }

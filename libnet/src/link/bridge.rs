@@ -26,6 +26,15 @@ pub(crate) fn create(link: &IfName, mac: MacAddr) -> Request {
     Request { message: RouteNetlinkMessage::NewLink(message), flags: NEW }
 }
 
+/// `ip link add LINK type bridge`. A bridge that was given an address looks for ports and, without any, has no carrier;
+/// one that was not begins with its carrier up, and keeps it as long as it gets no port.
+pub(crate) fn create_island(link: &IfName) -> Request {
+    let mut message = LinkMessage::default();
+    message.attributes =
+        vec![LinkAttribute::IfName(link.to_string()), info(vec![LinkInfo::Kind(InfoKind::Bridge)])];
+    Request { message: RouteNetlinkMessage::NewLink(message), flags: NEW }
+}
+
 /// `ip link set LINK alias ALIAS mtu MTU up`. An MTU that is set after creation stays; else the bridge takes the
 /// smallest of its ports'.
 pub(crate) fn configure(link: &IfName, alias: String, mtu: Mtu) -> Request {

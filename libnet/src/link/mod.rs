@@ -3,14 +3,16 @@
 
 pub(crate) mod address;
 pub(crate) mod bridge;
+pub(crate) mod child;
 pub(crate) mod neighbour;
 pub(crate) mod route;
 pub(crate) mod veth;
+pub(crate) mod vlan;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
+    link::{InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
 };
 
 use crate::{
@@ -48,6 +50,14 @@ pub(crate) fn up(link: Which<'_>) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
+/// `ip link set LINK alias ALIAS up`
+pub(crate) fn own(link: &IfName, alias: String) -> Request {
+    let mut message = Which::Name(link).message();
+    raise(&mut message);
+    message.attributes.push(LinkAttribute::IfAlias(alias));
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
 /// `ip link set LINK master BRIDGE up`
 pub(crate) fn join_bridge(link: &IfName, bridge: u32) -> Request {
     let mut message = Which::Name(link).message();
@@ -71,12 +81,22 @@ pub(crate) fn condemn(link: &IfName, group: u32) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
-/// `ip link set LINK down name NAME`
-pub(crate) fn set_aside(link: u32, name: &IfName) -> Request {
+/// `ip link set LINK down name NAME group GROUP`
+pub(crate) fn set_aside(link: u32, name: &IfName, group: u32) -> Request {
     let mut message = Which::Index(link).message();
     message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::IfName(name.to_string()));
+    message.attributes.push(LinkAttribute::Group(group));
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
+/// `ip link add NAME type KIND`, for kinds that can't be without a parent: the kernel makes nothing, and refuses with
+/// `EOPNOTSUPP` if it does not know the kind, with something else if it does.
+pub(crate) fn probe(kind: InfoKind) -> Request {
+    let mut message = LinkMessage::default();
+    message.attributes =
+        vec![LinkAttribute::IfName("pontoon-probe".to_owned()), info(vec![LinkInfo::Kind(kind)])];
+    Request { message: RouteNetlinkMessage::NewLink(message), flags: NEW }
 }
 
 /// `ip link delete LINK`; returns only when the kernel has waited out all readers, some 28 ms later.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::{
-    RouteNetlinkMessage,
+    AddressFamily, RouteNetlinkMessage,
     route::{
         RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
         RouteType,
@@ -12,31 +12,40 @@ use netlink_packet_route::{
 };
 
 use super::address::family;
-use crate::sys::rtnl::Request;
+use crate::{sys::rtnl::Request, types::Family};
 
 /// A default route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Default {
-    /// The next hop.
-    pub(crate) gateway: IpAddr,
-    /// Index of the link that it is behind.
+    /// Where it leads.
+    pub(crate) hop: Hop,
+    /// Index of the link that it leads out of.
     pub(crate) link: u32,
-    /// The link's subnet does not contain the gateway: the kernel has to be told that it is there all the same.
-    pub(crate) onlink: bool,
 }
 
-/// `ip route add default via GATEWAY dev LINK`
+/// The next hop of a default route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hop {
+    /// A router in a subnet of the link.
+    Via(IpAddr),
+    /// A router in no subnet of the link: the kernel has to be told that it is there all the same.
+    OnLink(IpAddr),
+    /// Nobody: all addresses of this family are on the link.
+    Out(Family),
+}
+
+/// `ip route add default [via GATEWAY] dev LINK`
 pub(crate) fn add_default(route: Default) -> Request {
     Request { message: RouteNetlinkMessage::NewRoute(message(route)), flags: NLM_F_CREATE | NLM_F_EXCL }
 }
 
-/// `ip route replace default via GATEWAY dev LINK`
+/// `ip route replace default [via GATEWAY] dev LINK`
 pub(crate) fn replace_default(route: Default) -> Request {
     Request { message: RouteNetlinkMessage::NewRoute(message(route)), flags: NLM_F_CREATE | NLM_F_REPLACE }
 }
 
 /// `ip -4 route show`, or `-6`.
-pub(crate) fn show_all(of: netlink_packet_route::AddressFamily) -> RouteNetlinkMessage {
+pub(crate) fn show_all(of: AddressFamily) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = of;
     RouteNetlinkMessage::GetRoute(message)
@@ -44,18 +53,31 @@ pub(crate) fn show_all(of: netlink_packet_route::AddressFamily) -> RouteNetlinkM
 
 fn message(route: Default) -> RouteMessage {
     let mut message = RouteMessage::default();
-    message.header.address_family = family(route.gateway);
+    message.header.address_family = match route.hop {
+        Hop::Via(ip) | Hop::OnLink(ip) => family(ip),
+        Hop::Out(Family::V4) => AddressFamily::Inet,
+        Hop::Out(Family::V6) => AddressFamily::Inet6,
+    };
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     message.header.protocol = RouteProtocol::Boot;
     message.header.scope = RouteScope::Universe;
     message.header.kind = RouteType::Unicast;
-    if route.onlink {
+    if let Hop::OnLink(_) = route.hop {
         message.header.flags = RouteFlags::Onlink;
     }
-    let gateway = match route.gateway {
+    match route.hop {
+        Hop::Via(ip) | Hop::OnLink(ip) => message.attributes.push(RouteAttribute::Gateway(address(ip))),
+        // `ip route` gives an IPv4 route without a router this scope.
+        Hop::Out(Family::V4) => message.header.scope = RouteScope::Link,
+        Hop::Out(Family::V6) => {}
+    }
+    message.attributes.push(RouteAttribute::Oif(route.link));
+    message
+}
+
+fn address(ip: IpAddr) -> RouteAddress {
+    match ip {
         IpAddr::V4(v4) => RouteAddress::Inet(v4),
         IpAddr::V6(v6) => RouteAddress::Inet6(v6),
-    };
-    message.attributes = vec![RouteAttribute::Gateway(gateway), RouteAttribute::Oif(route.link)];
-    message
+    }
 }

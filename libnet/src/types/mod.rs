@@ -6,6 +6,7 @@ mod mac;
 mod mtu;
 mod policy;
 mod port;
+mod vlan;
 
 pub use id::{ContainerId, EndpointId, IdError, NetworkId, SandboxId};
 pub use ifname::{IfName, IfNameError};
@@ -13,6 +14,7 @@ pub use mac::{MacAddr, MacAddrError};
 pub use mtu::{Mtu, MtuError};
 pub use policy::{Icc, Internal, Masquerade};
 pub use port::{Port, PortError, PortRange, Proto};
+pub use vlan::{VlanId, VlanIdError};
 
 /// An address family, where a choice between the two is all that is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

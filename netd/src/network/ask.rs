@@ -22,6 +22,10 @@ use crate::names::DnsSettings;
 pub enum Driver {
     /// A bridge of this host.
     Bridge,
+    /// Interfaces on a link of this host, each with an Ethernet address of its own.
+    Macvlan,
+    /// Interfaces on a link of this host, all with its Ethernet address.
+    Ipvlan,
     /// Containers live in the host's own namespace.
     Host,
     /// Containers have a loopback interface alone.
@@ -33,9 +37,16 @@ impl Driver {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bridge => "bridge",
+            Self::Macvlan => "macvlan",
+            Self::Ipvlan => "ipvlan",
             Self::Host => "host",
             Self::Null => "null",
         }
+    }
+
+    /// Whether a container gets an interface of its own in such a network.
+    pub const fn attaches(self) -> bool {
+        !matches!(self, Self::Host | Self::Null)
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     Durability, NetworkError,
     draft::Draft,
     inner::{Inner, delete_lease, failed},
+    kernel::KernelError,
     record::{Lease, NETWORKS, NetworkRecord},
 };
 use crate::{
@@ -41,9 +42,13 @@ impl Inner {
 
     fn carry_out(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         self.declared.commit(&[Change::put(NETWORKS, record.id, record)?])?;
-        let Some(bridge) = record.on_host() else { return Ok(()) };
-        let made = self.kernel.create_network(&bridge);
-        made.map_err(failed("create network", &record.name)).inspect_err(|_| {
+        let Some(network) = record.on_host() else { return Ok(()) };
+        let made = self.kernel.create_network(&network).map_err(|error| match error {
+            // Docker's text stands alone.
+            KernelError::Parent(source) => NetworkError::Parent(source),
+            error => failed("create network", &record.name)(error),
+        });
+        made.inspect_err(|_| {
             let undone = self.declared.commit(&[Change::delete(NETWORKS, record.id)]);
             if let Err(error) = undone {
                 tracing::error!(network.id = %record.id, error = chain(&error), "record of a failed network stays");
@@ -70,7 +75,7 @@ impl Inner {
         let leases = self.state().leases_in(record.id);
         self.strike_out(record, &leases).inspect_err(|_| {
             // It is still on record, so it is to be there.
-            let again = record.on_host().map_or(Ok(()), |bridge| self.kernel.create_network(&bridge));
+            let again = record.on_host().map_or(Ok(()), |network| self.kernel.create_network(&network));
             if let Err(error) = again {
                 tracing::error!(network.id = %record.id, error = chain(&error), "network is not whole until the next start");
             }

@@ -10,10 +10,10 @@ use libnet::{
 
 use super::{
     Driver, NetworkError,
-    draft::Draft,
+    draft::{Draft, DriverOptions},
     inner::Options,
     options::{self, BridgeOptions},
-    record::NetworkRecord,
+    record::{IpamDriver, NetworkRecord},
     subnet::{Families, SubnetAsk, SubnetAsks},
 };
 use crate::config::DefaultBridge;
@@ -46,7 +46,8 @@ pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
         families: Families { v4: true, v6: config.ipv6 },
         subnets: SubnetAsks { v4, v6 },
         options: shown(&bridge),
-        bridge,
+        driver: DriverOptions::Bridge(bridge),
+        ipam: IpamDriver::Default,
         labels: BTreeMap::new(),
         ipam_options: BTreeMap::new(),
         default: true,
@@ -83,7 +84,7 @@ fn shown(bridge: &BridgeOptions) -> Options {
 /// Whether the network that was written down is still what the configuration wants. What the configuration leaves open
 /// (an automatic subnet, the MTU of the egress link) stays as it was chosen.
 pub(super) fn is_as_wanted(record: &NetworkRecord, draft: &Draft) -> bool {
-    let Some(bridge) = &record.bridge else { return false };
+    let (Some(bridge), DriverOptions::Bridge(wanted)) = (&record.bridge, &draft.driver) else { return false };
     let subnet_fits = |ask: &SubnetAsk, has: Option<&super::record::SubnetRecord>| {
         has.is_some_and(|has| {
             ask.subnet.is_none_or(|net| net == has.net)
@@ -92,10 +93,9 @@ pub(super) fn is_as_wanted(record: &NetworkRecord, draft: &Draft) -> bool {
                 && (ask.subnet.is_some() || has.chosen == super::Chosen::ByPool)
         })
     };
-    Some(&bridge.link) == draft.bridge.link.as_ref()
-        && draft.bridge.mtu.is_none_or(|mtu| mtu == bridge.mtu)
-        && (draft.bridge.icc, draft.bridge.masquerade, draft.bridge.host_ip)
-            == (bridge.icc, bridge.masquerade, bridge.host_ip)
+    Some(&bridge.link) == wanted.link.as_ref()
+        && wanted.mtu.is_none_or(|mtu| mtu == bridge.mtu)
+        && (wanted.icc, wanted.masquerade, wanted.host_ip) == (bridge.icc, bridge.masquerade, bridge.host_ip)
         && subnet_fits(&draft.subnets.v4, record.v4.as_ref())
         && draft.families.v6 == record.v6.is_some()
         && (record.v6.is_none() || subnet_fits(&draft.subnets.v6, record.v6.as_ref()))
@@ -115,6 +115,8 @@ pub(super) fn without_kernel(driver: Driver, id: libnet::types::NetworkId, creat
         v4: None,
         v6: None,
         bridge: None,
+        parent: None,
+        ipam: IpamDriver::Default,
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
         ipam_options: BTreeMap::new(),

@@ -3,19 +3,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use libnet::types::Internal;
+use libnet::{
+    host::{Child, IpvlanFlag, IpvlanMode, MacvlanMode},
+    types::Internal,
+};
 use netd_api::models;
 
 use super::{
     Driver, NetworkError,
     options::BridgeOptions,
+    parent::ParentOptions,
+    record::IpamDriver,
     subnet::{self, Families, SubnetAsks},
 };
 
 /// Names that no user may give: Docker's, with `default` standing for `bridge`.
 pub(super) const PREDEFINED: [&str; 4] = ["bridge", "host", "none", "default"];
 
-/// A checked request for a bridge network.
+/// A checked request for a network.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
@@ -23,12 +28,49 @@ pub(super) struct Draft {
     pub(super) attachable: bool,
     pub(super) families: Families,
     pub(super) subnets: SubnetAsks,
-    pub(super) bridge: BridgeOptions,
+    pub(super) driver: DriverOptions,
+    pub(super) ipam: IpamDriver,
     pub(super) options: BTreeMap<String, String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) ipam_options: BTreeMap<String, String>,
     /// Whether it is the daemon's own.
     pub(super) default: bool,
+}
+
+/// What the options of a network say, by its driver.
+#[derive(Clone, Debug)]
+pub(super) enum DriverOptions {
+    Bridge(BridgeOptions),
+    Parent(ParentOptions),
+}
+
+impl DriverOptions {
+    fn read(
+        driver: Driver,
+        options: &BTreeMap<String, String>,
+        internal: Internal,
+    ) -> Result<Self, NetworkError> {
+        Ok(match driver {
+            Driver::Macvlan => {
+                Self::Parent(ParentOptions::read(options, Child::Macvlan(MacvlanMode::default()))?)
+            }
+            Driver::Ipvlan => {
+                let kind = Child::Ipvlan(IpvlanMode::default(), IpvlanFlag::default());
+                Self::Parent(ParentOptions::read(options, kind)?)
+            }
+            Driver::Bridge | Driver::Host | Driver::Null => {
+                Self::Bridge(BridgeOptions::read(options, internal)?)
+            }
+        })
+    }
+
+    /// Whether they turn IPv4 and IPv6 on or off.
+    const fn families(&self) -> (Option<bool>, Option<bool>) {
+        match self {
+            Self::Bridge(bridge) => (bridge.enable_v4, bridge.enable_v6),
+            Self::Parent(parent) => (parent.enable_v4, parent.enable_v6),
+        }
+    }
 }
 
 impl Draft {
@@ -38,29 +80,33 @@ impl Draft {
         defaults: &BTreeMap<String, BTreeMap<String, String>>,
     ) -> Result<Self, NetworkError> {
         check_name(&ask.name)?;
-        check_kind(&ask)?;
+        let driver = read_driver(&ask)?;
         let ipam = ask.ipam.unwrap_or_default();
-        if let Some(driver) = ipam.driver.filter(|driver| !matches!(driver.as_str(), "" | "default")) {
-            return Err(NetworkError::UnknownDriver(driver));
-        }
+        let ipam_driver = read_ipam_driver(ipam.driver.as_deref())?;
         let internal = if ask.internal.unwrap_or_default() { Internal::Yes } else { Internal::No };
-        let mut options = defaults.get(Driver::Bridge.as_str()).cloned().unwrap_or_default();
+        let mut options = defaults.get(driver.as_str()).cloned().unwrap_or_default();
         options.extend(sorted(ask.options));
-        let bridge = BridgeOptions::read(&options, internal)?;
+        let driver = DriverOptions::read(driver, &options, internal)?;
+        let (v4, v6) = driver.families();
         let families = Families {
-            v4: ask.enable_ipv4.or(bridge.enable_v4).unwrap_or(true),
-            v6: ask.enable_ipv6.or(bridge.enable_v6).unwrap_or(false),
+            v4: ask.enable_ipv4.or(v4).unwrap_or(true),
+            v6: ask.enable_ipv6.or(v6).unwrap_or(false),
         };
         if !families.v4 && !families.v6 {
             return Err(NetworkError::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
+        }
+        let config = ipam.config.unwrap_or_default();
+        if ipam_driver == IpamDriver::Null {
+            check_without_addresses(&driver, &config)?;
         }
         Ok(Self {
             name: ask.name,
             internal,
             attachable: ask.attachable.unwrap_or_default(),
             families,
-            subnets: subnet::read(&ipam.config.unwrap_or_default(), families)?,
-            bridge,
+            subnets: subnet::read(&config, families)?,
+            driver,
+            ipam: ipam_driver,
             options,
             labels: sorted(ask.labels),
             ipam_options: sorted(ipam.options),
@@ -86,7 +132,7 @@ fn check_name(name: &str) -> Result<(), NetworkError> {
     Ok(())
 }
 
-fn check_kind(ask: &models::NetworkCreateRequest) -> Result<(), NetworkError> {
+fn read_driver(ask: &models::NetworkCreateRequest) -> Result<Driver, NetworkError> {
     let driver = ask.driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("bridge");
     let swarm =
         ask.scope.as_deref() == Some("swarm") || ask.ingress.unwrap_or_default() || driver == "overlay";
@@ -98,10 +144,39 @@ fn check_kind(ask: &models::NetworkCreateRequest) -> Result<(), NetworkError> {
         return Err(NetworkError::NotImplemented("config-only networks are not supported".to_owned()));
     }
     match driver {
-        "bridge" => Ok(()),
+        "bridge" => Ok(Driver::Bridge),
+        "macvlan" => Ok(Driver::Macvlan),
+        "ipvlan" => Ok(Driver::Ipvlan),
         "host" => Err(NetworkError::SingleInstance(Driver::Host)),
         "null" => Err(NetworkError::SingleInstance(Driver::Null)),
         other => Err(NetworkError::UnknownDriver(other.to_owned())),
+    }
+}
+
+fn read_ipam_driver(name: Option<&str>) -> Result<IpamDriver, NetworkError> {
+    match name {
+        None | Some("" | "default") => Ok(IpamDriver::Default),
+        Some("null") => Ok(IpamDriver::Null),
+        Some(other) => Err(NetworkError::UnknownDriver(other.to_owned())),
+    }
+}
+
+/// Without addresses, a network can have no subnets, and what is told apart by addresses alone can't work.
+fn check_without_addresses(
+    driver: &DriverOptions,
+    config: &[models::IpamConfig],
+) -> Result<(), NetworkError> {
+    if config.iter().any(|entry| *entry != models::IpamConfig::default()) {
+        let text = "null IPAM driver does not handle specific address pool requests";
+        return Err(NetworkError::Invalid(text.to_owned()));
+    }
+    match driver {
+        DriverOptions::Parent(ParentOptions { kind: Child::Ipvlan(mode, _), .. })
+            if *mode != IpvlanMode::L2 =>
+        {
+            Err(NetworkError::Invalid("ipv4 pool is empty".to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -127,7 +202,8 @@ mod tests {
     fn defaults_are_docker_s() {
         let draft = Draft::read(ask("web"), &BTreeMap::new()).unwrap();
         assert_eq!((draft.families.v4, draft.families.v6, draft.internal), (true, false, Internal::No));
-        assert_eq!(draft.bridge, BridgeOptions::default());
+        let DriverOptions::Bridge(bridge) = draft.driver else { panic!("{draft:?}") };
+        assert_eq!(bridge, BridgeOptions::default());
     }
 
     #[test]
@@ -135,7 +211,10 @@ mod tests {
         let option =
             |value: &str| BTreeMap::from([("com.docker.network.driver.mtu".to_owned(), value.to_owned())]);
         let defaults = BTreeMap::from([("bridge".to_owned(), option("1400"))]);
-        let mtu = |ask| Draft::read(ask, &defaults).unwrap().bridge.mtu.unwrap().bytes();
+        let mtu = |ask| match Draft::read(ask, &defaults).unwrap().driver {
+            DriverOptions::Bridge(bridge) => bridge.mtu.unwrap().bytes(),
+            other => panic!("{other:?}"),
+        };
         assert_eq!(mtu(ask("web")), 1400);
         let own = models::NetworkCreateRequest {
             options: Some(option("1300").into_iter().collect()),

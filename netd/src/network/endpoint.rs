@@ -6,7 +6,7 @@ use libnet::{
 };
 
 use super::{
-    Chosen, Driver, EndpointAsk, EndpointView, NetworkError, Problems,
+    Chosen, EndpointAsk, EndpointView, NetworkError, Problems,
     record::{EndpointRecord, NetworkRecord, SubnetRecord},
 };
 
@@ -29,7 +29,10 @@ pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<(), Ne
     if !user_defined && !ask.aliases.is_empty() {
         problems.push("network-scoped alias is supported only for containers in user defined networks");
     }
-    if network.driver != Driver::Bridge && ask.mac.is_some() {
+    if !network.has_macs() && ask.mac.is_some() {
+        problems.push("ipvlan interfaces do not support custom mac address assignment");
+    }
+    if !network.driver.attaches() && ask.mac.is_some() {
         problems.push(format!("conflicting options: mac-address and the network mode {}", network.name));
     }
     for key in ask.driver_opts.keys() {
@@ -77,6 +80,9 @@ pub(super) fn wanted_ifname(ask: &EndpointAsk) -> Result<Option<IfName>, Network
 
 /// Where a container sends what is for none of its networks, if this network leads it out.
 pub(super) fn route(network: &NetworkRecord) -> DefaultRoute {
+    if network.is_routed_by_parent() {
+        return DefaultRoute::Out { v4: network.v4.is_some(), v6: network.v6.is_some() };
+    }
     DefaultRoute::Via { v4: network.router_v4(), v6: network.router_v6() }
 }
 
@@ -117,7 +123,7 @@ pub(super) fn view(network: &NetworkRecord, record: &EndpointRecord, hostname: &
         network: network.id,
         network_name: network.name.clone(),
         endpoint: record.id,
-        mac: spec.map(|spec| spec.mac),
+        mac: spec.filter(|_| network.has_macs()).map(|spec| spec.mac),
         v4: spec.and_then(|spec| spec.v4),
         gateway_v4: spec.and_then(|spec| spec.v4).and_then(|_| network.router_v4()),
         v6: spec.and_then(|spec| spec.v6),

@@ -88,6 +88,12 @@ pub enum NetworkError {
         /// The one that has it.
         other: NetworkId,
     },
+    /// Two networks would share a parent link that they can't share.
+    #[error("{0}")]
+    ParentTaken(String),
+    /// The link that a network is to be on won't do.
+    #[error(transparent)]
+    Parent(Box<dyn std::error::Error + Send + Sync>),
     /// No subnet, or no such address.
     #[error(transparent)]
     Ipam(#[from] IpamError),
@@ -232,6 +238,8 @@ impl NetworkError {
             Self::NotConnected { .. }
             | Self::NoSandbox(_)
             | Self::Attach { .. }
+            | Self::ParentTaken(_)
+            | Self::Parent(_)
             | Self::Host { .. }
             | Self::Store(_)
             | Self::Names { .. }

@@ -6,8 +6,8 @@ use libnet::types::Internal;
 use netd_api::{FilterError, Filters, models};
 
 use super::{
-    Driver, NetworkError,
-    record::{EndpointRecord, NetworkRecord, SubnetRecord},
+    NetworkError,
+    record::{EndpointRecord, IpamDriver, NetworkRecord, SubnetRecord},
 };
 
 /// The keys that a list of networks can be filtered by.
@@ -20,17 +20,17 @@ pub(super) fn network<'a>(
 ) -> models::NetworkInspect {
     let map = |map: &super::inner::Options| Some(map.clone().into_iter().collect::<HashMap<_, _>>());
     let config = record.subnets().map(subnet).collect();
-    let ipam_driver = if record.driver == Driver::Bridge { "default" } else { "null" };
+    let addressed = record.driver.attaches() && record.ipam == IpamDriver::Default;
     models::NetworkInspect {
         name: Some(record.name.clone()),
         id: Some(record.id.to_string()),
         created: Some(record.created.clone()),
         scope: Some("local".to_owned()),
         driver: Some(record.driver.as_str().to_owned()),
-        enable_ipv4: Some(record.v4.is_some() || record.driver != Driver::Bridge),
+        enable_ipv4: Some(record.v4.is_some() || !addressed),
         enable_ipv6: Some(record.v6.is_some()),
         ipam: Some(models::Ipam {
-            driver: Some(ipam_driver.to_owned()),
+            driver: Some(if addressed { "default" } else { "null" }.to_owned()),
             config: Some(config),
             options: map(&record.ipam_options),
         }),
@@ -41,7 +41,7 @@ pub(super) fn network<'a>(
         config_only: Some(false),
         options: map(&record.options),
         labels: map(&record.labels),
-        containers: Some(endpoints.map(endpoint).collect()),
+        containers: Some(endpoints.map(|endpoint| self::endpoint(record, endpoint)).collect()),
         ..models::NetworkInspect::default()
     }
 }
@@ -56,12 +56,13 @@ fn subnet(record: &SubnetRecord) -> models::IpamConfig {
     }
 }
 
-fn endpoint(record: &EndpointRecord) -> (String, models::EndpointResource) {
+fn endpoint(network: &NetworkRecord, record: &EndpointRecord) -> (String, models::EndpointResource) {
     let spec = record.spec.as_ref();
+    let mac = spec.filter(|_| network.has_macs());
     let resource = models::EndpointResource {
         name: Some(record.name.clone()),
         endpoint_id: Some(record.id.to_string()),
-        mac_address: Some(spec.map(|spec| spec.mac.to_string()).unwrap_or_default()),
+        mac_address: Some(mac.map(|spec| spec.mac.to_string()).unwrap_or_default()),
         ipv4_address: Some(spec.and_then(|spec| spec.v4).map(|net| net.to_string()).unwrap_or_default()),
         ipv6_address: Some(spec.and_then(|spec| spec.v6).map(|net| net.to_string()).unwrap_or_default()),
     };

@@ -11,7 +11,7 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    host::{BridgeNetwork, Declared, DefaultRoute, EndpointSpec, Host, HostError, Sandbox},
+    host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, NetworkSpec, Sandbox},
     netns::DnsSockets,
     ports::{PortRequest, PublishedPort},
     types::{EndpointId, Mtu, NetworkId},
@@ -26,6 +26,9 @@ pub enum KernelError {
     /// The object is not there.
     #[error(transparent)]
     Gone(Box<dyn Error + Send + Sync>),
+    /// The link that a network is to be on won't do.
+    #[error(transparent)]
+    Parent(Box<dyn Error + Send + Sync>),
     /// Anything else.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
@@ -49,7 +52,7 @@ pub(super) struct Found {
 
 /// The networking of one host. Calls block.
 pub(super) trait Kernel: Send + Sync + 'static {
-    fn create_network(&self, network: &BridgeNetwork) -> Result<(), KernelError>;
+    fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError>;
     fn remove_network(&self, id: NetworkId) -> Result<(), KernelError>;
     fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError>;
     fn adopt_sandbox(&self, name: &str) -> Result<PathBuf, KernelError>;
@@ -97,6 +100,7 @@ impl From<HostError> for KernelError {
     fn from(error: HostError) -> Self {
         match error {
             HostError::Port(error) => Self::Port(Box::new(error)),
+            HostError::Parent(error) => Self::Parent(Box::new(error)),
             HostError::UnknownEndpoint(_) => Self::Gone(Box::new(error)),
             error => Self::Other(Box::new(error)),
         }
@@ -104,7 +108,7 @@ impl From<HostError> for KernelError {
 }
 
 impl Kernel for HostKernel {
-    fn create_network(&self, network: &BridgeNetwork) -> Result<(), KernelError> {
+    fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError> {
         Ok(self.host.create_network(network)?)
     }
 

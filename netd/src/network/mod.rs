@@ -20,6 +20,7 @@ mod kernel;
 mod moves;
 mod naming;
 mod options;
+mod parent;
 mod record;
 mod records;
 mod recovery;

@@ -25,12 +25,15 @@ pub(super) const MTU: &str = "com.docker.network.driver.mtu";
 pub(super) const HOST_NAMES: &str = "io.pontoon.dns.host-names";
 const GATEWAY_MODE_V4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 const GATEWAY_MODE_V6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
-const PREFIX: &str = "com.docker.network.container_iface_prefix";
-const ENABLE_V4: &str = "com.docker.network.enable_ipv4";
-const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
+/// What interfaces inside are called, before their number.
+pub(super) const PREFIX: &str = "com.docker.network.container_iface_prefix";
+/// Whether the network has IPv4.
+pub(super) const ENABLE_V4: &str = "com.docker.network.enable_ipv4";
+/// Whether the network has IPv6.
+pub(super) const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
 
 /// Docker announces addresses with these; our attach announces nothing that they could tune.
-const WITHOUT_EFFECT: [&str; 2] =
+pub(super) const WITHOUT_EFFECT: [&str; 2] =
     ["com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"];
 
 /// What the options of a bridge network say.
@@ -114,7 +117,7 @@ pub(super) fn is_on(options: &BTreeMap<String, String>, key: &str) -> bool {
 }
 
 /// Go's `strconv.ParseBool`.
-fn truth(key: &str, value: &str) -> Result<bool, NetworkError> {
+pub(super) fn truth(key: &str, value: &str) -> Result<bool, NetworkError> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -122,7 +125,7 @@ fn truth(key: &str, value: &str) -> Result<bool, NetworkError> {
     }
 }
 
-fn mtu(value: &str) -> Result<Option<Mtu>, NetworkError> {
+pub(super) fn mtu(value: &str) -> Result<Option<Mtu>, NetworkError> {
     let reason = || format!("strconv.Atoi: parsing \"{value}\": invalid syntax");
     match value.parse::<i64>().map_err(|_| invalid(MTU, value, reason()))? {
         0 => Ok(None),
@@ -132,7 +135,7 @@ fn mtu(value: &str) -> Result<Option<Mtu>, NetworkError> {
     }
 }
 
-fn ifname_prefix(value: &str) -> Result<String, NetworkError> {
+pub(super) fn ifname_prefix(value: &str) -> Result<String, NetworkError> {
     // Two digits must fit behind it.
     match format!("{value}99").parse::<IfName>() {
         Ok(_) if !value.is_empty() && value != "lo" => Ok(value.to_owned()),
@@ -157,7 +160,7 @@ fn gateway_mode(mode: &str, internal: Internal) -> Result<(), NetworkError> {
     Err(NetworkError::Invalid(text))
 }
 
-fn invalid(key: &str, value: &str, reason: impl std::fmt::Display) -> NetworkError {
+pub(super) fn invalid(key: &str, value: &str, reason: impl std::fmt::Display) -> NetworkError {
     NetworkError::InvalidOption { key: key.to_owned(), value: value.to_owned(), reason: format!("{reason}") }
 }
 

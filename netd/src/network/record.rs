@@ -8,7 +8,7 @@ use std::{
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use libnet::{
-    host::{BridgeNetwork, EndpointSpec},
+    host::{BridgeNetwork, Child, EndpointSpec, IpvlanMode, NetworkSpec, Parent, ParentNetwork},
     ports::{HostPort, PortRequest, PublishedPort},
     types::{
         ContainerId, EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto,
@@ -39,13 +39,30 @@ pub(super) struct NetworkRecord {
     pub(super) attachable: bool,
     pub(super) v4: Option<SubnetRecord>,
     pub(super) v6: Option<SubnetRecord>,
+    /// What a bridge network is made of, and no other.
     pub(super) bridge: Option<BridgeRecord>,
+    /// What a macvlan or ipvlan network is made of, and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parent: Option<ParentRecord>,
+    #[serde(default)]
+    pub(super) ipam: IpamDriver,
     pub(super) options: BTreeMap<String, String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) ipam_options: BTreeMap<String, String>,
     /// Static records of its names.
     #[serde(default)]
     pub(super) records: Vec<DnsRecord>,
+}
+
+/// Who hands out a network's addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum IpamDriver {
+    /// Pontoon.
+    #[default]
+    Default,
+    /// Nobody: endpoints have none, or get theirs from somebody on the link.
+    Null,
 }
 
 /// A subnet of a network.
@@ -69,6 +86,15 @@ pub(super) struct BridgeRecord {
     pub(super) icc: Icc,
     pub(super) masquerade: Masquerade,
     pub(super) host_ip: Option<IpAddr>,
+    pub(super) ifname_prefix: String,
+}
+
+/// What a network on a link of the host has beyond others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ParentRecord {
+    pub(super) parent: Parent,
+    pub(super) kind: Child,
+    pub(super) mtu: Option<Mtu>,
     pub(super) ifname_prefix: String,
 }
 
@@ -135,16 +161,56 @@ impl NetworkRecord {
 
     /// Whether containers find each other by name here: everywhere but in the default networks.
     pub(super) fn has_names(&self) -> bool {
-        self.driver == Driver::Bridge && !self.default
+        self.driver.attaches() && !self.default
     }
 
     /// Whether a container can leave through here.
     pub(super) fn leads_out(&self) -> bool {
-        self.driver == Driver::Bridge && self.internal == Internal::No
+        let island = self.parent.as_ref().is_some_and(|parent| matches!(parent.parent, Parent::Island(_)));
+        self.driver.attaches() && self.internal == Internal::No && !island
+    }
+
+    /// Whether the host takes part, so that it can publish ports.
+    pub(super) fn publishes(&self) -> bool {
+        self.driver == Driver::Bridge
+    }
+
+    /// Whether every interface has an Ethernet address of its own.
+    pub(super) fn has_macs(&self) -> bool {
+        self.driver != Driver::Ipvlan
+    }
+
+    /// Whether packets leave by the interface itself, with no router to send them to.
+    pub(super) fn is_routed_by_parent(&self) -> bool {
+        let kind = self.parent.as_ref().map(|parent| parent.kind);
+        matches!(kind, Some(Child::Ipvlan(IpvlanMode::L3 | IpvlanMode::L3s, _)))
+    }
+
+    /// The MTU of its interfaces.
+    pub(super) fn mtu(&self) -> Mtu {
+        let parent = self.parent.as_ref().and_then(|parent| parent.mtu);
+        self.bridge.as_ref().map(|bridge| bridge.mtu).or(parent).unwrap_or(Mtu::ETHERNET)
+    }
+
+    /// What interfaces inside are called, before their number.
+    pub(super) fn ifname_prefix(&self) -> &str {
+        let parent = self.parent.as_ref().map(|parent| parent.ifname_prefix.as_str());
+        self.bridge.as_ref().map(|bridge| bridge.ifname_prefix.as_str()).or(parent).unwrap_or("eth")
     }
 
     /// What the host is to have.
-    pub(super) fn on_host(&self) -> Option<BridgeNetwork> {
+    pub(super) fn on_host(&self) -> Option<NetworkSpec> {
+        self.bridge_on_host()
+            .map(NetworkSpec::Bridge)
+            .or_else(|| self.parent_on_host().map(NetworkSpec::Parent))
+    }
+
+    fn parent_on_host(&self) -> Option<ParentNetwork> {
+        let ParentRecord { parent, kind, mtu, .. } = self.parent.clone()?;
+        Some(ParentNetwork { id: self.id, name: self.name.clone(), parent, kind, mtu })
+    }
+
+    fn bridge_on_host(&self) -> Option<BridgeNetwork> {
         let bridge = self.bridge.as_ref()?;
         Some(BridgeNetwork {
             id: self.id,
@@ -160,9 +226,13 @@ impl NetworkRecord {
         })
     }
 
+    fn has_router(&self) -> bool {
+        self.leads_out() && !self.is_routed_by_parent()
+    }
+
     /// Where containers of this network send what is for none of their networks.
     pub(super) fn router_v4(&self) -> Option<Ipv4Addr> {
-        let subnet = self.v4.as_ref().filter(|_| self.leads_out())?;
+        let subnet = self.v4.as_ref().filter(|_| self.has_router())?;
         match subnet.router.unwrap_or(subnet.gateway) {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
@@ -171,7 +241,7 @@ impl NetworkRecord {
 
     /// Where containers of this network send what is for none of their networks.
     pub(super) fn router_v6(&self) -> Option<Ipv6Addr> {
-        let subnet = self.v6.as_ref().filter(|_| self.leads_out())?;
+        let subnet = self.v6.as_ref().filter(|_| self.has_router())?;
         match subnet.router.unwrap_or(subnet.gateway) {
             IpAddr::V6(ip) => Some(ip),
             IpAddr::V4(_) => None,

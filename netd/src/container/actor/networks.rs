@@ -86,7 +86,7 @@ impl Actor {
                 "container cannot be connected to multiple networks with one of the networks in private (none) mode",
             ),
             NetworkMode::Private => match network.driver {
-                Driver::Bridge => Ok(()),
+                Driver::Bridge | Driver::Macvlan | Driver::Ipvlan => Ok(()),
                 Driver::Host => invalid(
                     "cannot connect container to host network - container must be created in host network mode",
                 ),

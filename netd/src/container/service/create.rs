@@ -170,7 +170,7 @@ impl Containers {
             if endpoints.iter().any(|endpoint| endpoint.network == network.id) {
                 return invalid(format!("network \"{name}\" is specified multiple times"));
             }
-            if private && network.driver != crate::network::Driver::Bridge && wanted.len() > 1 {
+            if private && !network.driver.attaches() && wanted.len() > 1 {
                 return invalid(
                     "container cannot be connected to multiple networks with one of the networks in private (none) mode",
                 );

@@ -9,7 +9,7 @@ use libnet::{
 
 use super::{Endpoint, Member, NewLease, State};
 use crate::network::{
-    Driver, EndpointAsk, EndpointView, NetworkError, endpoint,
+    EndpointAsk, EndpointView, NetworkError, endpoint,
     gateway::{self, Candidate},
     record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, exactly, v4_in, v6_in},
 };
@@ -55,7 +55,7 @@ impl State {
             lease: None,
             requests_before: member.sandbox.iter().flat_map(|sandbox| sandbox.requests.clone()).collect(),
         };
-        if network.driver == Driver::Bridge {
+        if network.driver.attaches() {
             self.plan_attach(&mut connecting, &network, ask, mac).inspect_err(|_| self.sweep(container))?;
         }
         let entry = Endpoint { record: connecting.record.clone(), attached: false };
@@ -89,9 +89,14 @@ impl State {
             mac: lease.mac,
             v4: network.v4.as_ref().zip(lease.v4).and_then(|(subnet, ip)| v4_in(subnet, ip)),
             v6: network.v6.as_ref().zip(lease.v6).and_then(|(subnet, ip)| v6_in(subnet, ip)),
-            mtu: network.bridge.as_ref().map_or(libnet::types::Mtu::ETHERNET, |bridge| bridge.mtu),
+            mtu: network.mtu(),
             default_route: if leads { endpoint::route(network) } else { DefaultRoute::None },
-            ports: connecting.sandbox.iter().filter(|_| leads).flat_map(|s| s.requests.clone()).collect(),
+            ports: connecting
+                .sandbox
+                .iter()
+                .filter(|_| leads && network.publishes())
+                .flat_map(|s| s.requests.clone())
+                .collect(),
         });
         connecting.lease = Some((lease, new));
         Ok(())
@@ -181,7 +186,11 @@ impl State {
             return None;
         }
         let to = wanted.and_then(|network| self.endpoint(container, network)).cloned();
+        let publishes = to.as_ref().is_some_and(|to| {
+            self.networks.get(&to.network).is_some_and(|network| network.record.publishes())
+        });
         let ports = match from {
+            _ if !publishes => Vec::new(),
             Some(from) if !from.ports.is_empty() => exactly(&from.ports),
             _ => sandbox.requests.clone(),
         };
@@ -268,7 +277,7 @@ fn free_ifname(member: &Member, network: &NetworkRecord, ask: &EndpointAsk) -> R
         let text = format!("interface name {name} is already in use by another endpoint of the container");
         return if taken(&name) { Err(NetworkError::Invalid(text)) } else { Ok(name) };
     }
-    let prefix = network.bridge.as_ref().map_or("eth", |bridge| bridge.ifname_prefix.as_str());
+    let prefix = network.ifname_prefix();
     let names = (0..=member.endpoints.len()).filter_map(|number| format!("{prefix}{number}").parse().ok());
     let free = names.into_iter().find(|name| !taken(name));
     free.ok_or_else(|| NetworkError::Invalid(format!("no interface name {prefix}N is left in the container")))

@@ -11,8 +11,10 @@ use netd_api::dns::DnsRecord;
 use super::{Member, Network, Phase, State};
 use crate::network::{
     Chosen, Driver, NetworkError,
-    draft::Draft,
-    record::{BridgeRecord, NetworkRecord, SubnetRecord},
+    draft::{Draft, DriverOptions},
+    options::BridgeOptions,
+    parent,
+    record::{BridgeRecord, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
     subnet::SubnetAsk,
 };
 
@@ -26,7 +28,7 @@ pub(in crate::network) struct Surroundings {
 }
 
 impl State {
-    /// Reserves name, link and subnets of a new bridge network.
+    /// Reserves name, link and subnets of a new network.
     pub(in crate::network) fn reserve(
         &mut self,
         draft: Draft,
@@ -34,31 +36,35 @@ impl State {
         created: String,
         around: &Surroundings,
     ) -> Result<NetworkRecord, NetworkError> {
-        let link = draft.bridge.link.clone().map_or_else(|| default_link(id), Ok)?;
-        self.check_free(&draft.name, &link, id)?;
-        let v4 = draft.families.v4.then(|| request(&mut self.ipam, &draft.subnets.v4, Family::V4, around));
-        let v4 = v4.transpose()?;
-        let v6 = draft.families.v6.then(|| request(&mut self.ipam, &draft.subnets.v6, Family::V6, around));
-        let v6 = v6.transpose().inspect_err(|_| give_back(&mut self.ipam, v4.as_ref()))?;
-        let bridge = BridgeRecord {
-            link,
-            mtu: draft.bridge.mtu.or(around.mtu).unwrap_or(Mtu::ETHERNET),
-            icc: draft.bridge.icc,
-            masquerade: draft.bridge.masquerade,
-            host_ip: draft.bridge.host_ip,
-            ifname_prefix: draft.bridge.ifname_prefix,
+        let (driver, bridge, parent) = match draft.driver {
+            DriverOptions::Bridge(options) => {
+                let link = options.link.clone().map_or_else(|| default_link(id), Ok)?;
+                (Driver::Bridge, Some(bridge_record(options, link, around)), None)
+            }
+            DriverOptions::Parent(options) => (parent::driver(options.kind), None, Some(options.record(id)?)),
         };
+        self.check_free(&draft.name, bridge.as_ref(), id)?;
+        self.check_parent(parent.as_ref())?;
+        let addressed = |family: bool| family && draft.ipam == IpamDriver::Default;
+        let v4 = addressed(draft.families.v4)
+            .then(|| request(&mut self.ipam, &draft.subnets.v4, Family::V4, around));
+        let v4 = v4.transpose()?;
+        let v6 = addressed(draft.families.v6)
+            .then(|| request(&mut self.ipam, &draft.subnets.v6, Family::V6, around));
+        let v6 = v6.transpose().inspect_err(|_| give_back(&mut self.ipam, v4.as_ref()))?;
         let record = NetworkRecord {
             id,
             name: draft.name,
-            driver: Driver::Bridge,
+            driver,
             created,
             default: draft.default,
             internal: draft.internal,
             attachable: draft.attachable,
             v4,
             v6,
-            bridge: Some(bridge),
+            bridge,
+            parent,
+            ipam: draft.ipam,
             options: draft.options,
             labels: draft.labels,
             ipam_options: draft.ipam_options,
@@ -171,13 +177,21 @@ impl State {
         self.containers.values().filter_map(endpoint)
     }
 
-    fn check_free(&self, name: &str, link: &IfName, id: NetworkId) -> Result<(), NetworkError> {
+    /// A link can be the parent of several networks, not of any two.
+    fn check_parent(&self, parent: Option<&ParentRecord>) -> Result<(), NetworkError> {
+        let Some(parent) = parent else { return Ok(()) };
+        self.networks.values().try_for_each(|network| parent::check_shared(parent, &network.record))
+    }
+
+    fn check_free(&self, name: &str, new: Option<&BridgeRecord>, id: NetworkId) -> Result<(), NetworkError> {
         for network in self.networks.values().map(|network| &network.record) {
             if network.name == name {
                 return Err(NetworkError::NameTaken(name.to_owned()));
             }
-            if network.bridge.as_ref().is_some_and(|bridge| bridge.link == *link) {
-                return Err(NetworkError::SameLink { id, link: link.to_string(), other: network.id });
+            let same =
+                |bridge: &&BridgeRecord| network.bridge.as_ref().is_some_and(|b| b.link == bridge.link);
+            if let Some(bridge) = new.filter(same) {
+                return Err(NetworkError::SameLink { id, link: bridge.link.to_string(), other: network.id });
             }
         }
         Ok(())
@@ -187,6 +201,17 @@ impl State {
         if let Some(network) = self.networks.get_mut(&id) {
             network.phase = phase;
         }
+    }
+}
+
+fn bridge_record(options: BridgeOptions, link: IfName, around: &Surroundings) -> BridgeRecord {
+    BridgeRecord {
+        link,
+        mtu: options.mtu.or(around.mtu).unwrap_or(Mtu::ETHERNET),
+        icc: options.icc,
+        masquerade: options.masquerade,
+        host_ip: options.host_ip,
+        ifname_prefix: options.ifname_prefix,
     }
 }
 

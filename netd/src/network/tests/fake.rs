@@ -12,7 +12,7 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    host::{BridgeNetwork, Declared, DefaultRoute, EndpointSpec},
+    host::{Declared, DefaultRoute, EndpointSpec, NetworkSpec},
     netns::DnsSockets,
     ports::{HostPort, PortRequest, PublishedPort},
     store::{Change, MemoryStore, Store, StoreError},
@@ -56,7 +56,7 @@ impl Fuse {
 /// What is in the kernel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct World {
-    pub(super) networks: BTreeMap<NetworkId, BridgeNetwork>,
+    pub(super) networks: BTreeMap<NetworkId, NetworkSpec>,
     pub(super) sandboxes: BTreeMap<String, BTreeMap<EndpointId, EndpointSpec>>,
     pub(super) routes: BTreeMap<String, (EndpointId, DefaultRoute)>,
     pub(super) ports: BTreeMap<EndpointId, Vec<PublishedPort>>,
@@ -120,9 +120,9 @@ fn missing(what: impl std::fmt::Debug) -> KernelError {
 }
 
 impl Kernel for FakeKernel {
-    fn create_network(&self, network: &BridgeNetwork) -> Result<(), KernelError> {
+    fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError> {
         self.call(|world| {
-            world.networks.insert(network.id, network.clone());
+            world.networks.insert(network.id(), network.clone());
             Ok(())
         })
     }
@@ -219,7 +219,8 @@ impl Kernel for FakeKernel {
 
     fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {
         self.call(|world| {
-            world.networks = declared.networks.iter().map(|network| (network.id, network.clone())).collect();
+            world.networks =
+                declared.networks.iter().map(|network| (network.id(), network.clone())).collect();
             let wanted: BTreeMap<_, BTreeSet<_>> = declared
                 .sandboxes
                 .iter()

@@ -127,7 +127,7 @@ fn disarm(daemon: &Daemon) {
 /// What must hold between any two requests.
 fn check(daemon: &Daemon) {
     let (world, state) = (daemon.kernel.world(), daemon.inner.state());
-    let known: BTreeSet<_> = state.networks().filter(|n| n.bridge.is_some()).map(|n| n.id).collect();
+    let known: BTreeSet<_> = state.networks().filter(|n| n.driver.attaches()).map(|n| n.id).collect();
     assert!(known.iter().all(|id| world.networks.contains_key(id)), "a network without its bridge");
     let all = || (1..4_u8).map(container);
     let leases: Vec<_> = all().flat_map(|c| state.leases_of(c)).collect();

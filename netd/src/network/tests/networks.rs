@@ -1,5 +1,6 @@
 //! Networks alone: made, shown, found, removed.
 
+use libnet::host::NetworkSpec;
 use netd_api::{Filters, models};
 use serde_json::json;
 
@@ -35,7 +36,7 @@ fn the_default_networks_are_there() {
         (&json!("host"), &json!("null"))
     );
     let world = daemon.kernel.world();
-    let link = world.networks.values().next().unwrap();
+    let NetworkSpec::Bridge(link) = world.networks.values().next().unwrap() else { panic!("{world:?}") };
     assert_eq!((link.link.as_str(), link.mtu.bytes()), ("pontoon0", 1400));
     for name in ["bridge", "host", "none"] {
         let error = daemon.run(|inner| inner.remove(name)).unwrap_err();
@@ -60,7 +61,7 @@ fn a_network_is_shown_as_docker_shows_it() {
     assert_eq!(shown, expected);
     assert_eq!(daemon.actions(), ["create", "create"]);
     let link = daemon.kernel.world().networks[&id].clone();
-    assert_eq!(link.link.as_str(), format!("br-{}", id.short(12)));
+    assert_eq!(link.link().as_str(), format!("br-{}", id.short(12)));
 }
 
 #[test]
