@@ -63,14 +63,22 @@ pub enum IpamError {
 }
 
 /// The subnet that a network wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wanted {
     /// The next free one of the default pools.
+    #[default]
     Any,
     /// The next free one of the default pools, cut to this prefix length.
     OfSize(u8),
     /// This one.
     Exactly(IpNetwork),
+}
+
+impl Wanted {
+    /// The subnet that is named, if one is.
+    pub const fn named(self) -> Option<IpNetwork> {
+        if let Self::Exactly(subnet) = self { Some(subnet) } else { None }
+    }
 }
 
 /// What a network wants: a subnet, and the part of it that addresses are handed out from.

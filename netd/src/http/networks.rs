@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{FromRequest, Path, Request, State},
     http::StatusCode,
-    routing::{get, post},
+    routing::{MethodRouter, get},
 };
 use netd_api::{Filters, models};
 use serde::Deserialize;
@@ -16,8 +16,10 @@ use super::{
     Api,
     body::{JsonBody, Query},
     shape,
-    status::Answer,
+    status::{Answer, Failure},
+    version::Version,
 };
+use crate::{error::Kind, network::parse_bool};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -25,47 +27,82 @@ struct Listed {
     filters: Option<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Inspected {
+    verbose: Option<String>,
+    scope: Option<String>,
+}
+
+/// Names may have slashes in them, hence what stands for all paths below.
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
         .route("/networks", get(list))
-        .route("/networks/create", post(create))
-        .route("/networks/prune", post(prune))
-        .route("/networks/{reference}", get(inspect).delete(remove))
-        .route("/networks/{reference}/connect", post(connect))
-        .route("/networks/{reference}/disconnect", post(disconnect))
+        .route("/networks/create", network("create").post(create))
+        .route("/networks/prune", network("prune").post(prune))
+        .route("/networks/{*reference}", get(inspect).delete(remove).post(change))
 }
 
-async fn list(State(api): State<Arc<Api>>, Query(asked): Query<Listed>) -> Answer<Json<Value>> {
+/// A network whose name is that of a request.
+fn network(name: &'static str) -> MethodRouter<Arc<Api>> {
+    let path = move || Path(name.to_owned());
+    get(move |api, asked| inspect(api, path(), asked)).delete(move |api| remove(api, path()))
+}
+
+async fn list(
+    State(api): State<Arc<Api>>,
+    version: Version,
+    Query(asked): Query<Listed>,
+) -> Answer<Json<Value>> {
     let filters = Filters::parse(asked.filters.as_deref())?;
-    Ok(Json(api.engine.networks.list(&filters)?.iter().map(shape::network).collect()))
+    let mut networks = api.engine.networks.list(&filters)?;
+    if version.knows(28) {
+        // Who wants to know who is in a network inspects it.
+        networks.iter_mut().for_each(|network| network.containers = None);
+    }
+    Ok(Json(networks.iter().map(shape::network).collect()))
 }
 
-async fn inspect(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Answer<Json<Value>> {
-    Ok(Json(shape::network(&api.engine.networks.inspect(&reference)?)))
+async fn inspect(
+    State(api): State<Arc<Api>>,
+    Path(reference): Path<String>,
+    Query(asked): Query<Inspected>,
+) -> Answer<Json<Value>> {
+    // It asks for the services of a swarm, of which there are none.
+    if let Some(verbose) = asked.verbose.filter(|text| !text.is_empty())
+        && parse_bool(&verbose).is_none()
+    {
+        let why = format!("strconv.ParseBool: parsing \"{verbose}\": invalid syntax");
+        let text = format!("invalid value for verbose: {verbose}: {why}");
+        return Err(Failure::new(Kind::InvalidParameter, text));
+    }
+    let scope = asked.scope.as_deref().filter(|scope| !scope.is_empty());
+    Ok(Json(shape::network(&api.engine.networks.inspect(&reference, scope)?)))
 }
 
 async fn create(
     State(api): State<Arc<Api>>,
-    JsonBody(ask): JsonBody<models::NetworkCreateRequest>,
+    version: Version,
+    JsonBody(mut ask): JsonBody<models::NetworkCreateRequest>,
 ) -> Answer<(StatusCode, Json<models::NetworkCreateResponse>)> {
+    if !version.knows(48) {
+        ask.enable_ipv4 = None;
+    }
     let id = api.engine.networks.create(ask).await?.to_string();
     Ok((StatusCode::CREATED, Json(models::NetworkCreateResponse { id, warning: String::new() })))
 }
 
-async fn connect(
-    State(api): State<Arc<Api>>,
-    Path(reference): Path<String>,
-    JsonBody(ask): JsonBody<models::NetworkConnectRequest>,
-) -> Answer<()> {
-    Ok(api.engine.containers.connect(&reference, ask).await?)
-}
-
-async fn disconnect(
-    State(api): State<Arc<Api>>,
-    Path(reference): Path<String>,
-    JsonBody(ask): JsonBody<models::NetworkDisconnectRequest>,
-) -> Answer<()> {
-    Ok(api.engine.containers.disconnect(&reference, ask).await?)
+/// `…/connect` or `…/disconnect`.
+async fn change(State(api): State<Arc<Api>>, Path(path): Path<String>, request: Request) -> Answer<()> {
+    if let Some(reference) = path.strip_suffix("/connect") {
+        let JsonBody(ask) = JsonBody::from_request(request, &()).await?;
+        Ok(api.engine.containers.connect(reference, ask).await?)
+    } else if let Some(reference) = path.strip_suffix("/disconnect") {
+        let JsonBody(ask) = JsonBody::from_request(request, &()).await?;
+        Ok(api.engine.containers.disconnect(reference, ask).await?)
+    } else {
+        Err(Failure::page_not_found())
+    }
 }
 
 async fn remove(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Answer<StatusCode> {

@@ -11,7 +11,7 @@ use super::version::Version;
 static NETWORK: LazyLock<Value> = LazyLock::new(|| {
     json!({
         "Name": "", "Id": "", "Created": netd_api::time::NEVER, "Scope": "local", "Driver": "", "EnableIPv4": true,
-        "EnableIPv6": false, "IPAM": {"Driver": "default", "Options": null, "Config": []}, "Internal": false,
+        "EnableIPv6": false, "IPAM": {"Driver": "default", "Options": null, "Config": null}, "Internal": false,
         "Attachable": false, "Ingress": false, "ConfigFrom": {"Network": ""}, "ConfigOnly": false, "Containers": {},
         "Options": {}, "Labels": {},
     })

@@ -56,6 +56,27 @@ impl std::fmt::Display for Driver {
     }
 }
 
+/// How far a network reaches, by its own word: all of them are this host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// This host.
+    #[default]
+    Local,
+    /// What `--scope global` says and Docker shows.
+    Global,
+}
+
+impl Scope {
+    /// Docker's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Global => "global",
+        }
+    }
+}
+
 /// A network, as far as whoever puts a container into it needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkSummary {

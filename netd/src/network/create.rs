@@ -6,10 +6,11 @@ use netd_api::{Filters, models, time};
 
 use super::{
     Durability, NetworkError,
-    draft::Draft,
+    draft::{self, Draft},
     inner::{Inner, delete_lease, failed},
     kernel::KernelError,
     record::{Lease, NETWORKS, NetworkRecord},
+    template,
 };
 use crate::{
     error::chain,
@@ -17,9 +18,29 @@ use crate::{
 };
 
 impl Inner {
-    pub(super) fn create(&self, ask: models::NetworkCreateRequest) -> Result<NetworkId, NetworkError> {
+    pub(super) fn create(&self, mut ask: models::NetworkCreateRequest) -> Result<NetworkId, NetworkError> {
+        draft::check_name(&ask.name)?;
+        self.state().check_name(&ask.name)?;
+        if ask.config_only.unwrap_or_default() {
+            return self.keep_template(ask);
+        }
+        if let Some(name) = template::source(&ask).map(str::to_owned) {
+            template::check_nothing_else(&ask)?;
+            let (record, template) = self.state().template(&name)?;
+            template::apply(&record, &template, &mut ask);
+        }
         let draft = Draft::read(ask, &self.config.defaults.options)?;
         Ok(self.make(draft)?.id)
+    }
+
+    /// Makes a configuration network.
+    fn keep_template(&self, ask: models::NetworkCreateRequest) -> Result<NetworkId, NetworkError> {
+        let created = time::rfc3339((self.clock)());
+        let record = template::read(ask, &self.config.defaults.options, self.new_id(), created)?;
+        self.state().reserve_template(&record)?;
+        self.carry_out(&record).inspect_err(|_| self.state().forget(record.id))?;
+        self.announce(&record);
+        Ok(record.id)
     }
 
     /// Makes a network of a checked request.
@@ -65,13 +86,17 @@ impl Inner {
         let record = self.state().begin_removal(id)?;
         self.tear_down(&record).inspect_err(|_| self.state().abandon_removal(id))?;
         tracing::info!(network.id = %record.id, network.name = record.name, "network removed");
-        self.tell("destroy", &record, None);
+        if record.template().is_none() {
+            self.tell("destroy", &record, None);
+        }
         Ok(record)
     }
 
     /// Removes a network, and with it the leases of stopped containers: as with Docker, their next start will not find it.
     pub(super) fn tear_down(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
-        self.kernel.remove_network(record.id).map_err(failed("remove network", &record.name))?;
+        if record.on_host().is_some() {
+            self.kernel.remove_network(record.id).map_err(failed("remove network", &record.name))?;
+        }
         let leases = self.state().leases_in(record.id);
         self.strike_out(record, &leases).inspect_err(|_| {
             // It is still on record, so it is to be there.
@@ -114,8 +139,8 @@ impl Inner {
         let wanted = |record: &&NetworkRecord| {
             let label = |name: &str| record.labels.get(name).map(String::as_str);
             let created = record.created.parse::<jiff::Timestamp>();
-            let old = until.is_none_or(|until| created.is_ok_and(|created| created < until));
-            !record.default && old && filters.keeps_labels(label)
+            let old = until.is_none_or(|until| created.is_ok_and(|created| created <= until));
+            !record.default && record.template().is_none() && old && filters.keeps_labels(label)
         };
         let state = self.state();
         let idle: Vec<_> =
@@ -125,9 +150,10 @@ impl Inner {
         for id in idle {
             match self.remove_one(id) {
                 Ok(record) => removed.push(record.name),
-                // A container came in meanwhile, or somebody else removed it: neither is a failure of a prune.
+                // A container came in meanwhile, or somebody else removed it.
                 Err(NetworkError::InUse { .. } | NetworkError::NotFound(_)) => {}
-                Err(error) => return Err(error),
+                // One that can't be removed keeps no other from it.
+                Err(error) => tracing::warn!(network.id = %id, error = chain(&error), "network not pruned"),
             }
         }
         let event = Event::new(EventKind::Network, "prune", "", (self.clock)()).with("reclaimed", "0");

@@ -4,16 +4,16 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    ipam::masked,
+    ipam::{Wanted, masked},
     types::{Icc, IfName, Internal, Masquerade},
 };
 
 use super::{
-    Driver, NetworkError,
+    Driver, NetworkError, Scope,
     draft::{Draft, DriverOptions},
     inner::Options,
     options::{self, BridgeOptions},
-    record::{IpamDriver, NetworkRecord},
+    record::{Configuration, IpamDriver, NetworkRecord},
     subnet::{Families, SubnetAsk, SubnetAsks},
 };
 use crate::config::DefaultBridge;
@@ -41,6 +41,8 @@ pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
     v6.router = config.gateway_v6.map(IpAddr::V6);
     Ok(Draft {
         name: "bridge".to_owned(),
+        scope: Scope::Local,
+        configuration: Configuration::Own,
         internal: Internal::No,
         attachable: false,
         families: Families { v4: true, v6: config.ipv6 },
@@ -49,7 +51,7 @@ pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
         driver: DriverOptions::Bridge(bridge),
         ipam: IpamDriver::Default,
         labels: BTreeMap::new(),
-        ipam_options: BTreeMap::new(),
+        ipam_options: None,
         default: true,
     })
 }
@@ -59,7 +61,7 @@ fn ask(address: Option<IpNetwork>, range: Option<IpNetwork>) -> SubnetAsk {
     let range = range.map(|range| masked(&range));
     let subnet = address.map(|address| masked(&address)).or(range);
     SubnetAsk {
-        subnet,
+        subnet: subnet.map_or(Wanted::Any, Wanted::Exactly),
         range: range.filter(|range| Some(*range) != subnet),
         gateway: address.map(|address| address.ip()),
         router: None,
@@ -87,10 +89,10 @@ pub(super) fn is_as_wanted(record: &NetworkRecord, draft: &Draft) -> bool {
     let (Some(bridge), DriverOptions::Bridge(wanted)) = (&record.bridge, &draft.driver) else { return false };
     let subnet_fits = |ask: &SubnetAsk, has: Option<&super::record::SubnetRecord>| {
         has.is_some_and(|has| {
-            ask.subnet.is_none_or(|net| net == has.net)
+            ask.subnet.named().is_none_or(|net| net == has.net)
                 && (ask.range, ask.router) == (has.range, has.router)
                 && ask.gateway.is_none_or(|gateway| gateway == has.gateway)
-                && (ask.subnet.is_some() || has.chosen == super::Chosen::ByPool)
+                && (ask.subnet.named().is_some() || has.chosen == super::Chosen::ByPool)
         })
     };
     Some(&bridge.link) == wanted.link.as_ref()
@@ -110,6 +112,8 @@ pub(super) fn without_kernel(driver: Driver, id: libnet::types::NetworkId, creat
         driver,
         created,
         default: true,
+        scope: Scope::Local,
+        configuration: Configuration::Own,
         internal: Internal::No,
         attachable: false,
         v4: None,
@@ -119,7 +123,7 @@ pub(super) fn without_kernel(driver: Driver, id: libnet::types::NetworkId, creat
         ipam: IpamDriver::Default,
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
-        ipam_options: BTreeMap::new(),
+        ipam_options: None,
         records: Vec::new(),
     }
 }

@@ -10,11 +10,12 @@ use libnet::{
 use netd_api::models;
 
 use super::{
-    Driver, NetworkError,
-    options::BridgeOptions,
+    Driver, NetworkError, Scope,
+    options::{self, BridgeOptions},
     parent::ParentOptions,
-    record::IpamDriver,
+    record::{Configuration, IpamDriver},
     subnet::{self, Families, SubnetAsks},
+    template,
 };
 
 /// Names that no user may give: Docker's, with `default` standing for `bridge`.
@@ -24,6 +25,8 @@ pub(super) const PREDEFINED: [&str; 4] = ["bridge", "host", "none", "default"];
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
+    pub(super) scope: Scope,
+    pub(super) configuration: Configuration,
     pub(super) internal: Internal,
     pub(super) attachable: bool,
     pub(super) families: Families,
@@ -32,7 +35,7 @@ pub(super) struct Draft {
     pub(super) ipam: IpamDriver,
     pub(super) options: BTreeMap<String, String>,
     pub(super) labels: BTreeMap<String, String>,
-    pub(super) ipam_options: BTreeMap<String, String>,
+    pub(super) ipam_options: Option<BTreeMap<String, String>>,
     /// Whether it is the daemon's own.
     pub(super) default: bool,
 }
@@ -63,14 +66,6 @@ impl DriverOptions {
             }
         })
     }
-
-    /// Whether they turn IPv4 and IPv6 on or off.
-    const fn families(&self) -> (Option<bool>, Option<bool>) {
-        match self {
-            Self::Bridge(bridge) => (bridge.enable_v4, bridge.enable_v6),
-            Self::Parent(parent) => (parent.enable_v4, parent.enable_v6),
-        }
-    }
 }
 
 impl Draft {
@@ -79,19 +74,18 @@ impl Draft {
         ask: models::NetworkCreateRequest,
         defaults: &BTreeMap<String, BTreeMap<String, String>>,
     ) -> Result<Self, NetworkError> {
-        check_name(&ask.name)?;
         let driver = read_driver(&ask)?;
+        let scope = scope(&ask)?;
+        let from = template::source(&ask).map(str::to_owned);
         let ipam = ask.ipam.unwrap_or_default();
         let ipam_driver = read_ipam_driver(ipam.driver.as_deref())?;
         let internal = if ask.internal.unwrap_or_default() { Internal::Yes } else { Internal::No };
-        let mut options = defaults.get(driver.as_str()).cloned().unwrap_or_default();
+        // A configuration network has them already.
+        let defaults = defaults.get(driver.as_str()).filter(|_| from.is_none());
+        let mut options = defaults.cloned().unwrap_or_default();
         options.extend(sorted(ask.options));
+        let families = families(ask.enable_ipv4, ask.enable_ipv6, &mut options)?;
         let driver = DriverOptions::read(driver, &options, internal)?;
-        let (v4, v6) = driver.families();
-        let families = Families {
-            v4: ask.enable_ipv4.or(v4).unwrap_or(true),
-            v6: ask.enable_ipv6.or(v6).unwrap_or(false),
-        };
         if !families.v4 && !families.v6 {
             return Err(NetworkError::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
         }
@@ -101,6 +95,8 @@ impl Draft {
         }
         Ok(Self {
             name: ask.name,
+            scope,
+            configuration: from.map_or(Configuration::Own, Configuration::From),
             internal,
             attachable: ask.attachable.unwrap_or_default(),
             families,
@@ -109,48 +105,62 @@ impl Draft {
             ipam: ipam_driver,
             options,
             labels: sorted(ask.labels),
-            ipam_options: sorted(ipam.options),
+            ipam_options: ipam.options.map(|options| sorted(Some(options))),
             default: false,
         })
     }
 }
 
-fn check_name(name: &str) -> Result<(), NetworkError> {
+/// Refuses names that no network can have.
+pub(super) fn check_name(name: &str) -> Result<(), NetworkError> {
     if PREDEFINED.contains(&name) {
         return Err(NetworkError::Predefined(name.to_owned()));
     }
     if name.trim().is_empty() {
         return Err(NetworkError::InvalidName("name is empty"));
     }
-    // What goes into link aliases, DNS zones and paths of the API.
-    if name.len() > 128 {
-        return Err(NetworkError::InvalidName("name is longer than 128 bytes"));
-    }
-    if name.chars().any(|c| c.is_control() || c == '/') {
-        return Err(NetworkError::InvalidName("name has control characters or slashes"));
+    // Docker takes any, and no terminal shows them.
+    if name.chars().any(char::is_control) {
+        return Err(NetworkError::InvalidName("name has control characters"));
     }
     Ok(())
 }
 
+/// The driver that a request names.
+pub(super) fn driver(ask: &models::NetworkCreateRequest) -> &str {
+    ask.driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("bridge")
+}
+
+/// The families that a request wants: what it says itself, else what its options say. An option that is overruled is
+/// taken out, or it would look wrong where options are shown.
+pub(super) fn families(
+    v4: Option<bool>,
+    v6: Option<bool>,
+    options: &mut BTreeMap<String, String>,
+) -> Result<Families, NetworkError> {
+    let mut family = |said: Option<bool>, key: &str, default: bool| match said {
+        Some(said) => {
+            options.remove(key);
+            Ok(said)
+        }
+        None => options.get(key).map_or(Ok(default), |value| {
+            options::parse_bool(value).ok_or_else(|| NetworkError::NotBool(key.to_owned()))
+        }),
+    };
+    Ok(Families { v4: family(v4, options::ENABLE_V4, true)?, v6: family(v6, options::ENABLE_V6, false)? })
+}
+
 fn read_driver(ask: &models::NetworkCreateRequest) -> Result<Driver, NetworkError> {
-    let driver = ask.driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("bridge");
-    let swarm =
-        ask.scope.as_deref() == Some("swarm") || ask.ingress.unwrap_or_default() || driver == "overlay";
-    if swarm {
-        return Err(NetworkError::NoSwarm);
-    }
-    let from = ask.config_from.as_ref().and_then(|from| from.network.as_deref()).unwrap_or_default();
-    if ask.config_only.unwrap_or_default() || !from.is_empty() {
-        return Err(NetworkError::NotImplemented("config-only networks are not supported".to_owned()));
-    }
-    match driver {
-        "bridge" => Ok(Driver::Bridge),
-        "macvlan" => Ok(Driver::Macvlan),
-        "ipvlan" => Ok(Driver::Ipvlan),
-        "host" => Err(NetworkError::SingleInstance(Driver::Host)),
-        "null" => Err(NetworkError::SingleInstance(Driver::Null)),
-        other => Err(NetworkError::UnknownDriver(other.to_owned())),
-    }
+    let found = match driver(ask) {
+        "bridge" => Driver::Bridge,
+        "macvlan" => Driver::Macvlan,
+        "ipvlan" => Driver::Ipvlan,
+        "overlay" => return Err(NetworkError::NoSwarm),
+        "host" => return Err(NetworkError::SingleInstance(Driver::Host)),
+        "null" => return Err(NetworkError::SingleInstance(Driver::Null)),
+        other => return Err(NetworkError::UnknownDriver(other.to_owned())),
+    };
+    if ask.ingress.unwrap_or_default() { Err(NetworkError::LocalIngress) } else { Ok(found) }
 }
 
 fn read_ipam_driver(name: Option<&str>) -> Result<IpamDriver, NetworkError> {
@@ -180,7 +190,19 @@ fn check_without_addresses(
     }
 }
 
-fn sorted(map: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
+fn scope(ask: &models::NetworkCreateRequest) -> Result<Scope, NetworkError> {
+    match ask.scope.as_deref().unwrap_or_default() {
+        "" | "local" => Ok(Scope::Local),
+        "global" => Ok(Scope::Global),
+        "swarm" => Err(NetworkError::SwarmScope),
+        other => Err(NetworkError::Invalid(format!(
+            "invalid scope \"{other}\": must be \"local\", \"global\" or \"swarm\""
+        ))),
+    }
+}
+
+/// In the order of the keys.
+pub(super) fn sorted(map: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
     map.into_iter().flatten().collect()
 }
 
@@ -228,9 +250,6 @@ mod tests {
         let driver =
             |driver: &str| models::NetworkCreateRequest { driver: Some(driver.to_owned()), ..ask("web") };
         let table = [
-            (ask("bridge"), Kind::Forbidden, "operation is not permitted on predefined bridge network "),
-            (ask("default"), Kind::Forbidden, "operation is not permitted on predefined default network "),
-            (ask(" "), Kind::InvalidParameter, "invalid name: name is empty"),
             (driver("foo"), Kind::NotFound, "plugin \"foo\" not found"),
             (driver("host"), Kind::Forbidden, "only one instance of \"host\" network is allowed"),
             (

@@ -18,6 +18,9 @@ const SAID_ELSEWHERE: [&str; 2] =
 
 /// Whether the network can take such an endpoint.
 pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<(), NetworkError> {
+    if network.template().is_some() {
+        return Err(NetworkError::TemplateOnly(network.name.clone()));
+    }
     let mut problems = Problems::default();
     let user_defined = !network.default;
     if !user_defined && (ask.v4.is_some() || ask.v6.is_some()) {

@@ -41,6 +41,62 @@ pub enum NetworkError {
     /// A driver or IPAM driver that is not here.
     #[error("plugin \"{0}\" not found")]
     UnknownDriver(String),
+    /// A configuration network that is not there.
+    #[error("configuration network \"{0}\" does not exist")]
+    NoTemplate(String),
+    /// Networks have their configuration from it.
+    #[error("error while removing network: configuration network \"{0}\" is in use")]
+    TemplateInUse(String),
+    /// A container in a configuration network.
+    #[error(
+        "configuration network \"{0}\" cannot be used by containers: create a network from it with --config-from {0}"
+    )]
+    TemplateOnly(String),
+    /// A configuration network can't say where it reaches and who may use it.
+    #[error(
+        "configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported."
+    )]
+    OperatorFields,
+    /// A configuration network of a configuration network.
+    #[error("a configuration network cannot depend on another configuration network")]
+    NestedTemplate,
+    /// Settings beside those of a configuration network.
+    #[error(
+        "user specified configurations are not supported if the network depends on a configuration network"
+    )]
+    OwnConfiguration,
+    /// Options beside those of a configuration network.
+    #[error("network driver options are not supported if the network depends on a configuration network")]
+    OwnOptions,
+    /// An option that says neither yes nor no.
+    #[error("driver-opt \"{0}\" is not a valid bool")]
+    NotBool(String),
+    /// The routing mesh is Swarm's.
+    #[error("Ingress network can only be global scope network")]
+    LocalIngress,
+    /// `--scope swarm`.
+    #[error("cannot create a swarm scoped network when swarm is not active")]
+    SwarmScope,
+    /// The gateway's address can't be had.
+    #[error("failed to allocate gateway ({ip})")]
+    Gateway {
+        /// As the request names it; empty if it doesn't.
+        ip: String,
+        /// Why.
+        #[source]
+        source: IpamError,
+    },
+    /// The address of another device can't be had.
+    #[error("failed to allocate secondary ip address ({name}:{ip})")]
+    Auxiliary {
+        /// The device.
+        name: String,
+        /// Its address.
+        ip: std::net::IpAddr,
+        /// Why.
+        #[source]
+        source: IpamError,
+    },
     /// Swarm's networks.
     #[error(
         "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
@@ -212,18 +268,29 @@ impl NetworkError {
     /// Of which kind the failure is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) | Self::UnknownDriver(_) | Self::NoRecord { .. } => Kind::NotFound,
+            Self::NotFound(_) | Self::UnknownDriver(_) | Self::NoTemplate(_) | Self::NoRecord { .. } => {
+                Kind::NotFound
+            }
             Self::NameTaken(_) | Self::RecordTaken { .. } | Self::NoNames(_) => Kind::Conflict,
             Self::Predefined(_)
             | Self::PredefinedRemoval(_)
             | Self::SingleInstance(_)
             | Self::NoSwarm
+            | Self::TemplateInUse(_)
+            | Self::TemplateOnly(_)
+            | Self::OperatorFields
+            | Self::NestedTemplate
+            | Self::OwnConfiguration
+            | Self::OwnOptions
+            | Self::LocalIngress
+            | Self::SwarmScope
             | Self::MultipleSubnets
             | Self::SameLink { .. }
             | Self::InUse { .. }
             | Self::AlreadyConnected { .. } => Kind::Forbidden,
             Self::Ambiguous { .. }
             | Self::InvalidName(_)
+            | Self::NotBool(_)
             | Self::InvalidConfig(_)
             | Self::InvalidOption { .. }
             | Self::UnknownOption(_)
@@ -235,7 +302,9 @@ impl NetworkError {
             Self::NoAddresses { .. } => Kind::Unavailable,
             Self::DefaultBridge(error) => error.kind(),
             Self::Ipam(error) => ipam_kind(error),
-            Self::NotConnected { .. }
+            Self::Gateway { .. }
+            | Self::Auxiliary { .. }
+            | Self::NotConnected { .. }
             | Self::NoSandbox(_)
             | Self::Attach { .. }
             | Self::ParentTaken(_)

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use libnet::types::Internal;
-use netd_api::{FilterError, Filters, models};
+use netd_api::{Filters, models};
 
 use super::{
     NetworkError,
-    record::{EndpointRecord, IpamDriver, NetworkRecord, SubnetRecord},
+    record::{Configuration, EndpointRecord, IpamDriver, NetworkRecord, SubnetRecord},
+    template::SubnetText,
 };
 
 /// The keys that a list of networks can be filtered by.
@@ -19,26 +20,31 @@ pub(super) fn network<'a>(
     endpoints: impl Iterator<Item = &'a EndpointRecord>,
 ) -> models::NetworkInspect {
     let map = |map: &super::inner::Options| Some(map.clone().into_iter().collect::<HashMap<_, _>>());
-    let config = record.subnets().map(subnet).collect();
+    let template = record.template();
+    let texts = template.into_iter().flat_map(|template| &template.subnets).map(SubnetText::config);
+    let config: Vec<_> = record.subnets().map(subnet).chain(texts).collect();
     let addressed = record.driver.attaches() && record.ipam == IpamDriver::Default;
+    let own = if record.ipam == IpamDriver::Null { "null" } else { "default" };
+    let ipam_driver = template.map_or(own, |template| &template.ipam_driver);
+    let config_from = if let Configuration::From(name) = &record.configuration { name } else { "" };
     models::NetworkInspect {
         name: Some(record.name.clone()),
         id: Some(record.id.to_string()),
         created: Some(record.created.clone()),
-        scope: Some("local".to_owned()),
+        scope: Some(record.scope.as_str().to_owned()),
         driver: Some(record.driver.as_str().to_owned()),
-        enable_ipv4: Some(record.v4.is_some() || !addressed),
-        enable_ipv6: Some(record.v6.is_some()),
+        enable_ipv4: Some(template.map_or(record.v4.is_some() || !addressed, |template| template.v4)),
+        enable_ipv6: Some(template.map_or(record.v6.is_some(), |template| template.v6)),
         ipam: Some(models::Ipam {
-            driver: Some(if addressed { "default" } else { "null" }.to_owned()),
-            config: Some(config),
-            options: map(&record.ipam_options),
+            driver: Some(ipam_driver.to_owned()),
+            config: (!config.is_empty()).then_some(config),
+            options: record.ipam_options.as_ref().and_then(map),
         }),
         internal: Some(record.internal == Internal::Yes),
         attachable: Some(record.attachable),
         ingress: Some(false),
-        config_from: Some(models::ConfigReference { network: Some(String::new()) }),
-        config_only: Some(false),
+        config_from: Some(models::ConfigReference { network: Some(config_from.to_owned()) }),
+        config_only: Some(template.is_some()),
         options: map(&record.options),
         labels: map(&record.labels),
         containers: Some(endpoints.map(|endpoint| self::endpoint(record, endpoint)).collect()),
@@ -78,10 +84,10 @@ pub(super) struct ListFilter {
 impl ListFilter {
     pub(super) fn new(filters: &Filters) -> Result<Self, NetworkError> {
         let filters = filters.clone().only(&KEYS)?;
-        let dangling = filters.contains("dangling").then(|| filters.truth("dangling", false)).transpose()?;
+        let dangling = dangling(filters.get("dangling"))?;
         let wrong = filters.get("type").iter().find(|kind| !matches!(kind.as_str(), "custom" | "builtin"));
         match wrong {
-            Some(kind) => Err(FilterError::BadValue { key: "type".to_owned(), value: kind.clone() }.into()),
+            Some(kind) => Err(NetworkError::Invalid(format!("invalid filter: 'type'='{kind}'"))),
             None => Ok(Self { filters, dangling }),
         }
     }
@@ -95,9 +101,25 @@ impl ListFilter {
         filters.exact("driver", record.driver.as_str())
             && filters.pattern("id", &record.id.to_string())
             && filters.pattern("name", &record.name)
-            && filters.exact("scope", "local")
+            && filters.exact("scope", record.scope.as_str())
             && filters.exact("type", kind)
             && filters.labels("label", label)
             && self.dangling.is_none_or(|wanted| wanted == dangling)
+    }
+}
+
+/// Stricter than other switches, as in Docker.
+fn dangling(values: &[String]) -> Result<Option<bool>, NetworkError> {
+    let invalid = |text: &str| NetworkError::Invalid(text.to_owned());
+    match values {
+        [] => Ok(None),
+        [one] => match one.as_str() {
+            "1" | "true" => Ok(Some(true)),
+            "0" | "false" => Ok(Some(false)),
+            _ => Err(invalid(
+                r#"invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")"#,
+            )),
+        },
+        _ => Err(invalid(r#"got more than one value for filter key "dangling""#)),
     }
 }

@@ -28,15 +28,17 @@ mod sandbox;
 mod service;
 mod state;
 mod subnet;
+mod template;
 #[cfg(test)]
 mod tests;
 
 pub use ask::{
     Chosen, Driver, Durability, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkSummary, SandboxAsk,
-    SandboxView, Subnet,
+    SandboxView, Scope, Subnet,
 };
 pub use config::NetworkConfig;
 pub use error::{NetworkError, Problems};
 pub use inner::{Clock, Random};
 pub use kernel::KernelError;
+pub(crate) use options::parse_bool;
 pub use service::{NetworkParts, Networks};

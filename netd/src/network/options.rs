@@ -46,8 +46,6 @@ pub(super) struct BridgeOptions {
     pub(super) host_ip: Option<IpAddr>,
     /// `eth` unless said otherwise: the interfaces inside are called so, with a number.
     pub(super) ifname_prefix: String,
-    pub(super) enable_v4: Option<bool>,
-    pub(super) enable_v6: Option<bool>,
 }
 
 impl Default for BridgeOptions {
@@ -59,8 +57,6 @@ impl Default for BridgeOptions {
             masquerade: Masquerade::Yes,
             host_ip: None,
             ifname_prefix: "eth".to_owned(),
-            enable_v4: None,
-            enable_v6: None,
         }
     }
 }
@@ -86,8 +82,8 @@ impl BridgeOptions {
             HOST_IP if value.is_empty() => {}
             HOST_IP => self.host_ip = Some(value.parse().map_err(|error| invalid(key, value, error))?),
             PREFIX => self.ifname_prefix = ifname_prefix(value)?,
-            ENABLE_V4 => self.enable_v4 = Some(truth(key, value)?),
-            ENABLE_V6 => self.enable_v6 = Some(truth(key, value)?),
+            // Whoever reads the request has asked for the families already.
+            ENABLE_V4 | ENABLE_V6 => {}
             GATEWAY_MODE_V4 | GATEWAY_MODE_V6 => gateway_mode(value, internal)?,
             DEFAULT if truth(key, value)? => {
                 return Err(NetworkError::Invalid(format!(
@@ -117,12 +113,17 @@ pub(super) fn is_on(options: &BTreeMap<String, String>, key: &str) -> bool {
 }
 
 /// Go's `strconv.ParseBool`.
-pub(super) fn truth(key: &str, value: &str) -> Result<bool, NetworkError> {
+pub(crate) fn parse_bool(value: &str) -> Option<bool> {
     match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(invalid(key, value, format!("strconv.ParseBool: parsing \"{value}\": invalid syntax"))),
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
+}
+
+pub(super) fn truth(key: &str, value: &str) -> Result<bool, NetworkError> {
+    let reason = || format!("strconv.ParseBool: parsing \"{value}\": invalid syntax");
+    parse_bool(value).ok_or_else(|| invalid(key, value, reason()))
 }
 
 pub(super) fn mtu(value: &str) -> Result<Option<Mtu>, NetworkError> {

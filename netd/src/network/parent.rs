@@ -26,21 +26,12 @@ pub(super) struct ParentOptions {
     pub(super) kind: Child,
     pub(super) mtu: Option<Mtu>,
     pub(super) ifname_prefix: String,
-    pub(super) enable_v4: Option<bool>,
-    pub(super) enable_v6: Option<bool>,
 }
 
 impl ParentOptions {
     /// `kind` is what interfaces are unless the options say otherwise.
     pub(super) fn read(options: &BTreeMap<String, String>, kind: Child) -> Result<Self, NetworkError> {
-        let mut read = Self {
-            link: None,
-            kind,
-            mtu: None,
-            ifname_prefix: "eth".to_owned(),
-            enable_v4: None,
-            enable_v6: None,
-        };
+        let mut read = Self { link: None, kind, mtu: None, ifname_prefix: "eth".to_owned() };
         for (key, value) in options {
             read.set(key, value)?;
         }
@@ -55,8 +46,7 @@ impl ParentOptions {
             (IPVLAN_FLAG, Child::Ipvlan(_, flag)) => *flag = ipvlan_flag(value)?,
             (options::MTU, _) => self.mtu = options::mtu(value)?,
             (options::PREFIX, _) => self.ifname_prefix = options::ifname_prefix(value)?,
-            (options::ENABLE_V4, _) => self.enable_v4 = Some(options::truth(key, value)?),
-            (options::ENABLE_V6, _) => self.enable_v6 = Some(options::truth(key, value)?),
+            (options::ENABLE_V4 | options::ENABLE_V6, _) => {}
             _ if options::WITHOUT_EFFECT.contains(&key) => {}
             (_, kind) => unknown(key, *kind)?,
         }

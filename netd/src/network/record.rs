@@ -17,7 +17,7 @@ use libnet::{
 use netd_api::dns::DnsRecord;
 use serde::{Deserialize, Serialize};
 
-use super::{Chosen, Driver, Durability, NetworkSummary, Subnet};
+use super::{Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, template::Template};
 use crate::names::DnsSettings;
 
 pub(super) const NETWORKS: &str = "networks";
@@ -35,6 +35,10 @@ pub(super) struct NetworkRecord {
     pub(super) created: String,
     /// Whether the daemon made it by itself.
     pub(super) default: bool,
+    #[serde(default)]
+    pub(super) scope: Scope,
+    #[serde(default)]
+    pub(super) configuration: Configuration,
     pub(super) internal: Internal,
     pub(super) attachable: bool,
     pub(super) v4: Option<SubnetRecord>,
@@ -48,7 +52,8 @@ pub(super) struct NetworkRecord {
     pub(super) ipam: IpamDriver,
     pub(super) options: BTreeMap<String, String>,
     pub(super) labels: BTreeMap<String, String>,
-    pub(super) ipam_options: BTreeMap<String, String>,
+    /// None where none were given, which Docker tells from an empty list.
+    pub(super) ipam_options: Option<BTreeMap<String, String>>,
     /// Static records of its names.
     #[serde(default)]
     pub(super) records: Vec<DnsRecord>,
@@ -63,6 +68,19 @@ pub(super) enum IpamDriver {
     Default,
     /// Nobody: endpoints have none, or get theirs from somebody on the link.
     Null,
+}
+
+/// Where the settings of a network are from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Configuration {
+    /// The request that made it.
+    #[default]
+    Own,
+    /// The configuration network of this name.
+    From(String),
+    /// It is a configuration network: settings for others, and nothing else.
+    Only(Template),
 }
 
 /// A subnet of a network.
@@ -144,6 +162,11 @@ pub(super) struct EndpointRecord {
 }
 
 impl NetworkRecord {
+    /// The settings that it keeps for others, if it is a configuration network.
+    pub(super) const fn template(&self) -> Option<&Template> {
+        if let Configuration::Only(template) = &self.configuration { Some(template) } else { None }
+    }
+
     pub(super) fn subnets(&self) -> impl Iterator<Item = &SubnetRecord> {
         self.v4.iter().chain(&self.v6)
     }

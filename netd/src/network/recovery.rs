@@ -74,7 +74,7 @@ impl Inner {
     /// more is made anew, with the leases in it given up.
     fn make_defaults(&self) -> Result<(), NetworkError> {
         for driver in [Driver::Host, Driver::Null] {
-            let known = self.state().networks().any(|record| record.driver == driver);
+            let known = self.state().networks().any(|record| record.default && record.driver == driver);
             if !known {
                 let created = time::rfc3339((self.clock)());
                 let record = defaults::without_kernel(driver, self.new_id(), created);

@@ -93,10 +93,13 @@ impl Networks {
         Ok(passing.map(|record| inspect::network(record, state.endpoints_in(record.id))).collect())
     }
 
-    /// One network, as `GET /networks/{id}` shows it.
-    pub fn inspect(&self, reference: &str) -> Result<models::NetworkInspect> {
+    /// One network, as `GET /networks/{id}` shows it; one of this scope, if one is given.
+    pub fn inspect(&self, reference: &str, scope: Option<&str>) -> Result<models::NetworkInspect> {
         let state = self.inner.state();
         let record = state.resolve(reference)?;
+        if scope.is_some_and(|scope| scope != record.scope.as_str()) {
+            return Err(NetworkError::NotFound(reference.to_owned()));
+        }
         Ok(inspect::network(record, state.endpoints_in(record.id)))
     }
 

@@ -4,19 +4,18 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    ipam::{encloses, masked},
+    ipam::{Wanted, masked, overlaps},
     types::Family,
 };
 use netd_api::models;
-use serde::{Deserialize, Serialize};
 
 use super::{NetworkError, Problems};
 
 /// What a network wants in one family.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SubnetAsk {
-    /// This subnet; else any free one.
-    pub(super) subnet: Option<IpNetwork>,
+    /// Which subnet.
+    pub(super) subnet: Wanted,
     /// Where addresses come from that nobody asks for by name; else the whole subnet.
     pub(super) range: Option<IpNetwork>,
     /// This gateway; else the first usable address.
@@ -45,22 +44,39 @@ pub(super) struct Families {
 /// passed over.
 pub(super) fn read(config: &[models::IpamConfig], families: Families) -> Result<SubnetAsks, NetworkError> {
     let mut asks = SubnetAsks::default();
-    let mut problems = Problems::default();
-    for entry in config.iter().filter(|entry| **entry != models::IpamConfig::default()) {
-        let text = entry.subnet.as_deref().unwrap_or_default();
-        let Some(subnet) = cidr(text) else {
-            problems.push(format!("invalid subnet {text}: invalid CIDR block notation"));
-            continue;
+    for (family, entry) in entries(config, families)? {
+        let (ask, wanted) = match family {
+            Family::V4 => (&mut asks.v4, families.v4),
+            Family::V6 => (&mut asks.v6, families.v6),
         };
-        let (ask, wanted) = match subnet {
-            IpNetwork::V4(_) => (&mut asks.v4, families.v4),
-            IpNetwork::V6(_) => (&mut asks.v6, families.v6),
-        };
-        if wanted && ask.subnet.is_some() {
+        if wanted && ask.subnet != Wanted::Any {
             return Err(NetworkError::MultipleSubnets);
         }
         if wanted {
-            *ask = read_one(entry, subnet, &mut problems);
+            *ask = entry;
+        }
+    }
+    Ok(asks)
+}
+
+/// Refuses what can't be read, however many subnets there are.
+pub(super) fn check(config: &[models::IpamConfig], families: Families) -> Result<(), NetworkError> {
+    entries(config, families).map(|_| ())
+}
+
+fn entries(
+    config: &[models::IpamConfig],
+    families: Families,
+) -> Result<Vec<(Family, SubnetAsk)>, NetworkError> {
+    let mut problems = Problems::default();
+    let mut asks = Vec::new();
+    for entry in config.iter().filter(|entry| **entry != models::IpamConfig::default()) {
+        let text = entry.subnet.as_deref().unwrap_or_default();
+        match cidr(text) {
+            None => problems.push(format!("invalid subnet {text}: invalid CIDR block notation")),
+            // Docker doesn't look at these.
+            Some(IpNetwork::V6(_)) if !families.v6 => {}
+            Some(subnet) => asks.push((family(&subnet), read_one(entry, subnet, &mut problems))),
         }
     }
     problems.into_result(NetworkError::InvalidConfig)?;
@@ -68,14 +84,14 @@ pub(super) fn read(config: &[models::IpamConfig], families: Families) -> Result<
 }
 
 fn read_one(entry: &models::IpamConfig, subnet: IpNetwork, problems: &mut Problems) -> SubnetAsk {
-    let mut ask = SubnetAsk { subnet: Some(subnet), ..SubnetAsk::default() };
+    if let Some(size) = size_alone(subnet) {
+        return read_size(entry, subnet, size, problems);
+    }
+    let mut ask = SubnetAsk { subnet: Wanted::Exactly(subnet), ..SubnetAsk::default() };
     if subnet != masked(&subnet) {
         problems.push(format!("invalid subnet {subnet}: it should be {}", masked(&subnet)));
     }
-    match given(&entry.ip_range).map(|text| range(text, subnet)).transpose() {
-        Ok(range) => ask.range = range,
-        Err(problem) => problems.push(problem),
-    }
+    ask.range = given(&entry.ip_range).and_then(|text| range(text, subnet, problems));
     match given(&entry.gateway).map(|text| address(text, subnet).map_err(|why| (text, why))).transpose() {
         Ok(gateway) => ask.gateway = gateway,
         Err((text, why)) => problems.push(format!("invalid gateway {text}: {why}")),
@@ -90,26 +106,46 @@ fn read_one(entry: &models::IpamConfig, subnet: IpNetwork, problems: &mut Proble
     ask
 }
 
+/// `0.0.0.0/24`, `::/56`: any subnet of that size. All addresses together are no subnet that a network could have.
+fn size_alone(subnet: IpNetwork) -> Option<u8> {
+    (subnet.ip().is_unspecified() && subnet.prefix() > 0).then_some(subnet.prefix())
+}
+
+/// Where the subnet is not known yet, nothing in it can be named.
+fn read_size(entry: &models::IpamConfig, subnet: IpNetwork, size: u8, problems: &mut Problems) -> SubnetAsk {
+    let aux = entry.auxiliary_addresses.as_ref().is_some_and(|aux| !aux.is_empty());
+    if aux || given(&entry.ip_range).or(given(&entry.gateway)).is_some() {
+        problems.push(format!(
+            "invalid subnet {subnet}: ip-range, gateway and auxiliary addresses need a subnet with an address"
+        ));
+    }
+    SubnetAsk { subnet: Wanted::OfSize(size), ..SubnetAsk::default() }
+}
+
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }
 
-fn range(text: &str, subnet: IpNetwork) -> Result<IpNetwork, String> {
-    let wrong = |why: String| format!("invalid ip-range {text}: {why}");
-    let range = cidr(text).ok_or_else(|| wrong("invalid CIDR block notation".to_owned()))?;
+fn range(text: &str, subnet: IpNetwork, problems: &mut Problems) -> Option<IpNetwork> {
+    let mut wrong = |why: String| problems.push(format!("invalid ip-range {text}: {why}"));
+    let Some(range) = cidr(text) else {
+        wrong("invalid CIDR block notation".to_owned());
+        return None;
+    };
     if range.is_ipv4() != subnet.is_ipv4() {
-        return Err(wrong(other_family(subnet)));
+        wrong(other_family(subnet));
+        return None;
     }
     if range.prefix() < subnet.prefix() {
-        return Err(wrong(format!("CIDR block is bigger than its parent subnet {subnet}")));
+        wrong(format!("CIDR block is bigger than its parent subnet {subnet}"));
     }
     if range != masked(&range) {
-        return Err(wrong(format!("it should be {}", masked(&range))));
+        wrong(format!("it should be {}", masked(&range)));
     }
-    if !encloses(&subnet, &range) {
-        return Err(wrong(format!("parent subnet {subnet} doesn't contain ip-range")));
+    if !overlaps(&subnet, &range) {
+        wrong(format!("parent subnet {subnet} doesn't contain ip-range"));
     }
-    Ok(range)
+    Some(range)
 }
 
 fn address(text: &str, subnet: IpNetwork) -> Result<IpAddr, String> {
@@ -168,7 +204,7 @@ mod tests {
         assert_eq!(asks.v4.range.unwrap().to_string(), "10.0.0.128/25");
         assert_eq!(asks.v4.gateway.unwrap().to_string(), "10.0.0.254");
         assert_eq!(asks.v4.aux["router"].to_string(), "10.0.0.5");
-        assert_eq!(asks.v6.subnet.unwrap().to_string(), "fd00::/64");
+        assert_eq!(asks.v6.subnet.named().unwrap().to_string(), "fd00::/64");
         assert_eq!(read(&config, Families { v4: true, v6: false }).unwrap().v6, SubnetAsk::default());
     }
 

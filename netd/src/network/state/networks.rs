@@ -2,7 +2,7 @@
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    ipam::{Ipam, IpamError, Pool, PoolAsk, Wanted},
+    ipam::{Ipam, Pool, PoolAsk, Wanted},
     types::{Family, IfName, Mtu, NetworkId},
 };
 
@@ -14,8 +14,9 @@ use crate::network::{
     draft::{Draft, DriverOptions},
     options::BridgeOptions,
     parent,
-    record::{BridgeRecord, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
+    record::{BridgeRecord, Configuration, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
     subnet::SubnetAsk,
+    template::Template,
 };
 
 /// What the host around the networks is like.
@@ -28,6 +29,29 @@ pub(in crate::network) struct Surroundings {
 }
 
 impl State {
+    /// Refuses a name that a network has, or will have in a moment.
+    pub(in crate::network) fn check_name(&self, name: &str) -> Result<(), NetworkError> {
+        let taken = self.networks.values().any(|network| network.record.name == name);
+        if taken { Err(NetworkError::NameTaken(name.to_owned())) } else { Ok(()) }
+    }
+
+    /// Reserves the name of a new configuration network.
+    pub(in crate::network) fn reserve_template(
+        &mut self,
+        record: &NetworkRecord,
+    ) -> Result<(), NetworkError> {
+        self.check_name(&record.name)?;
+        self.networks.insert(record.id, Network { record: record.clone(), phase: Phase::Creating });
+        Ok(())
+    }
+
+    /// The configuration network of that name. As with Docker, an id is no reference to one.
+    pub(in crate::network) fn template(&self, name: &str) -> Result<(NetworkRecord, Template), NetworkError> {
+        let mut records = self.networks().filter(|record| record.name == name);
+        let found = records.find_map(|record| Some((record.clone(), record.template()?.clone())));
+        found.ok_or_else(|| NetworkError::NoTemplate(name.to_owned()))
+    }
+
     /// Reserves name, link and subnets of a new network.
     pub(in crate::network) fn reserve(
         &mut self,
@@ -43,7 +67,8 @@ impl State {
             }
             DriverOptions::Parent(options) => (parent::driver(options.kind), None, Some(options.record(id)?)),
         };
-        self.check_free(&draft.name, bridge.as_ref(), id)?;
+        self.check_name(&draft.name)?;
+        self.check_link(bridge.as_ref(), id)?;
         self.check_parent(parent.as_ref())?;
         let addressed = |family: bool| family && draft.ipam == IpamDriver::Default;
         let v4 = addressed(draft.families.v4)
@@ -58,6 +83,8 @@ impl State {
             driver,
             created,
             default: draft.default,
+            scope: draft.scope,
+            configuration: draft.configuration,
             internal: draft.internal,
             attachable: draft.attachable,
             v4,
@@ -78,7 +105,7 @@ impl State {
     pub(in crate::network) fn restore(&mut self, record: NetworkRecord) -> Result<(), NetworkError> {
         for subnet in record.subnets() {
             let ask = SubnetAsk {
-                subnet: Some(subnet.net),
+                subnet: Wanted::Exactly(subnet.net),
                 range: subnet.range,
                 gateway: Some(subnet.gateway),
                 router: subnet.router,
@@ -124,6 +151,12 @@ impl State {
         let users: Vec<_> = self.users(id).collect();
         if !users.is_empty() {
             return Err(NetworkError::InUse { name: record.name, users: users.join(", ") });
+        }
+        let from_here = Configuration::From(record.name.clone());
+        let used = record.template().is_some()
+            && self.networks.values().any(|network| network.record.configuration == from_here);
+        if used {
+            return Err(NetworkError::TemplateInUse(record.name));
         }
         self.set_phase(id, Phase::Removing);
         Ok(record)
@@ -183,11 +216,8 @@ impl State {
         self.networks.values().try_for_each(|network| parent::check_shared(parent, &network.record))
     }
 
-    fn check_free(&self, name: &str, new: Option<&BridgeRecord>, id: NetworkId) -> Result<(), NetworkError> {
+    fn check_link(&self, new: Option<&BridgeRecord>, id: NetworkId) -> Result<(), NetworkError> {
         for network in self.networks.values().map(|network| &network.record) {
-            if network.name == name {
-                return Err(NetworkError::NameTaken(name.to_owned()));
-            }
             let same =
                 |bridge: &&BridgeRecord| network.bridge.as_ref().is_some_and(|b| b.link == bridge.link);
             if let Some(bridge) = new.filter(same) {
@@ -224,9 +254,8 @@ fn request(
     ask: &SubnetAsk,
     family: Family,
     around: &Surroundings,
-) -> Result<SubnetRecord, IpamError> {
-    let subnet = ask.subnet.map_or(Wanted::Any, Wanted::Exactly);
-    let pool_ask = PoolAsk { subnet, range: ask.range, family };
+) -> Result<SubnetRecord, NetworkError> {
+    let pool_ask = PoolAsk { subnet: ask.subnet, range: ask.range, family };
     let pool = ipam.request_pool(&pool_ask, &around.taken)?;
     fill(ipam, ask, pool).inspect_err(|_| {
         // It was just handed out.
@@ -234,18 +263,23 @@ fn request(
     })
 }
 
-fn fill(ipam: &mut Ipam, ask: &SubnetAsk, pool: Pool) -> Result<SubnetRecord, IpamError> {
+fn fill(ipam: &mut Ipam, ask: &SubnetAsk, pool: Pool) -> Result<SubnetRecord, NetworkError> {
     // Before the gateway is chosen, so that it is none of them.
-    for ip in ask.aux.values() {
-        ipam.request_address(pool, Some(*ip))?;
+    for (name, ip) in &ask.aux {
+        let failed = |source| NetworkError::Auxiliary { name: name.clone(), ip: *ip, source };
+        ipam.request_address(pool, Some(*ip)).map_err(failed)?;
     }
+    let failed = |source| {
+        let ip = ask.gateway.map(|ip| ip.to_string()).unwrap_or_default();
+        NetworkError::Gateway { ip, source }
+    };
     Ok(SubnetRecord {
         net: pool.subnet(),
         range: ask.range,
-        gateway: ipam.request_gateway(pool, ask.gateway)?,
+        gateway: ipam.request_gateway(pool, ask.gateway).map_err(failed)?,
         router: ask.router,
         aux: ask.aux.clone(),
-        chosen: if ask.subnet.is_some() { Chosen::ByUser } else { Chosen::ByPool },
+        chosen: if ask.subnet.named().is_some() { Chosen::ByUser } else { Chosen::ByPool },
     })
 }
 

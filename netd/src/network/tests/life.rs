@@ -113,7 +113,7 @@ fn a_taken_port_is_an_error_of_the_endpoint() {
         "failed to set up container networking: driver failed programming external connectivity on endpoint c1 ({}): Bind for 0.0.0.0:8080 failed: port is already allocated",
         ask.endpoint
     );
-    assert_eq!(crate::error::chain(&error), text);
+    assert_eq!(chain(&error), text);
     daemon.everything().is(&before, "");
 }
 

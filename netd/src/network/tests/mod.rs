@@ -6,6 +6,8 @@ mod life;
 mod model;
 mod networks;
 mod recovery;
+mod stored;
+mod templates;
 
 use std::{
     collections::BTreeMap,
@@ -27,10 +29,12 @@ use netd_api::models;
 use super::{
     Durability, EndpointAsk, EndpointView, NetworkConfig, NetworkError, SandboxAsk,
     inner::{Inner, Parts},
+    inspect,
     record::{ENDPOINTS, LEASES, NETWORKS, SANDBOXES},
 };
 use crate::{
     config::{DefaultBridge, NetworkDefaults},
+    error::{Kind, chain},
     events::Events,
     names::DnsSettings,
 };
@@ -214,6 +218,21 @@ fn network(name: &str, subnet: &str) -> models::NetworkCreateRequest {
         ipam: Some(models::Ipam { config: Some(config.into_iter().collect()), ..Default::default() }),
         ..Default::default()
     }
+}
+
+/// A network as the API shows it.
+fn shown(daemon: &Daemon, reference: &str) -> serde_json::Value {
+    let state = daemon.inner.state();
+    let record = state.resolve(reference).unwrap();
+    serde_json::to_value(inspect::network(record, state.endpoints_in(record.id))).unwrap()
+}
+
+/// How a request is refused, which changes nothing.
+fn refused(daemon: &Daemon, ask: models::NetworkCreateRequest) -> (Kind, String) {
+    let before = daemon.everything();
+    let error = daemon.run(|inner| inner.create(ask)).unwrap_err();
+    daemon.everything().is(&before, "");
+    (error.kind(), chain(&error))
 }
 
 fn port(host: Option<u16>, container: u16) -> PortRequest {

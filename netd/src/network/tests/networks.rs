@@ -5,23 +5,7 @@ use netd_api::{Filters, models};
 use serde_json::json;
 
 use super::*;
-use crate::{
-    error::Kind,
-    network::inspect::{self, ListFilter},
-};
-
-fn shown(daemon: &Daemon, reference: &str) -> serde_json::Value {
-    let state = daemon.inner.state();
-    let record = state.resolve(reference).unwrap();
-    serde_json::to_value(inspect::network(record, state.endpoints_in(record.id))).unwrap()
-}
-
-fn refused(daemon: &Daemon, ask: models::NetworkCreateRequest) -> (Kind, String) {
-    let before = daemon.everything();
-    let error = daemon.run(|inner| inner.create(ask)).unwrap_err();
-    daemon.everything().is(&before, "");
-    (error.kind(), error.to_string())
-}
+use crate::network::inspect::ListFilter;
 
 #[test]
 fn the_default_networks_are_there() {
@@ -54,7 +38,7 @@ fn a_network_is_shown_as_docker_shows_it() {
     let expected = json!({
         "Name": "web", "Id": id.to_string(), "Created": "2023-11-14T22:13:20Z", "Scope": "local", "Driver": "bridge",
         "EnableIPv4": true, "EnableIPv6": false,
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": "192.168.0.0/24", "Gateway": "192.168.0.1"}], "Options": {}},
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": "192.168.0.0/24", "Gateway": "192.168.0.1"}]},
         "Internal": false, "Attachable": false, "Ingress": false, "ConfigFrom": {"Network": ""}, "ConfigOnly": false,
         "Options": {}, "Labels": {"tier": "front"}, "Containers": {},
     });
@@ -114,9 +98,18 @@ fn filters_and_references() {
     assert_eq!(names("name", "e"), ["bridge", "none", "web"]);
     assert_eq!(names("dangling", "true"), ["web"]);
     assert_eq!(names("scope", "swarm"), [""; 0]);
-    for (key, value) in [("what", "x"), ("type", "x"), ("dangling", "x")] {
-        assert!(ListFilter::new(&Filters::default().with(key, value)).is_err(), "{key}");
-    }
+    let refused = |filters: &Filters| ListFilter::new(filters).err().unwrap().to_string();
+    let only = |key: &str, value: &str| Filters::default().with(key, value);
+    assert_eq!(refused(&only("what", "x")), "invalid filter 'what'");
+    assert_eq!(refused(&only("type", "x")), "invalid filter: 'type'='x'");
+    assert_eq!(
+        refused(&only("dangling", "yes")),
+        r#"invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")"#
+    );
+    assert_eq!(
+        refused(&only("dangling", "1").with("dangling", "0")),
+        r#"got more than one value for filter key "dangling""#
+    );
     let state = daemon.inner.state();
     assert_eq!(state.resolve("nope").unwrap_err().to_string(), "network nope not found");
     assert!(state.resolve("").is_err());
@@ -184,4 +177,144 @@ fn prune_takes_what_nobody_runs_in() {
         [],
         "the stopped container's lease went with its network"
     );
+}
+
+#[test]
+fn names_are_refused_before_anything_else() {
+    let daemon = Daemon::new();
+    let name = |name: &str| {
+        refused(&daemon, models::NetworkCreateRequest { driver: Some("foo".to_owned()), ..network(name, "") })
+    };
+    for predefined in ["bridge", "host", "none", "default"] {
+        let text = format!("operation is not permitted on predefined {predefined} network ");
+        assert_eq!(name(predefined), (Kind::Forbidden, text));
+    }
+    for empty in ["", "  ", "\t"] {
+        assert_eq!(name(empty), (Kind::InvalidParameter, "invalid name: name is empty".to_owned()));
+    }
+    assert_eq!(
+        name("a\nb"),
+        (Kind::InvalidParameter, "invalid name: name has control characters".to_owned())
+    );
+    daemon.network("web", "");
+    assert_eq!(name("web"), (Kind::Conflict, "network with name web already exists".to_owned()));
+    for odd in ["a/b", "/", "ein netz", "ü", "-x", &"long".repeat(100), "0123456789ab"] {
+        daemon.network(odd, "");
+        assert_eq!(shown(&daemon, odd)["Name"], odd);
+    }
+}
+
+#[test]
+fn an_id_a_name_the_beginning_of_an_id() {
+    let daemon = Daemon::new();
+    let first = daemon.network("first", "").to_string();
+    // A name that is the beginning of another network's id is the name all the same; a whole id is the id.
+    let named_so = daemon.network(&first[..6], "").to_string();
+    let whole = daemon.network(&named_so, "").to_string();
+    let found = |reference: &str| daemon.inner.state().resolve(reference).map(|record| record.id.to_string());
+    assert_eq!(found(&first[..6]).unwrap(), named_so);
+    assert_eq!(found(&named_so).unwrap(), named_so);
+    assert_ne!(found(&named_so).unwrap(), whole);
+    assert_eq!(found(&first[..13]).unwrap(), first);
+    let all: Vec<_> =
+        (0..40).map(|n| daemon.network(&format!("n{n}"), &format!("10.20.{n}.0/24")).to_string()).collect();
+    let digit = all[0].chars().next().unwrap();
+    let same = |id: &&String| id.starts_with(digit);
+    let total = all.iter().chain([&first, &named_so, &whole]).filter(same).count();
+    let defaults = daemon
+        .inner
+        .state()
+        .networks()
+        .filter(|record| record.default && record.id.to_string().starts_with(digit))
+        .count();
+    let error = found(&digit.to_string()).unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidParameter);
+    let total = total + defaults;
+    assert_eq!(
+        error.to_string(),
+        format!("network {digit} is ambiguous ({total} matches found based on ID prefix)")
+    );
+}
+
+#[test]
+fn sizes_families_and_scopes() {
+    let daemon = Daemon::new();
+    let sized = models::NetworkCreateRequest { enable_ipv6: Some(true), ..network("sized", "0.0.0.0/26") };
+    daemon.run(|inner| inner.create(sized)).unwrap();
+    let config = shown(&daemon, "sized")["IPAM"]["Config"].clone();
+    assert_eq!(config[0], json!({"Subnet": "172.17.0.0/26", "Gateway": "172.17.0.1"}));
+    assert_eq!(config[1], json!({"Subnet": "fd07:707:707::/64", "Gateway": "fd07:707:707::1"}));
+    let v6 = models::NetworkCreateRequest {
+        enable_ipv4: Some(false),
+        enable_ipv6: Some(true),
+        ..network("six", "::/56")
+    };
+    daemon.run(|inner| inner.create(v6)).unwrap();
+    let six = shown(&daemon, "six");
+    assert_eq!((&six["EnableIPv4"], &six["EnableIPv6"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        six["IPAM"]["Config"],
+        json!([{"Subnet": "fd07:707:707:100::/56", "Gateway": "fd07:707:707:100::1"}])
+    );
+    let scoped =
+        |scope: &str| models::NetworkCreateRequest { scope: Some(scope.to_owned()), ..network(scope, "") };
+    daemon.run(|inner| inner.create(scoped("global"))).unwrap();
+    assert_eq!(shown(&daemon, "global")["Scope"], "global");
+    assert_eq!(
+        refused(&daemon, scoped("swarm")),
+        (Kind::Forbidden, "cannot create a swarm scoped network when swarm is not active".to_owned())
+    );
+    assert_eq!(refused(&daemon, scoped("planet")).0, Kind::InvalidParameter);
+    let ingress = models::NetworkCreateRequest { ingress: Some(true), ..network("mesh", "") };
+    assert_eq!(
+        refused(&daemon, ingress),
+        (Kind::Forbidden, "Ingress network can only be global scope network".to_owned())
+    );
+}
+
+#[test]
+fn families_that_options_name_give_way_to_the_request() {
+    let daemon = Daemon::new();
+    let ask = |name: &str, key: &str, value: &str| models::NetworkCreateRequest {
+        options: Some([(key.to_owned(), value.to_owned())].into()),
+        ..network(name, "")
+    };
+    let v6 = "com.docker.network.enable_ipv6";
+    daemon.run(|inner| inner.create(ask("six", v6, "1"))).unwrap();
+    assert_eq!(shown(&daemon, "six")["EnableIPv6"], true);
+    let overruled = models::NetworkCreateRequest { enable_ipv6: Some(false), ..ask("four", v6, "what") };
+    daemon.run(|inner| inner.create(overruled)).unwrap();
+    let four = shown(&daemon, "four");
+    assert_eq!((&four["EnableIPv6"], &four["Options"]), (&json!(false), &json!({})));
+    let text = "driver-opt \"com.docker.network.enable_ipv6\" is not a valid bool";
+    assert_eq!(refused(&daemon, ask("x", v6, "what")), (Kind::InvalidParameter, text.to_owned()));
+}
+
+#[test]
+fn addresses_that_can_t_be_kept_for_a_network() {
+    let daemon = Daemon::new();
+    let ask = |gateway: &str, aux: &[(&str, &str)]| {
+        let aux = aux.iter().map(|(name, ip)| ((*name).to_owned(), (*ip).to_owned())).collect();
+        let config = models::IpamConfig {
+            subnet: Some("10.30.0.0/24".to_owned()),
+            gateway: Some(gateway.to_owned()),
+            auxiliary_addresses: Some(aux),
+            ..Default::default()
+        };
+        let ipam = models::Ipam { config: Some(vec![config]), ..Default::default() };
+        models::NetworkCreateRequest { ipam: Some(ipam), ..network("web", "") }
+    };
+    assert_eq!(
+        refused(&daemon, ask("10.30.0.0", &[])),
+        (Kind::System, "failed to allocate gateway (10.30.0.0): Address already in use".to_owned())
+    );
+    assert_eq!(
+        refused(&daemon, ask("", &[("a", "10.30.0.255")])),
+        (
+            Kind::System,
+            "failed to allocate secondary ip address (a:10.30.0.255): Address already in use".to_owned()
+        )
+    );
+    daemon.run(|inner| inner.create(ask("", &[("router", "10.30.0.1")]))).unwrap();
+    assert_eq!(shown(&daemon, "web")["IPAM"]["Config"][0]["Gateway"], "10.30.0.2", "it makes way");
 }
