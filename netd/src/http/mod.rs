@@ -65,7 +65,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .layer(DefaultBodyLimit::max(body::LIMIT))
         .with_state(api);
     // The version must be off the path before the path is matched, hence the router around the router.
-    Router::new().fallback_service(routes).layer(middleware::from_fn(version::negotiate))
+    Router::new()
+        .fallback_service(routes)
+        .layer(middleware::from_fn(networks::escape_names))
+        .layer(middleware::from_fn(version::negotiate))
 }
 
 async fn not_found(request: Request<axum::body::Body>) -> Response {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{FromRequest, Path, Request, State},
+    extract::{Path, Request, State},
     http::StatusCode,
-    routing::{MethodRouter, get},
+    middleware::Next,
+    response::Response,
+    routing::{MethodRouter, get, post},
 };
 use netd_api::{Filters, models};
 use serde::Deserialize;
@@ -17,7 +19,7 @@ use super::{
     body::{JsonBody, Query},
     shape,
     status::{Answer, Failure},
-    version::Version,
+    version::{self, Version},
 };
 use crate::{error::Kind, network::parse_bool};
 
@@ -34,13 +36,33 @@ struct Inspected {
     scope: Option<String>,
 }
 
-/// Names may have slashes in them, hence what stands for all paths below.
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
         .route("/networks", get(list))
         .route("/networks/create", network("create").post(create))
         .route("/networks/prune", network("prune").post(prune))
-        .route("/networks/{*reference}", get(inspect).delete(remove).post(change))
+        .route("/networks/{reference}", get(inspect).delete(remove))
+        .route("/networks/{reference}/connect", post(connect))
+        .route("/networks/{reference}/disconnect", post(disconnect))
+}
+
+/// Names of networks may have slashes, and clients leave them as they are: they are escaped before the path is routed.
+pub(super) async fn escape_names(mut request: Request, next: Next) -> Response {
+    if let Some(path) = escaped(request.uri().path())
+        && let Some(uri) = version::at(request.uri(), &path)
+    {
+        *request.uri_mut() = uri;
+    }
+    next.run(request).await
+}
+
+/// The path with the name in one piece, if it is not.
+fn escaped(path: &str) -> Option<String> {
+    const TAILS: [&str; 3] = ["/connect", "/disconnect", "/records"];
+    let named = path.strip_prefix("/networks/")?;
+    let tail = TAILS.into_iter().find(|tail| named.ends_with(tail)).unwrap_or_default();
+    let name = named.strip_suffix(tail)?;
+    name.contains('/').then(|| format!("/networks/{}{tail}", name.replace('/', "%2F")))
 }
 
 /// A network whose name is that of a request.
@@ -92,17 +114,20 @@ async fn create(
     Ok((StatusCode::CREATED, Json(models::NetworkCreateResponse { id, warning: String::new() })))
 }
 
-/// `…/connect` or `…/disconnect`.
-async fn change(State(api): State<Arc<Api>>, Path(path): Path<String>, request: Request) -> Answer<()> {
-    if let Some(reference) = path.strip_suffix("/connect") {
-        let JsonBody(ask) = JsonBody::from_request(request, &()).await?;
-        Ok(api.engine.containers.connect(reference, ask).await?)
-    } else if let Some(reference) = path.strip_suffix("/disconnect") {
-        let JsonBody(ask) = JsonBody::from_request(request, &()).await?;
-        Ok(api.engine.containers.disconnect(reference, ask).await?)
-    } else {
-        Err(Failure::page_not_found())
-    }
+async fn connect(
+    State(api): State<Arc<Api>>,
+    Path(reference): Path<String>,
+    JsonBody(ask): JsonBody<models::NetworkConnectRequest>,
+) -> Answer<()> {
+    Ok(api.engine.containers.connect(&reference, ask).await?)
+}
+
+async fn disconnect(
+    State(api): State<Arc<Api>>,
+    Path(reference): Path<String>,
+    JsonBody(ask): JsonBody<models::NetworkDisconnectRequest>,
+) -> Answer<()> {
+    Ok(api.engine.containers.disconnect(&reference, ask).await?)
 }
 
 async fn remove(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Answer<StatusCode> {
@@ -116,4 +141,26 @@ async fn prune(State(api): State<Arc<Api>>, Query(asked): Query<Listed>) -> Answ
     // Go writes an empty list as null.
     let removed = if removed.is_empty() { Value::Null } else { json!(removed) };
     Ok(Json(json!({"NetworksDeleted": removed})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_piece_of_the_path() {
+        let table = [
+            ("/networks/a/b", Some("/networks/a%2Fb")),
+            ("/networks/a/b/c/connect", Some("/networks/a%2Fb%2Fc/connect")),
+            ("/networks//records", None),
+            ("/networks/a/records", None),
+            ("/networks/a%2Fb", None),
+            ("/networks/create", None),
+            ("/networks", None),
+            ("/containers/a/b", None),
+        ];
+        for (path, expected) in table {
+            assert_eq!(escaped(path).as_deref(), expected, "{path}");
+        }
+    }
 }

@@ -58,7 +58,7 @@ pub(super) async fn negotiate(mut request: Request, next: Next) -> Response {
 }
 
 /// The same URI with another path.
-fn at(uri: &Uri, path: &str) -> Option<Uri> {
+pub(super) fn at(uri: &Uri, path: &str) -> Option<Uri> {
     match uri.query() {
         Some(query) => format!("{path}?{query}").parse().ok(),
         None => path.parse().ok(),
