@@ -31,6 +31,10 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
     if !ports.is_empty() {
         steps.push(Step::ReservePorts(ports));
     }
+    // Before there is a way out.
+    if let Some(restriction) = ep.restriction(&net.link) {
+        steps.push(Step::Restrict(Box::new(restriction)));
+    }
     steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
     let settings = inside_settings(ep, on);
     if !settings.is_empty() {

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use ipnetwork::IpNetwork;
 
 use crate::{
-    firewall::FirewallEndpoint,
+    firewall::{FirewallEndpoint, Restriction},
     host::{BridgeNetwork, Child, DefaultRoute, ParentNetwork},
     link::{route::Hop, veth::PortFlags},
     ports::PortRequest,
@@ -63,6 +63,10 @@ pub(crate) enum Step {
     AdmitEndpoint(FirewallEndpoint),
     /// Close it.
     ExpelEndpoint(EndpointId),
+    /// Restrict what an endpoint may send.
+    Restrict(Box<Restriction>),
+    /// Restrict it no more.
+    Lift(EndpointId),
     /// Fails.
     #[cfg(test)]
     Refuse,
@@ -178,6 +182,8 @@ impl fmt::Display for Step {
             Self::Configure(inside) => write!(f, "configure {} in the sandbox", inside.name),
             Self::AdmitEndpoint(who) => write!(f, "open the firewall for endpoint {:?}", who.id),
             Self::ExpelEndpoint(id) => write!(f, "close the firewall for endpoint {id:?}"),
+            Self::Restrict(who) => write!(f, "restrict the egress of {}", who.port),
+            Self::Lift(id) => write!(f, "lift the restriction of endpoint {id:?}"),
             #[cfg(test)]
             Self::Refuse => f.write_str("fail"),
         }

@@ -29,6 +29,7 @@ fn network(number: u8) -> BridgeNetwork {
 
 fn endpoint(net: &BridgeNetwork, number: u8) -> EndpointSpec {
     EndpointSpec {
+        egress: Default::default(),
         id: EndpointId::from_bytes([number; 32]),
         network: net.id,
         label: String::new(),

@@ -7,6 +7,7 @@
 mod apply;
 mod declared;
 mod dns;
+mod egress;
 mod error;
 mod nft;
 mod ruleset;
@@ -17,6 +18,8 @@ pub use apply::Firewall;
 pub use declared::{Change, DeclaredFirewall, FirewallEndpoint, FirewallNetwork};
 pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;
+pub(crate) use egress::Egress;
+pub use egress::{Allowance, Attempt, Fate, Restriction};
 pub use error::FirewallError;
 pub(crate) use nft::dump::must_hold;
 pub use ruleset::Ruleset;

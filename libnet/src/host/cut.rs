@@ -44,6 +44,7 @@ fn on_a_link() -> ParentNetwork {
 fn endpoint() -> EndpointSpec {
     let port = |number| Port::new(number).unwrap();
     EndpointSpec {
+        egress: Default::default(),
         id: EndpointId::from_bytes([9; 32]),
         network: network().id,
         label: "web a".to_owned(),

@@ -92,7 +92,16 @@ impl Apply for Effects<'_> {
                 self.host.change_firewall(Change::AddEndpoint(FirewallEndpoint { ports, ..who.clone() }))?;
                 Ok(Some(Step::ExpelEndpoint(who.id)))
             }
-            Step::ExpelEndpoint(id) => done(self.host.change_firewall(Change::RemoveEndpoint(*id))),
+            Step::ExpelEndpoint(id) => {
+                let closed = self.host.change_firewall(Change::RemoveEndpoint(*id));
+                // After a failure too: nothing comes from there any more.
+                done(closed.and(self.host.egress.lift(*id).map_err(StepError::from)))
+            }
+            Step::Restrict(restriction) => {
+                self.host.egress.restrict((**restriction).clone())?;
+                Ok(Some(Step::Lift(restriction.endpoint)))
+            }
+            Step::Lift(id) => done(self.host.egress.lift(*id)),
             Step::Join(join) => self.join(join),
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
             Step::Configure(inside) => self.configure(inside),

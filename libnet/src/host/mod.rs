@@ -33,6 +33,7 @@ pub use spec::{
 
 use std::{
     io,
+    net::IpAddr,
     path::PathBuf,
     sync::{
         Mutex, PoisonError, RwLock,
@@ -46,7 +47,7 @@ use janitor::Janitor;
 use state::State;
 
 use crate::{
-    firewall::{Change, Firewall, Ruleset},
+    firewall::{Allowance, Attempt, Change, Egress, Firewall, Ruleset},
     netns::{NetNs, Pool},
     ports::PortTable,
     sys::sysctl,
@@ -67,6 +68,7 @@ struct Inner {
     netns: NetNs,
     sockets: Sockets,
     firewall: Firewall,
+    egress: Egress,
     /// Held for writing while the firewall is compared with the kernel as a whole.
     comparing: RwLock<()>,
     ports: PortTable,
@@ -89,6 +91,7 @@ impl Host {
             netns: NetNs::current().map_err(HostError::Open)?,
             sockets: Sockets::open(config.concurrency).map_err(HostError::Open)?,
             firewall: Firewall::open()?,
+            egress: Egress::open()?,
             comparing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
             freed: Freed::default(),
@@ -152,6 +155,22 @@ impl Host {
     /// The firewall of this host as one value; prints as `nft` would list it.
     pub fn ruleset(&self) -> Ruleset {
         self.inner.firewall.ruleset()
+    }
+
+    /// Lets restricted endpoints reach more. What they may reach already gets the new time.
+    ///
+    /// # Errors
+    /// If the kernel refuses; nothing is allowed then.
+    pub fn allow(&self, allowances: &[Allowance]) -> Result<(), HostError> {
+        Ok(self.inner.egress.allow(allowances)?)
+    }
+
+    /// What restricted endpoints with these addresses tried to reach in the last day.
+    ///
+    /// # Errors
+    /// If the kernel can't be asked.
+    pub fn attempts(&self, addresses: &[IpAddr]) -> Result<Vec<Attempt>, HostError> {
+        Ok(self.inner.egress.attempts(addresses)?)
     }
 
     /// Ends this handle. Networks and sandboxes stay; ready namespaces go.

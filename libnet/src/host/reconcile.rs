@@ -69,6 +69,7 @@ impl Host {
         self.inner.state.forget_all();
         let mut errors = self.inner.reconcile(&Declared::default(), &InUse::default())?.errors;
         errors.extend(self.inner.firewall.clear().err().map(HostError::from));
+        errors.extend(self.inner.egress.clear().err().map(HostError::from));
         HostError::gather(errors)
     }
 }
@@ -92,6 +93,7 @@ impl Inner {
         self.remove_ghosts(&difference, &mut report);
         self.restore_networks(declared, &difference, &mut report);
         self.rejoin(&difference.loose, &mut report);
+        report.errors.extend(self.restore_egress(declared).err().map(HostError::from));
         report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));
         self.janitor.sweep();
         Ok(report)
@@ -189,6 +191,14 @@ impl Inner {
             changes.filter_map(|change| wanted.change(change).err()).collect();
         errors.extend(self.firewall.replace(wanted).err());
         errors
+    }
+
+    /// Those that are declared, beside those that were restricted since.
+    fn restore_egress(&self, declared: &Declared) -> Result<(), FirewallError> {
+        let bridge = |ep: &EndpointSpec| declared.networks.iter().find(|net| net.id == ep.network);
+        let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
+        let specs = endpoints.map(|endpoint| &endpoint.spec);
+        self.egress.restore(specs.filter_map(|spec| spec.restriction(&bridge(spec)?.link)))
     }
 
     fn is_alive(&self, ep: &EndpointSpec) -> Result<(), HostError> {

@@ -10,9 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::NetworkSpec;
 use crate::{
+    bridge::names::host_link,
+    firewall::Restriction,
     link::route::Hop,
     ports::{PortRequest, PublishedPort},
-    types::{EndpointId, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
+    types::{
+        Egress, EndpointId, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId,
+    },
 };
 
 /// How a [`Host`](super::Host) works.
@@ -124,9 +128,24 @@ pub struct EndpointSpec {
     pub default_route: DefaultRoute,
     /// Ports to publish; none on a parent link, where the host takes no part.
     pub ports: Vec<PortRequest>,
+    /// What it may send out of its network.
+    #[serde(default)]
+    pub egress: Egress,
 }
 
 impl EndpointSpec {
+    /// What its egress is restricted by, in a network with this bridge.
+    pub(crate) fn restriction(&self, bridge: &IfName) -> Option<Restriction> {
+        (self.egress != Egress::Open).then(|| Restriction {
+            endpoint: self.id,
+            bridge: bridge.clone(),
+            port: host_link(&self.id),
+            v4: self.v4.map(Ipv4Network::ip),
+            v6: self.v6.map(|net| net.ip()),
+            mode: self.egress,
+        })
+    }
+
     /// The addresses, each with the prefix length of its subnet.
     pub fn addresses(&self) -> impl Iterator<Item = IpNetwork> + use<> {
         self.v4.map(IpNetwork::V4).into_iter().chain(self.v6.map(IpNetwork::V6))

@@ -12,7 +12,7 @@ pub use id::{ContainerId, EndpointId, IdError, NetworkId, SandboxId};
 pub use ifname::{IfName, IfNameError};
 pub use mac::{MacAddr, MacAddrError};
 pub use mtu::{Mtu, MtuError};
-pub use policy::{Icc, Internal, Masquerade};
+pub use policy::{Egress, Icc, Internal, Masquerade};
 pub use port::{Port, PortError, PortRange, Proto};
 pub use vlan::{VlanId, VlanIdError};
 

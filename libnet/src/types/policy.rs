@@ -34,3 +34,16 @@ pub enum Masquerade {
     /// They keep the container's.
     No,
 }
+
+/// What a container may send out of its networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Egress {
+    /// Anything.
+    #[default]
+    Open,
+    /// Anything, and what it is gets noted.
+    Learn,
+    /// What was allowed, nothing else.
+    Deny,
+}

@@ -42,6 +42,7 @@ pub(crate) fn endpoint(net: &BridgeNetwork, number: u8, ifname: &str) -> Endpoin
         ipnetwork::Ipv6Network::new(octets.into(), gateway.prefix()).unwrap()
     });
     EndpointSpec {
+        egress: Default::default(),
         id: EndpointId::from_bytes(id),
         network: net.id,
         label: format!("{} c{number}", net.name),

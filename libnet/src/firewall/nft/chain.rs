@@ -2,12 +2,13 @@
 
 use super::rule::Rule;
 
-/// `NFPROTO_INET`, `NFPROTO_IPV4`.
+/// `NFPROTO_INET`, `NFPROTO_IPV4`, `NFPROTO_BRIDGE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum TableFamily {
     Inet = 1,
     Ip = 2,
+    Bridge = 7,
 }
 
 impl TableFamily {
@@ -15,6 +16,7 @@ impl TableFamily {
         match self {
             Self::Inet => "inet",
             Self::Ip => "ip",
+            Self::Bridge => "bridge",
         }
     }
 }
@@ -37,6 +39,7 @@ impl std::fmt::Display for Table {
 #[repr(u32)]
 pub(crate) enum Hook {
     Prerouting = 0,
+    Input = 1,
     Forward = 2,
     Output = 3,
     Postrouting = 4,
@@ -56,6 +59,7 @@ impl Anchor {
     pub(crate) fn text(&self) -> String {
         let hook = match self.hook {
             Hook::Prerouting => "prerouting",
+            Hook::Input => "input",
             Hook::Forward => "forward",
             Hook::Output => "output",
             Hook::Postrouting => "postrouting",

@@ -3,7 +3,9 @@
 use super::{
     chain::{Hook, Table},
     expr::{Expr, Verdict},
-    op::{ForeignChain, INTERVAL, INTERVAL_END, MAP, SUBSYSTEM, VERDICT_TYPE, write_element},
+    op::{
+        EVAL, ForeignChain, INTERVAL, INTERVAL_END, MAP, SUBSYSTEM, TIMEOUT, VERDICT_TYPE, write_element,
+    },
     set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
 };
 use crate::{
@@ -72,6 +74,8 @@ impl FoundSet {
             Holds::Tuples(data) => (MAP, self.data == pair(data)),
             // The length of a verdict is the kernel's own business.
             Holds::Verdicts => (MAP, self.data.0 == VERDICT_TYPE),
+            Holds::Timed => (TIMEOUT, true),
+            Holds::Noted => (TIMEOUT | EVAL, true),
         };
         self.flags == flags && self.key == pair(spec.key) && same_data
     }
@@ -285,7 +289,7 @@ fn comment(userdata: &[u8]) -> String {
 
 fn element(spec: &SetSpec, raw: RawElement) -> FoundElement {
     let data = match (spec.holds, raw.verdict, raw.data) {
-        (Holds::Keys, None, None) => Some(Data::None),
+        (Holds::Keys | Holds::Timed | Holds::Noted, None, None) => Some(Data::None),
         (Holds::Verdicts, Some(verdict), None) => Some(Data::Verdict(verdict)),
         (Holds::Tuples(kinds), None, Some(data)) => Tuple::read(kinds, &data).map(Data::Tuple),
         _ => None,

@@ -88,6 +88,7 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub(crate) enum Meta {
+    Protocol = 1,
     Iif = 4,
     IifName = 6,
     OifName = 7,
@@ -182,6 +183,11 @@ pub(crate) enum Expr {
         to: Reg,
         value: Vec<u8>,
     },
+    /// Puts a key into a set, for as long as elements of that set last.
+    Note {
+        set: String,
+        from: Reg,
+    },
     Verdict(Verdict),
     Nat {
         kind: Nat,
@@ -237,6 +243,7 @@ impl Expr {
             Self::Compare { .. } => "cmp",
             Self::Lookup { .. } | Self::MapTo { .. } | Self::VerdictMap { .. } => "lookup",
             Self::Load { .. } | Self::Verdict(_) => "immediate",
+            Self::Note { .. } => "dynset",
             Self::Nat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
@@ -275,6 +282,11 @@ impl Expr {
             Self::Load { to, value } => {
                 attrs.number(1, to.number());
                 attrs.nested(2, |attrs| attrs.bytes(VALUE, value));
+            }
+            Self::Note { set, from } => {
+                attrs.text(1, set);
+                attrs.number(3, 0); // NFT_DYNSET_OP_ADD
+                attrs.number(4, from.number());
             }
             Self::Verdict(verdict) => {
                 attrs.number(1, 0); // NFT_REG_VERDICT
@@ -333,6 +345,9 @@ impl Expr {
                 Some(verdict) => Ok(Self::Verdict(verdict)),
                 None => Ok(Self::Load { to: Reg::read(attrs, 1)?, value: value(2)? }),
             },
+            "dynset" if attrs.number_or_zero(3)? == 0 => {
+                Ok(Self::Note { set: attrs.text(1)?.to_owned(), from: Reg::read(attrs, 4)? })
+            }
             "nat" => read_nat(attrs),
             "masq" if attrs.get(2).is_none() => Ok(Self::Masquerade),
             "counter" => Ok(Self::Counter),
@@ -376,6 +391,7 @@ fn read_nat(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
 
 fn meta(key: u32) -> Result<Meta, Malformed> {
     match key {
+        1 => Ok(Meta::Protocol),
         4 => Ok(Meta::Iif),
         6 => Ok(Meta::IifName),
         7 => Ok(Meta::OifName),

@@ -4,6 +4,7 @@
 pub(crate) mod chain;
 pub(crate) mod dump;
 pub(crate) mod expr;
+pub(crate) mod flow;
 pub(crate) mod op;
 pub(crate) mod rule;
 pub(crate) mod set;

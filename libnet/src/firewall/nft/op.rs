@@ -1,11 +1,13 @@
 //! The operations of a transaction, and the messages that they are.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::{
     chain::{Chain, Table},
     rule::Rule,
-    set::{Data, Entry, Holds, SetSpec, Tuple, Value, bounds, element_text, type_len, type_number},
+    set::{
+        Data, Entry, Holds, NOTED, NOTES, SetSpec, Tuple, Value, bounds, element_text, type_len, type_number,
+    },
 };
 use crate::sys::nfnl::{
     attr::{Attrs, Writer},
@@ -29,9 +31,11 @@ const DEL_ELEMENT: u16 = SUBSYSTEM | 14;
 const CREATE: u16 = 0x400;
 const EXCLUSIVE: u16 = 0x200;
 const APPEND: u16 = 0x800;
-/// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_ELEM_INTERVAL_END`.
+/// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_TIMEOUT`, `NFT_SET_EVAL`, `NFT_SET_ELEM_INTERVAL_END`.
 pub(super) const INTERVAL: u32 = 4;
 pub(super) const MAP: u32 = 8;
+pub(super) const TIMEOUT: u32 = 16;
+pub(super) const EVAL: u32 = 32;
 pub(super) const INTERVAL_END: u32 = 1;
 /// What nft takes for the type number of verdicts (`NFT_DATA_VERDICT`).
 pub(crate) const VERDICT_TYPE: u32 = 0xffff_ff00;
@@ -59,6 +63,8 @@ pub(crate) enum Op {
     FlushSet(Table, SetSpec),
     AddElements(Table, SetSpec, Vec<(Tuple, Entry)>),
     DeleteElements(Table, SetSpec, Vec<(Tuple, Entry)>),
+    /// Adds keys for so long each (`None`: for ever); one that is there keeps the time that it has.
+    AddTimed(Table, SetSpec, Vec<(Tuple, Option<Duration>)>),
     /// Adds a rule to somebody else's chain: before the one with this handle, or at the end.
     Admit(ForeignChain, Option<u64>, Rule),
     /// Deletes a rule of ours from somebody else's chain, by its handle.
@@ -108,6 +114,14 @@ impl fmt::Display for Op {
             Self::FlushSet(table, spec) => write!(f, "flush set {table} {}", spec.name),
             Self::AddElements(table, spec, all) => elements(f, "add", table, spec, all),
             Self::DeleteElements(table, spec, all) => elements(f, "delete", table, spec, all),
+            Self::AddTimed(table, spec, all) => {
+                let one = |(key, time): &(Tuple, Option<Duration>)| match time {
+                    Some(time) => format!("{key} timeout {}s", time.as_secs()),
+                    None => key.to_string(),
+                };
+                let list: Vec<String> = all.iter().map(one).collect();
+                write!(f, "add element {table} {} {{ {} }}", spec.name, list.join(", "))
+            }
             Self::Admit(chain, _, rule) => write!(f, "add rule {chain} {}", rule.text()),
             Self::Withdraw(chain, handle) => write!(f, "delete rule {chain} handle {handle}"),
         }
@@ -180,6 +194,7 @@ impl Op {
             | Self::DeleteSet(table, _)
             | Self::FlushSet(table, _)
             | Self::AddElements(table, ..)
+            | Self::AddTimed(table, ..)
             | Self::DeleteElements(table, ..) => (table.family as u8, table.name),
         }
     }
@@ -210,6 +225,10 @@ impl Op {
             Self::DeleteElements(_, spec, all) => {
                 write_elements(messages, (family, table), (DEL_ELEMENT, 0), spec, all);
             }
+            Self::AddTimed(_, spec, all) => add(NEW_ELEMENT, CREATE, &|attrs| {
+                attrs.text(2, spec.name);
+                attrs.nested(3, |list| all.iter().for_each(|(key, time)| write_timed(list, key, *time)));
+            }),
             Self::Admit(chain, before, rule) => {
                 let place = if before.is_some() { 0 } else { APPEND };
                 add(NEW_RULE, CREATE | place, &|attrs| {
@@ -263,6 +282,8 @@ fn write_set(attrs: &mut Writer<'_>, spec: &SetSpec, id: usize) {
         Holds::Keys => 0,
         Holds::Subnets => INTERVAL,
         Holds::Tuples(_) | Holds::Verdicts => MAP,
+        Holds::Timed => TIMEOUT,
+        Holds::Noted => TIMEOUT | EVAL,
     };
     attrs.text(2, spec.name);
     attrs.number(3, flags);
@@ -277,12 +298,30 @@ fn write_set(attrs: &mut Writer<'_>, spec: &SetSpec, id: usize) {
             attrs.number(6, VERDICT_TYPE);
             attrs.number(7, 0);
         }
-        Holds::Keys | Holds::Subnets => {}
+        Holds::Noted => {
+            attrs.nested(9, |desc| desc.number(1, NOTES)); // NFTA_SET_DESC_SIZE
+            attrs.bytes(11, &millis(NOTED));
+        }
+        Holds::Keys | Holds::Subnets | Holds::Timed => {}
     }
     attrs.number(10, number(id + 1)); // names the set within the transaction
     if matches!(spec.key, [super::set::Kind::IfName]) {
         attrs.bytes(13, &IFNAME_USERDATA);
     }
+}
+
+/// Times as the kernel takes them: milliseconds in 64 bits.
+fn millis(time: Duration) -> [u8; 8] {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).to_be_bytes()
+}
+
+fn write_timed(list: &mut Writer<'_>, key: &Tuple, time: Option<Duration>) {
+    list.nested(1, |elem| {
+        elem.nested(1, |data| data.bytes(1, &key.bytes()));
+        if let Some(time) = time {
+            elem.bytes(4, &millis(time)); // NFTA_SET_ELEM_TIMEOUT
+        }
+    });
 }
 
 fn write_elements(

@@ -55,7 +55,7 @@ impl Rule {
         }
     }
 
-    fn word(mut self, text: impl AsRef<str>, exprs: impl IntoIterator<Item = Expr>) -> Self {
+    pub(super) fn word(mut self, text: impl AsRef<str>, exprs: impl IntoIterator<Item = Expr>) -> Self {
         if !self.text.is_empty() {
             self.text.push(' ');
         }
@@ -309,22 +309,22 @@ pub(crate) fn ifname(name: &str) -> Vec<u8> {
     bytes
 }
 
-const fn nfproto(family: Family) -> u8 {
+pub(super) const fn nfproto(family: Family) -> u8 {
     match family {
         Family::V4 => IPV4,
         Family::V6 => IPV6,
     }
 }
 
-fn load(key: Meta) -> Expr {
+pub(super) fn load(key: Meta) -> Expr {
     Expr::Meta { key, to: SCRATCH }
 }
 
-fn compare(op: Cmp, with: Vec<u8>) -> Expr {
+pub(super) fn compare(op: Cmp, with: Vec<u8>) -> Expr {
     Expr::Compare { reg: SCRATCH, op, with }
 }
 
-fn lookup(set: &str, member: Member) -> Expr {
+pub(super) fn lookup(set: &str, member: Member) -> Expr {
     Expr::Lookup { set: set.to_owned(), from: SCRATCH, member }
 }
 
@@ -332,7 +332,7 @@ fn link_pair() -> [Expr; 2] {
     [load(Meta::IifName), Expr::Meta { key: Meta::OifName, to: Reg(4) }]
 }
 
-fn has_bits(key: Ct, bits: u32) -> [Expr; 3] {
+pub(super) fn has_bits(key: Ct, bits: u32) -> [Expr; 3] {
     [
         Expr::Ct { key, to: SCRATCH },
         Expr::Mask { reg: SCRATCH, mask: bits.to_ne_bytes().to_vec() },
@@ -341,7 +341,7 @@ fn has_bits(key: Ct, bits: u32) -> [Expr; 3] {
 }
 
 /// RFC 791: the addresses are the fourth and the fifth word.
-const fn v4_field(end: End) -> (&'static str, u32) {
+pub(super) const fn v4_field(end: End) -> (&'static str, u32) {
     match end {
         End::Source => ("saddr", 12),
         End::Destination => ("daddr", 16),
@@ -349,7 +349,7 @@ const fn v4_field(end: End) -> (&'static str, u32) {
 }
 
 /// RFC 8200: the addresses follow the first two words.
-const fn v6_payload(end: End, to: Reg) -> Expr {
+pub(super) const fn v6_payload(end: End, to: Reg) -> Expr {
     let offset = match end {
         End::Source => 8,
         End::Destination => 24,
@@ -370,7 +370,7 @@ fn destination(family: Family, to: Reg) -> (&'static str, Expr, u8) {
 }
 
 /// TCP, UDP and SCTP begin with the source port, then the destination's.
-fn port(end: End, to: Reg) -> Expr {
+pub(super) fn port(end: End, to: Reg) -> Expr {
     let offset = if end == End::Source { 0 } else { 2 };
     Expr::Payload { base: Base::Transport, offset, len: 2, to }
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
 };
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
@@ -178,6 +179,10 @@ pub(crate) struct Entry {
     pub(crate) comment: String,
 }
 
+/// How long a rule's note lasts, and how many there are at most.
+pub(crate) const NOTED: Duration = Duration::from_secs(86_400);
+pub(crate) const NOTES: u32 = 65_536;
+
 /// What a set holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Holds {
@@ -189,6 +194,10 @@ pub(crate) enum Holds {
     Tuples(Kinds),
     /// Keys with a verdict each.
     Verdicts,
+    /// Keys that last for a time, each for its own or for ever.
+    Timed,
+    /// Keys that rules put there ([`Expr::Note`](super::expr::Expr::Note)), for a day.
+    Noted,
 }
 
 /// The declaration of a set or map.
@@ -208,6 +217,16 @@ impl SetSpec {
             Holds::Subnets => ("set", format!("\t\ttype {key}\n\t\tflags interval\n")),
             Holds::Tuples(data) => ("map", format!("\t\ttype {key} : {}\n", type_text(data))),
             Holds::Verdicts => ("map", format!("\t\ttype {key} : verdict\n")),
+            Holds::Timed => ("set", format!("\t\ttype {key}\n\t\tflags timeout\n")),
+            Holds::Noted => {
+                let (size, seconds) = (NOTES, NOTED.as_secs());
+                (
+                    "set",
+                    format!(
+                        "\t\ttype {key}\n\t\tsize {size}\n\t\tflags dynamic,timeout\n\t\ttimeout {seconds}s\n"
+                    ),
+                )
+            }
         }
     }
 }
