@@ -26,9 +26,9 @@ fn reaches(machine: &Machine, sandbox: &str, ip: &str, port: u16) -> bool {
     inside(machine, sandbox, &format!("nc -z -w1 {ip} {port}")).status.success()
 }
 
-fn attach(host: &Host, name: &str, ep: EndpointSpec) -> Sandbox {
+fn attach(host: &Host, name: &str, ep: &EndpointSpec) -> Sandbox {
     let sandbox = host.open_sandbox(name).unwrap();
-    host.attach(&sandbox, &ep).unwrap();
+    host.attach(&sandbox, ep).unwrap();
     sandbox
 }
 
@@ -64,8 +64,8 @@ fn a_denied_endpoint_reaches_what_it_is_allowed_and_its_neighbours() {
         let net = network("web", "10.9.0.1/24", "fd09::1/64");
         host.create_network(&net).unwrap();
         let denied = EndpointSpec { egress: Egress::Deny, ..endpoint(&net, 2, "eth0") };
-        let sandbox = attach(&host, A, denied.clone());
-        attach(&host, B, endpoint(&net, 3, "eth0"));
+        let sandbox = attach(&host, A, &denied);
+        attach(&host, B, &endpoint(&net, 3, "eth0"));
         for to in [&far, &far6] {
             assert!(reaches(&machine, B, to, 80), "who is not restricted is not touched: {to}");
             assert!(!reaches(&machine, A, to, 80), "{to}");
@@ -125,7 +125,7 @@ fn restrictions_outlive_the_daemon_and_what_others_do_to_them() {
         host.create_network(&net).unwrap();
         let denied = |number| EndpointSpec { egress: Egress::Deny, ..endpoint(&net, number, "eth0") };
         let ((_one, _two), specs) =
-            ((attach(&host, A, denied(2)), attach(&host, B, denied(3))), [denied(2), denied(3)]);
+            ((attach(&host, A, &denied(2)), attach(&host, B, &denied(3))), [denied(2), denied(3)]);
         host.allow(&[allowance("10.9.0.2", &far, Some(80), None)]).unwrap();
         host.shutdown();
         assert!(reaches(&machine, A, &far, 80) && !reaches(&machine, B, &far, 80), "nobody need be there");
@@ -136,7 +136,10 @@ fn restrictions_outlive_the_daemon_and_what_others_do_to_them() {
             endpoints: vec![libnet::host::DeclaredEndpoint { spec: spec.clone(), ports: Vec::new() }],
         };
         let sandboxes = vec![sandbox(A, &specs[0]), sandbox(B, &specs[1])];
-        let declared = libnet::host::Declared { networks: vec![net.clone()], sandboxes };
+        let declared = libnet::host::Declared {
+            networks: vec![libnet::host::NetworkSpec::Bridge(net.clone())],
+            sandboxes,
+        };
         assert!(next.reconcile(&declared).unwrap().errors.is_empty());
         assert!(
             reaches(&machine, A, &far, 80) && !reaches(&machine, B, &far, 80),
@@ -163,7 +166,7 @@ fn who_learns_reaches_everything_and_it_is_noted() {
         let host = open();
         let net = network("web", "10.9.0.1/24", "");
         host.create_network(&net).unwrap();
-        let _sandbox = attach(&host, A, EndpointSpec { egress: Egress::Learn, ..endpoint(&net, 2, "eth0") });
+        let _sandbox = attach(&host, A, &EndpointSpec { egress: Egress::Learn, ..endpoint(&net, 2, "eth0") });
         assert!(reaches(&machine, A, &far, 80) && reaches(&machine, A, &far, 443));
         let noted = host.attempts(&[ip("10.9.0.2")]).unwrap();
         let noted: Vec<_> = noted.iter().map(|attempt| (attempt.port.get(), attempt.fate)).collect();

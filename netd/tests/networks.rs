@@ -59,7 +59,12 @@ impl Daemon {
 
     async fn container(&self, number: u8) -> (ContainerId, SandboxView) {
         let container = ContainerId::from_bytes([number; 32]);
-        let ask = SandboxAsk { container, hostname: format!("host{number}"), dns: DnsSettings::default() };
+        let ask = SandboxAsk {
+            container,
+            hostname: format!("host{number}"),
+            dns: DnsSettings::default(),
+            egress: None,
+        };
         (container, self.networks.open_sandbox(ask).await.unwrap())
     }
 

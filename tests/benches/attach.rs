@@ -145,6 +145,7 @@ impl Subject {
         let [.., high, low] = (number + 2).to_be_bytes();
         let port = |port: usize| u16::try_from(port).ok().and_then(Port::new).expect("a port");
         EndpointSpec {
+            egress: Default::default(),
             id: endpoint_id(number),
             network: self.net.id,
             label: format!("bench c{number}"),

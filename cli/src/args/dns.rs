@@ -4,6 +4,8 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DnsCommand {
+    /// Show what a container of restricted egress tried to reach
+    Egress(DnsEgress),
     /// Follow what a container asks, as it asks
     Log(DnsLog),
     /// List the names that containers can ask for
@@ -11,6 +13,18 @@ pub(crate) enum DnsCommand {
     Ls(DnsLs),
     /// Ask as a container would
     Query(DnsQuery),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DnsEgress {
+    /// Print with a template: json, or a Go template
+    #[arg(long, value_name = "string")]
+    pub(crate) format: Option<String>,
+    /// Print only the entries of io.pontoon.egress.allow that would let all of it through
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[arg(value_name = "CONTAINER", required = true)]
+    pub(crate) container: String,
 }
 
 #[derive(Debug, Args)]

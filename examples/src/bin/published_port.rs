@@ -84,6 +84,7 @@ fn endpoint(network: &BridgeNetwork) -> anyhow::Result<EndpointSpec> {
         v6: None,
         mtu: network.mtu,
         default_route: DefaultRoute::Via { v4: network.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
+        egress: Default::default(),
         ports: vec![publish],
     })
 }

@@ -195,10 +195,10 @@ impl Inner {
 
     /// Those that are declared, beside those that were restricted since.
     fn restore_egress(&self, declared: &Declared) -> Result<(), FirewallError> {
-        let bridge = |ep: &EndpointSpec| declared.networks.iter().find(|net| net.id == ep.network);
+        let bridge = |ep: &EndpointSpec| declared.networks.iter().find(|net| net.id() == ep.network);
         let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
         let specs = endpoints.map(|endpoint| &endpoint.spec);
-        self.egress.restore(specs.filter_map(|spec| spec.restriction(&bridge(spec)?.link)))
+        self.egress.restore(specs.filter_map(|spec| spec.restriction(bridge(spec)?.link())))
     }
 
     fn is_alive(&self, ep: &EndpointSpec) -> Result<(), HostError> {

@@ -14,9 +14,7 @@ use crate::{
     firewall::Restriction,
     link::route::Hop,
     ports::{PortRequest, PublishedPort},
-    types::{
-        Egress, EndpointId, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId,
-    },
+    types::{Egress, EndpointId, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
 };
 
 /// How a [`Host`](super::Host) works.

@@ -1,8 +1,10 @@
 //! What the API says about names: static records, what is known, what a question is answered with, what was asked.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-/// A static record of a network: `GET`, `POST` and `DELETE /networks/{id}/records`.
+/// A static record of a network: `GET`, `POST` and `DELETE /dns/records/{network}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DnsRecord {
@@ -96,4 +98,36 @@ pub struct DnsAsked {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// What a container may send, and what it tried: `GET /containers/{id}/egress`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EgressReport {
+    /// `deny` or `learn`.
+    pub mode: String,
+    /// What it may reach, as it is written in `io.pontoon.egress.allow`.
+    pub allow: Vec<String>,
+    /// What it tried to reach in the last day: under `deny` what was dropped, under `learn` everything.
+    pub attempts: Vec<EgressAttempt>,
+    /// Names that it asked for and may not ask for, and how often.
+    pub denied_names: BTreeMap<String, u64>,
+    /// The entries of `io.pontoon.egress.allow` that would let the attempts through.
+    pub needed: Vec<String>,
+}
+
+/// Something that a container tried to reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EgressAttempt {
+    /// The name that it had asked for to get the address; empty if there was none.
+    pub name: String,
+    /// The address.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Whether it was dropped.
+    pub dropped: bool,
 }

@@ -1,4 +1,4 @@
-//! What Docker's API has no place for: `/networks/{id}/records`, `/dns`, and a container's own view of names at
+//! What Docker's API has no place for: `/dns/records/{network}`, `/dns`, and a container's own view of names at
 //! `/containers/{id}/dns`.
 
 use std::{convert::Infallible, sync::Arc};
@@ -13,7 +13,7 @@ use axum::{
 };
 use dns::Asked;
 use futures_util::stream;
-use netd_api::dns::{DnsAsked, DnsName, DnsRecord, DnsReply};
+use netd_api::dns::{DnsAsked, DnsName, DnsRecord, DnsReply, EgressReport};
 use serde::Deserialize;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
@@ -23,17 +23,22 @@ use tokio::{
 use super::{
     Api,
     body::{JsonBody, Query},
-    status::Answer,
+    status::{Answer, Failure},
     streams::{json_streamed, line},
 };
-use crate::{engine::Clock, names::word};
+use crate::{
+    engine::Clock,
+    error::Kind,
+    names::{EGRESS, word},
+};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/networks/{reference}/records", get(records).post(add).delete(remove))
+        .route("/dns/records/{*reference}", get(records).post(add).delete(remove))
         .route("/dns", get(names))
         .route("/containers/{reference}/dns", get(query))
         .route("/containers/{reference}/dns/log", get(log))
+        .route("/containers/{reference}/egress", get(egress))
 }
 
 async fn records(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Answer<Json<Vec<DnsRecord>>> {
@@ -96,6 +101,17 @@ async fn query(
 ) -> Answer<Json<DnsReply>> {
     let container = api.engine.containers.network_owner(&reference)?;
     Ok(Json(api.engine.networks.dns_query(container, &reference, &asked.name, &asked.kind).await?))
+}
+
+async fn egress(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Answer<Json<EgressReport>> {
+    let container = api.engine.containers.network_owner(&reference)?;
+    match api.engine.networks.egress(container).await? {
+        Some(report) => Ok(Json(report)),
+        None => {
+            let text = format!("egress of container {reference} is not restricted: see label {EGRESS}");
+            Err(Failure::new(Kind::NotFound, text))
+        }
+    }
 }
 
 async fn log(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Answer<Response> {

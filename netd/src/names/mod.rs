@@ -4,13 +4,18 @@
 
 mod dial;
 mod follow;
+mod gate;
 mod hosts;
+mod policy;
 pub(crate) mod records;
 mod service;
 mod settings;
 mod watch;
 
+pub(crate) use gate::{Allow, EgressGate, Others, Watch};
 pub use hosts::{HostEntry, hosts};
+pub(crate) use policy::EGRESS;
+pub use policy::EgressPolicy;
 pub(crate) use service::{Names, Scope};
 pub use settings::DnsSettings;
 pub(crate) use watch::{Totals, shown, word};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use dns::{
-    AskerId, Directory, Forward, Limits, Server, ServerConfig, Shared, SnapshotEditor, Upstreams, View,
-    ZoneId,
+    AskerId, DialFrom, Directory, Forward, Limits, Server, ServerConfig, Shared, SnapshotEditor, Upstreams,
+    View, ZoneId,
     resolv_conf::{self, Internal, Ipv6, ResolvConf},
 };
 use libnet::{
@@ -19,7 +19,12 @@ use libnet::{
 };
 use tokio::sync::watch;
 
-use super::{DnsSettings, dial::SandboxDial, follow::follow};
+use super::{
+    DnsSettings,
+    dial::SandboxDial,
+    follow::follow,
+    gate::{Allow, EgressGate, Watch},
+};
 
 /// Names of all containers.
 pub(crate) struct Names {
@@ -27,6 +32,7 @@ pub(crate) struct Names {
     /// The cache of what upstreams said, and the places for questions to them.
     pub(super) shared: Shared,
     resolv_conf: PathBuf,
+    allow: Allow,
     sandboxes: Mutex<HashMap<ContainerId, Sandbox>>,
 }
 
@@ -34,6 +40,7 @@ pub(crate) struct Names {
 pub(super) struct Sandbox {
     path: PathBuf,
     settings: DnsSettings,
+    gate: Arc<EgressGate>,
     /// Until the server has them.
     sockets: Option<DnsSockets>,
     pub(super) server: Option<Running>,
@@ -53,15 +60,18 @@ pub(crate) struct Scope {
     pub(crate) links: Vec<(String, String)>,
     /// Whether other questions may leave through the host.
     pub(crate) forward: Forward,
+    /// What it is restricted to.
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Names {
-    /// No names yet; `resolv_conf` is the host's file.
-    pub(crate) fn new(resolv_conf: PathBuf) -> Self {
+    /// No names yet; `resolv_conf` is the host's file, `allow` opens the firewall for restricted containers.
+    pub(crate) fn new(resolv_conf: PathBuf, allow: Allow) -> Self {
         Self {
             directory: Directory::new(),
             shared: Shared::default(),
             resolv_conf,
+            allow,
             sandboxes: Mutex::default(),
         }
     }
@@ -79,7 +89,8 @@ impl Names {
         settings: DnsSettings,
         sockets: Option<DnsSockets>,
     ) {
-        let sandbox = Sandbox { path, settings, sockets, server: None };
+        let gate = Arc::new(EgressGate::new(container.to_string(), self.allow.clone()));
+        let sandbox = Sandbox { path, settings, gate, sockets, server: None };
         self.sandboxes().insert(container, sandbox);
     }
 
@@ -87,10 +98,16 @@ impl Names {
     pub(crate) fn set_scope(&self, container: ContainerId, scope: Scope) -> io::Result<()> {
         let mut sandboxes = self.sandboxes();
         let Some(sandbox) = sandboxes.get_mut(&container) else { return Ok(()) };
-        if scope.networks.is_empty() && sandbox.server.is_none() {
+        // A restricted container needs our server everywhere: no other would tell the firewall.
+        if scope.networks.is_empty() && scope.watch.is_none() && sandbox.server.is_none() {
             return Ok(());
         }
-        let internal = self.internal(&sandbox.settings);
+        let restricted = sandbox.gate.watch().is_some() != scope.watch.is_some();
+        sandbox.gate.set(scope.watch);
+        let internal = self.internal_of(sandbox);
+        if let Some(server) = sandbox.server.as_ref().filter(|_| restricted) {
+            server.upstreams.send_replace(Arc::new(Upstreams { servers: internal.upstreams.clone() }));
+        }
         let view = View {
             zones: scope.networks.iter().map(|id| ZoneId(id.to_string())).collect(),
             links: scope.links,
@@ -114,7 +131,7 @@ impl Names {
     fn refresh(&self) {
         for sandbox in self.sandboxes().values() {
             if let Some(server) = &sandbox.server {
-                let servers = self.internal(&sandbox.settings).upstreams;
+                let servers = self.internal_of(sandbox).upstreams;
                 server.upstreams.send_replace(Arc::new(Upstreams { servers }));
             }
         }
@@ -123,6 +140,20 @@ impl Names {
     /// resolv.conf of a container on a user network, and what its server does with what is not ours.
     pub(crate) fn internal(&self, settings: &DnsSettings) -> Internal {
         resolv_conf::internal(&self.host(), &self.source(), &settings.overrides(), scope_index)
+    }
+
+    /// The servers of a restricted container are asked from the host, so that they can be reached by us alone.
+    fn internal_of(&self, sandbox: &Sandbox) -> Internal {
+        let mut internal = self.internal(&sandbox.settings);
+        if sandbox.gate.watch().is_some() {
+            internal.upstreams.iter_mut().for_each(|server| server.from = DialFrom::Host);
+        }
+        internal
+    }
+
+    /// The gate of a container's name service.
+    pub(crate) fn gate(&self, container: ContainerId) -> Option<Arc<EgressGate>> {
+        Some(self.sandboxes().get(&container)?.gate.clone())
     }
 
     /// resolv.conf of a container on the default network.
@@ -177,7 +208,7 @@ impl Sandbox {
             dial: Arc::new(SandboxDial { path: self.path.clone() }),
             limits: Limits::default(),
             shared,
-            gate: Arc::new(dns::OpenGate),
+            gate: self.gate.clone(),
         })?;
         self.server = Some(Running { server, upstreams });
         Ok(())

@@ -14,7 +14,7 @@ use libnet::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::names::DnsSettings;
+use crate::names::{DnsSettings, EgressPolicy};
 
 /// How a network reaches its containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -132,6 +132,8 @@ pub struct SandboxAsk {
     pub hostname: String,
     /// What it says about DNS itself.
     pub dns: DnsSettings,
+    /// What it may reach, whatever its networks say.
+    pub egress: Option<EgressPolicy>,
 }
 
 /// A container's namespace.

@@ -10,7 +10,7 @@ use libnet::{
 use netd_api::models;
 
 use super::{
-    Driver, NetworkError, Scope,
+    Driver, NetworkError, Scope, egress,
     options::{self, BridgeOptions},
     parent::ParentOptions,
     record::{Configuration, IpamDriver},
@@ -85,6 +85,7 @@ impl Draft {
         let mut options = defaults.cloned().unwrap_or_default();
         options.extend(sorted(ask.options));
         let families = families(ask.enable_ipv4, ask.enable_ipv6, &mut options)?;
+        egress::check_options(driver, &options)?;
         let driver = DriverOptions::read(driver, &options, internal)?;
         if !families.v4 && !families.v6 {
             return Err(NetworkError::Invalid("IPv4 or IPv6 must be enabled".to_owned()));

@@ -16,7 +16,9 @@ impl Inner {
         let dns = ask.dns.or(&self.config.defaults.dns);
         let named = endpoints.iter().any(|endpoint| !endpoint.dns_names.is_empty());
         let v6 = if endpoints.iter().any(|endpoint| endpoint.v6.is_some()) { Ipv6::Yes } else { Ipv6::No };
-        let resolv_conf = if named { self.names.internal(&dns).text } else { self.names.plain(&dns, v6) };
+        let restricted = self.watch(ask.container).is_some();
+        let resolv_conf =
+            if named || restricted { self.names.internal(&dns).text } else { self.names.plain(&dns, v6) };
         let mut extra = Vec::new();
         for (name, address) in &ask.extra_hosts {
             let ips = self.extra_host(name, address)?;

@@ -16,7 +16,7 @@ use libnet::{
 };
 
 use super::{
-    Durability, NetworkConfig, NetworkError,
+    Durability, NetworkConfig, NetworkError, egress,
     kernel::{Kernel, KernelError},
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NetworkRecord},
     state::{State, Surroundings},
@@ -33,7 +33,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The networks of a host.
 pub(super) struct Inner {
-    pub(super) kernel: Box<dyn Kernel>,
+    pub(super) kernel: Arc<dyn Kernel>,
     pub(super) declared: Arc<dyn Store>,
     pub(super) live: Arc<dyn Store>,
     pub(super) config: NetworkConfig,
@@ -47,7 +47,7 @@ pub(super) struct Inner {
 
 /// What an [`Inner`] is made of; see [`super::NetworkParts`].
 pub(super) struct Parts {
-    pub(super) kernel: Box<dyn Kernel>,
+    pub(super) kernel: Arc<dyn Kernel>,
     pub(super) declared: Arc<dyn Store>,
     pub(super) live: Arc<dyn Store>,
     pub(super) config: NetworkConfig,
@@ -61,7 +61,7 @@ impl Inner {
     pub(super) fn new(parts: Parts) -> Result<Self, NetworkError> {
         let ipam = Ipam::new(pools(&parts.config)?);
         Ok(Self {
-            names: Arc::new(Names::new(parts.config.resolv_conf.clone())),
+            names: Arc::new(Names::new(parts.config.resolv_conf.clone(), egress::allow(&parts.kernel))),
             kernel: parts.kernel,
             declared: parts.declared,
             live: parts.live,

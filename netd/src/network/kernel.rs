@@ -5,12 +5,14 @@ use std::{
     collections::HashMap,
     error::Error,
     io,
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ipnetwork::IpNetwork;
 use libnet::{
+    firewall::{Allowance, Attempt},
     host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, NetworkSpec, Sandbox},
     netns::DnsSockets,
     ports::{PortRequest, PublishedPort},
@@ -69,6 +71,8 @@ pub(super) trait Kernel: Send + Sync + 'static {
         endpoint: EndpointId,
         route: DefaultRoute,
     ) -> Result<(), KernelError>;
+    fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError>;
+    fn attempts(&self, from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError>;
     fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError>;
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
@@ -188,6 +192,14 @@ impl Kernel for HostKernel {
         route: DefaultRoute,
     ) -> Result<(), KernelError> {
         Ok(self.sandbox(sandbox)?.set_default_route(endpoint, route)?)
+    }
+
+    fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError> {
+        Ok(self.host.allow(allowances)?)
+    }
+
+    fn attempts(&self, from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError> {
+        Ok(self.host.attempts(from)?)
     }
 
     fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {

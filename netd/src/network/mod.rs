@@ -10,6 +10,7 @@ mod connect;
 mod create;
 mod defaults;
 mod draft;
+mod egress;
 mod endpoint;
 mod error;
 mod files;

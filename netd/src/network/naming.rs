@@ -62,6 +62,7 @@ impl Inner {
             let state = self.state();
             (state.views(container), state.endpoints_of(container))
         };
+        let watch = self.watch(container);
         let all: Vec<_> = views.iter().map(|view| view.network).collect();
         let forward = if self.all_internal(&all) { Forward::No } else { Forward::Yes };
         let named = |view: &EndpointView| !view.dns_names.is_empty();
@@ -69,6 +70,7 @@ impl Inner {
             networks: views.iter().filter(|view| named(view)).map(|view| view.network).collect(),
             links: records.into_iter().flat_map(|record| record.links).collect(),
             forward,
+            watch,
         }
     }
 

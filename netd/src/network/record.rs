@@ -18,7 +18,7 @@ use netd_api::dns::DnsRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, template::Template};
-use crate::names::DnsSettings;
+use crate::names::{DnsSettings, EgressPolicy};
 
 pub(super) const NETWORKS: &str = "networks";
 pub(super) const LEASES: &str = "leases";
@@ -135,6 +135,9 @@ pub(super) struct SandboxRecord {
     pub(super) name: String,
     pub(super) hostname: String,
     pub(super) dns: DnsSettings,
+    /// What the container may reach, whatever its networks say.
+    #[serde(default)]
+    pub(super) egress: Option<EgressPolicy>,
     /// The container's published ports as they were asked for; they go with whichever endpoint is the gateway.
     pub(super) requests: Vec<PortRequest>,
 }

@@ -18,13 +18,15 @@ impl Inner {
             name: sandbox_name(ask.container),
             hostname: ask.hostname,
             dns: ask.dns.or(&self.config.defaults.dns),
+            egress: ask.egress,
             requests: Vec::new(),
         };
         if self.state().sandbox(ask.container).is_some() {
             // An earlier end failed half-way.
             self.close_sandbox(ask.container)?;
         }
-        self.live.commit(&[Change::put(SANDBOXES, record.container, &record)?])?;
+        let last_run = Self::forget_report(record.container);
+        self.live.commit(&[last_run, Change::put(SANDBOXES, record.container, &record)?])?;
         let opened = self.kernel.open_sandbox(&record.name);
         let opened = opened.map_err(failed("open sandbox", &record.name));
         let opened =
@@ -55,6 +57,7 @@ impl Inner {
             let state = self.state();
             (state.sandbox(container).cloned(), state.endpoints_of(container))
         };
+        let report = self.keep_report(container);
         self.names.remove(container);
         for endpoint in &endpoints {
             self.withdraw_names(endpoint);
@@ -70,6 +73,7 @@ impl Inner {
         self.state().close_sandbox(container);
         let mut changes: Vec<_> = endpoints.iter().map(delete_endpoint).collect();
         changes.extend(sandbox.map(|sandbox| Change::delete(SANDBOXES, sandbox.container)));
+        changes.extend(report);
         Ok(self.live.commit(&changes)?)
     }
 
@@ -79,6 +83,7 @@ impl Inner {
             let these = leases.iter().filter(|lease| lease.durability == durability);
             self.store(durability).commit(&these.map(delete_lease).collect::<Vec<_>>())?;
         }
+        self.live.commit(&[Self::forget_report(container)])?;
         let mut state = self.state();
         for lease in &leases {
             state.release_lease(container, lease.network);

@@ -14,7 +14,7 @@ use libnet::{
 };
 use netd_api::{
     Filters,
-    dns::{DnsName, DnsRecord, DnsReply},
+    dns::{DnsName, DnsRecord, DnsReply, EgressReport},
     models,
 };
 use tokio::sync::broadcast;
@@ -66,7 +66,7 @@ impl Networks {
     /// [`settle`](Self::settle) ends that time.
     pub async fn open(parts: NetworkParts) -> Result<Arc<Self>> {
         let inner = Inner::new(Parts {
-            kernel: Box::new(HostKernel::new(parts.host)),
+            kernel: Arc::new(HostKernel::new(parts.host)),
             declared: parts.declared,
             live: parts.live,
             config: parts.config,
@@ -193,6 +193,12 @@ impl Networks {
     /// What a container asks from now on.
     pub fn dns_follow(&self, container: ContainerId, reference: &str) -> Result<broadcast::Receiver<Asked>> {
         self.inner.names.follow(container).ok_or_else(|| NetworkError::NoNames(reference.to_owned()))
+    }
+
+    /// What a container is restricted to and tried to reach; what its last run tried, if it is over. `None` if it is not
+    /// restricted.
+    pub async fn egress(&self, container: ContainerId) -> Result<Option<EgressReport>> {
+        self.work("read egress", move |inner| inner.egress_report(container)).await
     }
 
     /// What the name service has done.

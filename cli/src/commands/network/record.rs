@@ -18,7 +18,7 @@ pub(crate) async fn run(command: &RecordCommand, context: &Context<'_>) -> Resul
 }
 
 fn path(network: &str) -> String {
-    format!("/networks/{}/records", query_escape(network))
+    format!("/dns/records/{}", query_escape(network))
 }
 
 async fn add(args: &RecordAdd, context: &Context<'_>) -> Result<(), CliError> {

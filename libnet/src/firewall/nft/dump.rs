@@ -3,9 +3,7 @@
 use super::{
     chain::{Hook, Table},
     expr::{Expr, Verdict},
-    op::{
-        EVAL, ForeignChain, INTERVAL, INTERVAL_END, MAP, SUBSYSTEM, TIMEOUT, VERDICT_TYPE, write_element,
-    },
+    op::{EVAL, ForeignChain, INTERVAL, INTERVAL_END, MAP, SUBSYSTEM, TIMEOUT, VERDICT_TYPE, write_element},
     set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
 };
 use crate::{

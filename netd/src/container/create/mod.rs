@@ -23,7 +23,10 @@ pub(super) use self::{
     rights::{Space, Spaces, capabilities},
 };
 use super::{ContainerError, error::invalid, record::Record, restart::RestartPolicy};
-use crate::{config::ContainerDefaults, names::DnsSettings};
+use crate::{
+    config::ContainerDefaults,
+    names::{DnsSettings, EgressPolicy},
+};
 
 /// How long a container has to end when it is told to, unless it says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,6 +66,7 @@ pub(super) struct Wanted {
     pub(super) cgroup_parent: Option<String>,
     pub(super) oom_score_adj: Option<i32>,
     pub(super) volumes_from: Vec<(String, Access)>,
+    pub(super) egress: Option<EgressPolicy>,
 }
 
 /// Where the root file system comes from.
@@ -84,6 +88,7 @@ pub(super) fn read(record: &Record, defaults: &ContainerDefaults) -> Result<Want
     for name in [&hostname, &domainname] {
         command::check_hostname(name)?;
     }
+    let egress = networks::egress(config, &mode)?;
     let rights = rights::rights(host, defaults.no_new_privileges)?;
     let own_network = !matches!(mode, NetworkMode::Host);
     let oci_runtime = oci_runtime(host.runtime.as_deref(), defaults)?;
@@ -115,6 +120,7 @@ pub(super) fn read(record: &Record, defaults: &ContainerDefaults) -> Result<Want
         cgroup_parent: host.cgroup_parent.clone().filter(|parent| !parent.is_empty()),
         oom_score_adj: oom_score_adj(host)?,
         volumes_from: volumes_from(host)?,
+        egress,
         mode,
         hostname,
         domainname,

@@ -11,7 +11,7 @@ use netd_api::models;
 
 use crate::{
     container::{ContainerError, error::invalid, record::EndpointSettings},
-    names::DnsSettings,
+    names::{DnsSettings, EGRESS, EgressPolicy},
 };
 
 /// Whose network a container has.
@@ -222,6 +222,21 @@ pub(in crate::container) fn link_parts(link: &str) -> Result<(&str, &str), Conta
             Ok((name.strip_prefix('/').unwrap_or(name), alias))
         }
         _ => invalid(format!("bad format for links: {link}")),
+    }
+}
+
+/// What the container's labels say about names that it may reach.
+pub(in crate::container) fn egress(
+    config: &models::ContainerConfig,
+    mode: &NetworkMode,
+) -> Result<Option<EgressPolicy>, ContainerError> {
+    let label = |key: &str| config.labels.as_ref()?.get(key);
+    match EgressPolicy::read(label) {
+        Err(why) => invalid(why),
+        Ok(Some(_)) if *mode != NetworkMode::Private => {
+            invalid(format!("conflicting options: {EGRESS} and the network mode"))
+        }
+        Ok(policy) => Ok(policy),
     }
 }
 

@@ -58,6 +58,7 @@ impl Networked {
                         container: plan.record.id,
                         hostname: plan.wanted.hostname.clone(),
                         dns: plan.wanted.dns.clone(),
+                        egress: plan.wanted.egress.clone(),
                     })
                     .await?;
                 let this = Self {

@@ -9,7 +9,7 @@ use libnet::{
 
 use super::{Endpoint, Member, NewLease, State};
 use crate::network::{
-    EndpointAsk, EndpointView, NetworkError, endpoint,
+    EndpointAsk, EndpointView, NetworkError, egress, endpoint,
     gateway::{self, Candidate},
     record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, exactly, v4_in, v6_in},
 };
@@ -77,6 +77,7 @@ impl State {
             sandbox.requests.clone_from(&ask.ports);
         }
         connecting.sandbox = Some(sandbox.clone());
+        let egress = egress::mode(sandbox, network)?;
         let ifname = free_ifname(member, network, ask)?;
         let (lease, new) = self.lease(container, ask, mac)?;
         let leads = self.gateway(container).is_none() && network.leads_out();
@@ -91,6 +92,7 @@ impl State {
             v6: network.v6.as_ref().zip(lease.v6).and_then(|(subnet, ip)| v6_in(subnet, ip)),
             mtu: network.mtu(),
             default_route: if leads { endpoint::route(network) } else { DefaultRoute::None },
+            egress,
             ports: connecting
                 .sandbox
                 .iter()

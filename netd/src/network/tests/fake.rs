@@ -12,6 +12,7 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use libnet::{
+    firewall::{Allowance, Attempt},
     host::{Declared, DefaultRoute, EndpointSpec, NetworkSpec},
     netns::DnsSockets,
     ports::{HostPort, PortRequest, PublishedPort},
@@ -60,6 +61,7 @@ pub(super) struct World {
     pub(super) sandboxes: BTreeMap<String, BTreeMap<EndpointId, EndpointSpec>>,
     pub(super) routes: BTreeMap<String, (EndpointId, DefaultRoute)>,
     pub(super) ports: BTreeMap<EndpointId, Vec<PublishedPort>>,
+    pub(super) allowed: Vec<Allowance>,
 }
 
 impl World {
@@ -215,6 +217,17 @@ impl Kernel for FakeKernel {
             }
             Ok(())
         })
+    }
+
+    fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError> {
+        self.call(|world| {
+            world.allowed.extend(allowances.iter().cloned());
+            Ok(())
+        })
+    }
+
+    fn attempts(&self, _from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError> {
+        self.call(|_| Ok(Vec::new()))
     }
 
     fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {

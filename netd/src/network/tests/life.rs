@@ -204,8 +204,12 @@ fn a_failure_at_any_point_of_open_sandbox_leaves_nothing_behind() {
     let before = daemon.everything();
     for fuse in [&daemon.kernel.fuse, &daemon.live.fuse] {
         fuse.set(1);
-        let ask =
-            SandboxAsk { container: container(1), hostname: String::new(), dns: DnsSettings::default() };
+        let ask = SandboxAsk {
+            container: container(1),
+            hostname: String::new(),
+            dns: DnsSettings::default(),
+            egress: None,
+        };
         assert!(daemon.run(|inner| inner.open_sandbox(ask)).is_err());
         daemon.everything().is(&before, "");
     }

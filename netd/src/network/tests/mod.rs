@@ -94,7 +94,7 @@ impl Daemon {
             bytes.iter_mut().zip(number.iter().rev().cycle()).for_each(|(byte, n)| *byte = *n);
         };
         let inner = Inner::new(Parts {
-            kernel: Box::new(kernel.clone()),
+            kernel: Arc::new(kernel.clone()),
             declared: declared.clone(),
             live: live.clone(),
             config,
@@ -131,7 +131,12 @@ impl Daemon {
 
     fn sandbox(&self, number: u8) -> ContainerId {
         let container = container(number);
-        let ask = SandboxAsk { container, hostname: format!("host{number}"), dns: DnsSettings::default() };
+        let ask = SandboxAsk {
+            container,
+            hostname: format!("host{number}"),
+            dns: DnsSettings::default(),
+            egress: None,
+        };
         self.run(|inner| inner.open_sandbox(ask)).unwrap();
         container
     }

@@ -56,7 +56,12 @@ fn act(mut daemon: Daemon, step: Step) -> Daemon {
         Step::Open(number) => {
             let container = container(number);
             if daemon.inner.state().sandbox(container).is_none() {
-                let ask = SandboxAsk { container, hostname: String::new(), dns: DnsSettings::default() };
+                let ask = SandboxAsk {
+                    container,
+                    hostname: String::new(),
+                    dns: DnsSettings::default(),
+                    egress: None,
+                };
                 let _ = daemon.run(|inner| inner.open_sandbox(ask));
             }
         }

@@ -1,0 +1,152 @@
+//! Egress by name: a container reaches what it resolved and may reach, and nothing else.
+
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    thread,
+};
+
+use tests::{Lab, Lan, Machine, Process, eventually};
+
+/// Answers every A question on the LAN host with its own address, after the name servers of this test.
+fn resolver(lan: &Lan) {
+    let address: IpAddr = lan.address().parse().expect("an address");
+    let socket = lan.run(|| UdpSocket::bind((address, 53)).expect("port 53 of the host is free"));
+    let IpAddr::V4(v4) = address else { panic!("the LAN is IPv4") };
+    thread::spawn(move || {
+        let mut message = [0; 512];
+        while let Ok((len, from)) = socket.recv_from(&mut message) {
+            answer(&socket, &message[..len], from, v4.octets());
+        }
+    });
+}
+
+/// Repeats the question; an A question gets one address for a minute.
+fn answer(socket: &UdpSocket, query: &[u8], from: SocketAddr, v4: [u8; 4]) {
+    let end = 12 + query[12..].iter().position(|byte| *byte == 0).expect("a name ends") + 5;
+    let is_a = query[end - 4..end] == [0, 1, 0, 1];
+    let mut reply = query[..end].to_vec();
+    reply[2..4].copy_from_slice(&[0x81, 0x80]);
+    reply[6..12].copy_from_slice(&[0, u8::from(is_a), 0, 0, 0, 0]);
+    if is_a {
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        reply.extend(v4);
+    }
+    let _ = socket.send_to(&reply, from);
+}
+
+fn listen(lan: &Lan, port: u16) -> Process {
+    let process = lan.spawn(["socat", &format!("TCP-LISTEN:{port},fork,reuseaddr"), "/dev/null"]);
+    eventually("the server listens", || lan.sh(&format!("ss -Htln sport = :{port} | grep .")).result());
+    process
+}
+
+/// A host whose resolver is on its LAN, where TCP ports 443 and 80 listen.
+fn stage(machine: &Machine) -> (Lan, [Process; 2]) {
+    let lan = machine.lan("world");
+    resolver(&lan);
+    let servers = [443, 80].map(|port| listen(&lan, port));
+    fs::write(machine.path("/run/lab/resolv.conf"), format!("nameserver {}\n", lan.address()))
+        .expect("resolv.conf");
+    (lan, servers)
+}
+
+fn connects(machine: &Machine, container: &str, name: &str, port: u16) -> bool {
+    let line = format!("exec {container} nc -z -w2 {name} {port}");
+    machine.pontoon(line.split(' ')).status.success()
+}
+
+const DENY: [&str; 4] =
+    ["--label", "io.pontoon.egress=deny", "--label", "io.pontoon.egress.allow=Good.example:443,*.pypi.org"];
+
+#[test]
+fn only_allowed_names_are_reached() {
+    let mut machine = Lab::new().machine("aa");
+    let (lan, _servers) = stage(&machine);
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.start("free", &["--network", "web"], &["sleep", "1000"]);
+    machine.start("cc", &[&["--network", "web"], &DENY[..]].concat(), &["sleep", "1000"]);
+    machine.start("plain", &DENY, &["sleep", "1000"]);
+
+    let far = lan.address();
+    assert!(connects(&machine, "free", "anything.example", 80), "who is not restricted is not touched");
+    for container in ["cc", "plain"] {
+        assert!(!connects(&machine, container, &far, 443), "an address alone gets nowhere");
+        assert!(connects(&machine, container, "good.example", 443), "{}", machine.log());
+        assert!(!connects(&machine, container, "good.example", 80), "at this port alone");
+        let denied = machine.pontoon(["exec", container, "dig", "+tries=1", "secret.evil.example"]).ok();
+        assert!(denied.contains("status: NXDOMAIN"), "{denied}");
+        let other = format!("exec {container} dig +tries=1 +time=1 @{far} good.example");
+        machine.pontoon(other.split(' ')).fails(9);
+        assert!(connects(&machine, container, "files.pypi.org", 80), "a wildcard, at all ports");
+    }
+    assert!(
+        connects(&machine, "free", "cc", 1)
+            || machine.pontoon(["exec", "cc", "ping", "-c1", "free"]).status.success()
+    );
+
+    let report = machine.pontoon(["dns", "egress", "cc"]).ok();
+    let row = |words: &[&str]| report.lines().any(|line| line.split_whitespace().eq(words.iter().copied()));
+    assert!(row(&["files.pypi.org", &far, "53/udp", "dropped"]), "{report}");
+    assert!(row(&["secret.evil.example", "-", "-", "name", "denied", "(1)"]), "{report}");
+    assert!(machine.log().contains("name denied"), "{}", machine.log());
+
+    // Whoever keeps the rules need not be there, and takes over what is allowed.
+    machine.kill_netd();
+    machine.start_netd();
+    assert!(connects(&machine, "cc", "good.example", 443) && !connects(&machine, "cc", "good.example", 8080));
+    assert!(!connects(&machine, "cc", "other.example", 443));
+}
+
+#[test]
+fn a_network_can_keep_all_its_containers_in() {
+    let machine = Lab::new().machine("aa");
+    let (lan, _servers) = stage(&machine);
+    let options = ["-o", "io.pontoon.egress=deny", "-o", "io.pontoon.egress.allow=good.example:443/tcp"];
+    machine.pontoon([&["network", "create"], &options[..], &["kept"]].concat()).ok();
+    machine.pontoon(["network", "create", "open"]).ok();
+    machine.start(
+        "cc",
+        &["--network", "kept", "-p", "8080:80"],
+        &["socat", "TCP-LISTEN:80,fork,reuseaddr", "EXEC:true"],
+    );
+    assert!(connects(&machine, "cc", "good.example", 443));
+    assert!(!connects(&machine, "cc", "good.example", 80));
+    assert!(!connects(&machine, "cc", "other.example", 443));
+    // Answers to who comes in are no egress.
+    eventually("a published port is reached", || {
+        lan.sh(&format!("nc -z -w2 {} 8080", lan.gateway())).result()
+    });
+
+    let refused = |words: &[&str]| machine.pontoon([&["network", "create"], words, &["x"]].concat()).fails(1);
+    let said = refused(&["-o", "io.pontoon.egress=maybe"]);
+    assert!(said.contains("invalid value \"maybe\" of io.pontoon.egress"), "{said}");
+    let said = machine.pontoon([
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "--label",
+        "io.pontoon.egress=deny",
+        "host",
+        "true",
+    ]);
+    let said = said.fails(125);
+    assert!(said.contains("conflicting options: io.pontoon.egress and the network mode"), "{said}");
+}
+
+#[test]
+fn a_run_that_learns_says_what_it_needs() {
+    let machine = Lab::new().machine("aa");
+    let (lan, _servers) = stage(&machine);
+    machine.pontoon(["network", "create", "web"]).ok();
+    let script = format!("nc -z -w2 good.example 443; nc -z -w2 {} 80", lan.address());
+    let learn = ["run", "--name", "ll", "--network", "web", "--label", "io.pontoon.egress=learn", "host"];
+    machine.pontoon([&learn[..], &["bash", "-c", &script]].concat()).ok();
+    // The same address twice: the name that it was told for stands for both.
+    let needed = machine.pontoon(["dns", "egress", "-q", "ll"]).ok();
+    assert_eq!(needed, "good.example:443/tcp,good.example:80/tcp", "{}", machine.log());
+    assert!(machine.log().contains("egress of a run"), "{}", machine.log());
+    let said = machine.pontoon(["dns", "egress", "nobody"]).fails(1);
+    assert!(said.contains("No such container: nobody"), "{said}");
+}
