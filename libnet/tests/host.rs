@@ -275,7 +275,7 @@ fn a_borrowed_namespace_is_given_back_as_it_was() {
         assert!(!host.is_own(&netns).unwrap() && host.is_own(&NetNs::current().unwrap()).unwrap());
         for _ in 0..2 {
             let netns = NetNs::open(&path).unwrap();
-            let sandbox = host.borrow_sandbox("netns-1", path.clone(), netns).unwrap();
+            let sandbox = host.borrow_sandbox("netns-1", path.clone(), &netns).unwrap();
             host.attach(&sandbox, &endpoint(&net, 2, "eth0")).unwrap();
             inside("ping -c1 -W2 10.9.0.1").ok();
             assert_eq!(inside("sysctl -n net.ipv6.conf.eth0.disable_ipv6").ok(), "1");

@@ -10,6 +10,7 @@ use std::{
 use jiff::Timestamp;
 use libnet::{
     host::{Host, HostConfig, HostError},
+    netns::ETC,
     store::{self, Change, HostLock, RedbStore, Store, StoreError},
 };
 
@@ -103,6 +104,7 @@ impl Engine {
             config: NetworkConfig {
                 defaults: config.network.clone(),
                 resolv_conf: PathBuf::from("/etc/resolv.conf"),
+                namespace_files: PathBuf::from(ETC),
                 identity: ground.identity,
             },
             events: events.clone(),
@@ -152,6 +154,7 @@ impl Engine {
             return;
         }
         self.containers.close(now.shutdown_timeout).await;
+        self.networks.end_namespaces().await;
         let (running, paused, _) = self.containers.counts();
         if running + paused > 0 {
             return;

@@ -125,7 +125,12 @@ fn config() -> NetworkConfig {
         ip_forward: true,
         userland_proxy: true,
     };
-    NetworkConfig { defaults, resolv_conf: PathBuf::from("/etc/resolv.conf"), identity: [7; 32] }
+    NetworkConfig {
+        defaults,
+        resolv_conf: PathBuf::from("/etc/resolv.conf"),
+        namespace_files: PathBuf::from("/dev/null/netns"),
+        identity: [7; 32],
+    }
 }
 
 /// Runs `story` in a lab host, in a runtime whose threads all live there.

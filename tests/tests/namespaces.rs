@@ -98,3 +98,222 @@ fn a_container_is_found_in_its_namespace() {
     let error = machine.pontoon(["netns", "rm", &name]).fails(1);
     assert!(error.contains("is in use by"), "{error}");
 }
+
+/// An /etc of the host's own, over the machine's, until it is lifted.
+struct OwnEtc<'m>(&'m Machine);
+
+impl<'m> OwnEtc<'m> {
+    fn lay(machine: &'m Machine) -> Self {
+        let line = "mkdir -p /run/lab/etc /run/lab/etc-work
+            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/lab/etc,workdir=/run/lab/etc-work /etc
+            mount --bind /run/lab/resolv.conf /etc/resolv.conf";
+        machine.sh(line).ok();
+        Self(machine)
+    }
+
+    fn lift(self) {
+        self.0.sh("umount /etc/resolv.conf /etc").ok();
+    }
+}
+
+#[test]
+fn a_namespace_is_attached_like_a_container() {
+    let lab = Lab::new();
+    let machine = lab.machine("aa");
+    let client = machine.lan("client");
+    let etc = OwnEtc::lay(&machine);
+    let blue = |words: &[&str]| machine.pontoon([&["netns", "exec", "blue"], words].concat());
+    machine.pontoon(["network", "create", "--subnet", "192.168.7.0/24", "--ipv6", "web"]).ok();
+    machine.start("c1", &["--network", "web"], &["sleep", "1000"]);
+    machine.exec(["ip", "netns", "add", "blue"]).ok();
+    let line = ["netns", "attach", "--ip", "192.168.7.77", "--mac-address", "02:00:00:00:00:77"];
+    let rest = ["--alias", "azure", "-p", "8080:80", "--interface", "up0", "blue", "web"];
+    let addresses = machine.pontoon([&line[..], &rest].concat()).ok();
+    let (v4, v6) = addresses.split_once('\n').expect("an address of each family");
+    assert_eq!(v4, "192.168.7.77");
+
+    // What is inside is a container's.
+    let link = blue(&["ip", "-o", "link", "show", "up0"]).ok();
+    assert!(link.contains("02:00:00:00:00:77") && link.contains("state UP"), "{link}");
+    assert!(blue(&["ip", "-6", "-o", "address", "show", "up0", "scope", "global"]).ok().contains(v6));
+    assert!(blue(&["ip", "route"]).ok().starts_with("default via 192.168.7.1 dev up0"));
+    blue(&["ping", "-c1", "-W2", &client.address()]).ok();
+
+    // It finds and is found.
+    for name in ["blue", "azure"] {
+        machine.pontoon(["exec", "c1", "ping", "-c1", "-W2", name]).ok();
+    }
+    blue(&["ping", "-c1", "-W2", "c1"]).ok();
+    machine.exec(["ip", "netns", "exec", "blue", "getent", "hosts", "c1"]).ok();
+    blue(&["sh", "-c", "dig +short +tcp c1 @127.0.0.11 | grep 192.168.7."]).ok();
+    assert_eq!(
+        machine.pontoon(["exec", "c1", "getent", "ahostsv6", "blue"]).ok().split(' ').next(),
+        Some(v6)
+    );
+
+    // A published port leads into it, from the LAN too.
+    let mut server = machine.spawn(machine.pontoon_words(&[
+        "netns",
+        "exec",
+        "blue",
+        "socat",
+        "TCP-LISTEN:80,fork,reuseaddr",
+        "SYSTEM:echo blue sees $SOCAT_PEERADDR",
+    ]));
+    let there = format!("TCP:{}:8080,connect-timeout=2", client.gateway());
+    eventually("the server answers", || match client.exec(["socat", "-t3", "-", &there]) {
+        answer if answer.stdout == format!("blue sees {}", client.address()) => Ok(()),
+        other => Err(other),
+    });
+
+    // Who asks is told of it.
+    let ends = machine
+        .docker([
+            "network",
+            "inspect",
+            "-f",
+            "{{range $k, $v := .Containers}}{{$k}} {{$v.Name}}\n{{end}}",
+            "web",
+        ])
+        .ok();
+    assert!(ends.lines().any(|end| end.starts_with("ep-") && end.ends_with(" blue")), "{ends}");
+    let error = machine.pontoon(["network", "rm", "web"]).fails(1);
+    assert!(
+        error.contains("network web has active endpoints (") && error.contains("name:\"blue\""),
+        "{error}"
+    );
+    let seen = machine.pontoon(["netns", "inspect", "blue"]).json();
+    assert_eq!(seen[0]["Links"][1]["Endpoint"]["Container"], "blue");
+    assert!(
+        seen[0]["Listening"].as_array().unwrap().iter().any(|socket| socket == "0.0.0.0:80/tcp"),
+        "{seen}"
+    );
+    let listed = machine.curl("/pontoon/namespaces").json();
+    assert_eq!(listed[0]["Networks"]["web"]["IPAddress"], "192.168.7.77");
+
+    // Detached, nothing of it is left inside nor outside.
+    machine.exec(["pkill", "-f", "TCP-LISTEN:80"]).ok();
+    server.child.wait().unwrap();
+    machine.pontoon(["netns", "detach", "blue", "web"]).ok();
+    eventually("the interface is gone", || match blue(&["ip", "-br", "link"]).ok() {
+        links if links.lines().count() == 1 => Ok(()),
+        links => Err(links),
+    });
+    assert_eq!(blue(&["nft", "list", "ruleset"]).ok(), "");
+    assert_eq!(machine.sh("ls -A /run/lab/etc/netns").stdout, "");
+    machine.pontoon(["exec", "c1", "getent", "hosts", "blue"]).fails(2);
+    let error = machine.pontoon(["netns", "detach", "blue", "web"]).fails(1);
+    assert!(error.contains("network namespace blue is not attached to the network web"), "{error}");
+
+    machine.pontoon(["netns", "rm", "blue"]).ok();
+    etc.lift();
+}
+
+#[test]
+fn the_namespace_of_a_process_is_attached_and_forced_out() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.start("c1", &["--network", "web"], &["sleep", "1000"]);
+    machine.pontoon(["netns", "add", "blue"]).ok();
+    let mut sleeping = sleeper(&machine, "blue");
+    machine.pontoon(["netns", "attach", "--name", "sleeper", &sleeping.1, "web"]).ok();
+    machine.pontoon(["exec", "c1", "ping", "-c1", "-W2", "sleeper"]).ok();
+    machine.docker(["network", "disconnect", "-f", "web", "sleeper"]).ok();
+    assert_eq!(machine.curl("/pontoon/namespaces").ok(), "[]");
+    machine.exec(["kill", &sleeping.1]).ok();
+    sleeping.0.child.wait().unwrap();
+    machine.pontoon(["netns", "rm", "blue"]).ok();
+}
+
+#[test]
+fn an_attached_namespace_survives_netd_and_is_forgotten_when_it_ends() {
+    let mut machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.start("c1", &["--network", "web", "--net-alias", "search"], &["sleep", "1000"]);
+    // A path of its own, so that no file below /etc is written.
+    machine.sh("ip netns add blue && mkdir -p /run/lab/ns && touch /run/lab/ns/blue").ok();
+    machine.sh("mount --bind /run/netns/blue /run/lab/ns/blue && ip netns del blue").ok();
+    let blue = "/run/lab/ns/blue";
+    let exec =
+        |machine: &Machine, words: &[&str]| machine.pontoon([&["netns", "exec", blue], words].concat());
+    let server = ["socat", "TCP-LISTEN:80,fork,reuseaddr", "SYSTEM:echo here"];
+    machine.pontoon(["netns", "attach", blue, "web", "-p", "8080:80"]).ok();
+    let mut serving = machine.spawn(machine.pontoon_words(&[&["netns", "exec", blue], &server[..]].concat()));
+    let ask = |machine: &Machine| match machine.exec(["socat", "-t3", "-", "TCP:127.0.0.1:8080"]) {
+        answer if answer.stdout == "here" => Ok(()),
+        other => Err(other),
+    };
+    eventually("the server answers", || ask(&machine));
+    let before = machine.curl("/pontoon/namespaces").json();
+
+    machine.kill_netd();
+    ask(&machine).expect("the server answers without netd");
+    machine.start_netd();
+    ask(&machine).expect("the server answers with a new netd");
+    assert_eq!(machine.curl("/pontoon/namespaces").json(), before);
+    assert!(exec(&machine, &["dig", "+short", "search", "@127.0.0.11"]).ok().starts_with("172."));
+    machine.pontoon(["exec", "c1", "ping", "-c1", "-W2", "blue"]).ok();
+
+    // The name goes, and a process stays; then that ends as well.
+    machine.sh("umount /run/lab/ns/blue").ok();
+    ask(&machine).expect("a process keeps the namespace");
+    assert_ne!(machine.curl("/pontoon/namespaces").ok(), "[]");
+    machine.exec(["pkill", "-f", "TCP-LISTEN:80"]).ok();
+    serving.child.wait().unwrap();
+    eventually("the namespace is forgotten", || match machine.curl("/pontoon/namespaces").ok() {
+        none if none == "[]" => Ok(()),
+        some => Err(some),
+    });
+    machine.pontoon(["exec", "c1", "getent", "hosts", "blue"]).fails(2);
+    // Its port is free again.
+    machine.pontoon(["run", "--rm", "-p", "8080:1", "host", "true"]).ok();
+}
+
+#[test]
+fn what_can_not_be_attached_is_refused() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "--subnet", "192.168.7.0/24", "web"]).ok();
+    let id = machine.start("c1", &["--network", "web", "-p", "8080:80"], &["sleep", "1000"]);
+    let container = format!("/run/netns/pontoon-{}", &id[..12]);
+    machine.sh("ip netns add red && ip -n red link add br0 type bridge && ip -n red link set br0 up").ok();
+    machine.sh("ip -n red address add 10.9.9.1/24 dev br0 && ip -n red route add default via 10.9.9.2").ok();
+    machine.sh("ip netns add blue").ok();
+    let before = machine.sh("ip -o link; nft list ruleset; ip -n blue -o link; ip -n red -o link").ok();
+    let table: [(&[&str], &str); 14] = [
+        (&["green", "web"], "network namespace green not found"),
+        (&["blue", "nonet"], "network nonet not found"),
+        (&["blue", "host"], "can't be attached to network host: its driver is host"),
+        (&["blue", "none"], "can't be attached to network none: its driver is null"),
+        (&["/proc/1/ns/net", "web"], "is the host's own"),
+        (&[&container, "web"], "is that of container c1: use \"pontoon network connect NETWORK c1\""),
+        (&["/etc/passwd", "web"], "/etc/passwd is not a network namespace"),
+        (&["--name", "c1", "blue", "web"], "The container name \"/c1\" is already in use"),
+        (&["--name", "a b", "blue", "web"], "Invalid container name (a b)"),
+        (&["--ip", "192.168.8.9", "blue", "web"], "no configured subnet or ip-range contain the IP address"),
+        (&["--ip", "192.168.7.2", "blue", "web"], "Address already in use"),
+        (&["-p", "8080:80", "blue", "web"], "Bind for 0.0.0.0:8080 failed: port is already allocated"),
+        (&["--interface", "lo", "blue", "web"], "lo is the loopback interface"),
+        (&["red", "web"], "red has a default route already (default via 10.9.9.2 dev br0)"),
+    ];
+    for (args, text) in table {
+        let error = machine.pontoon([&["netns", "attach"], args].concat()).fails(1);
+        assert!(error.contains(text), "{args:?}: {error}");
+    }
+    let error = machine.pontoon(["netns", "attach", "--interface", "br0", "red", "web"]).fails(1);
+    assert!(error.contains("default route already") || error.contains("br0 exists"), "{error}");
+    eventually("nothing was made", || {
+        match machine.sh("ip -o link; nft list ruleset; ip -n blue -o link; ip -n red -o link").ok() {
+            // Loopback is raised for names, and stays so.
+            now if without_loopback(&now) == without_loopback(&before) => Ok(()),
+            now => Err(now),
+        }
+    });
+    let nowhere = ["-H", "unix:///run/lab/nobody.sock", "netns", "attach", "blue", "web"];
+    let error = machine.pontoon(nowhere).fails(1);
+    assert!(error.contains("Start it with: pontoon daemon start"), "{error}");
+    machine.sh("ip netns del red; ip netns del blue").ok();
+}
+
+fn without_loopback(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.contains(": lo:")).collect()
+}

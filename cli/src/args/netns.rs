@@ -8,6 +8,10 @@ use clap::{Args, Subcommand};
 pub(crate) enum NetnsCommand {
     /// Make network namespaces
     Add(NetnsAdd),
+    /// Put a network namespace into a network, as a container is
+    Attach(NetnsAttach),
+    /// Take a network namespace out of a network
+    Detach(NetnsDetach),
     /// Run a command in a network namespace
     Exec(NetnsExec),
     /// Show everything that is in network namespaces
@@ -24,6 +28,46 @@ pub(crate) enum NetnsCommand {
 pub(crate) struct NetnsAdd {
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NetnsAttach {
+    /// Another name for the namespace in this network
+    #[arg(long, value_name = "strings", value_delimiter = ',')]
+    pub(crate) alias: Vec<String>,
+    /// The network with the highest number has the default gateway
+    #[arg(long, value_name = "int", allow_negative_numbers = true)]
+    pub(crate) gw_priority: Option<i64>,
+    /// Name of the interface in the namespace
+    #[arg(long, value_name = "string")]
+    pub(crate) interface: Option<String>,
+    /// IPv4 address to have there
+    #[arg(long, value_name = "string")]
+    pub(crate) ip: Option<String>,
+    /// IPv6 address to have there
+    #[arg(long, value_name = "string")]
+    pub(crate) ip6: Option<String>,
+    /// Ethernet address to have there
+    #[arg(long, value_name = "string")]
+    pub(crate) mac_address: Option<String>,
+    /// What containers find it by (as a rule, the name of the namespace)
+    #[arg(long, value_name = "string")]
+    pub(crate) name: Option<String>,
+    /// Publish a port of the namespace on this host
+    #[arg(short = 'p', long = "publish", value_name = "list")]
+    pub(crate) ports: Vec<String>,
+    #[arg(value_name = "NAMESPACE", required = true)]
+    pub(crate) namespace: String,
+    #[arg(value_name = "NETWORK", required = true)]
+    pub(crate) network: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NetnsDetach {
+    #[arg(value_name = "NAMESPACE", required = true)]
+    pub(crate) namespace: String,
+    #[arg(value_name = "NETWORK", required = true)]
+    pub(crate) network: String,
 }
 
 #[derive(Debug, Args)]

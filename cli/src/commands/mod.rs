@@ -32,7 +32,7 @@ pub(crate) async fn run(command: &Command, context: &Context<'_>) -> Result<(), 
             ContainerCommand::Inspect(args) => inspect::of(inspect::Kind::Container, args, context).await,
             ContainerCommand::Prune(args) => container::prune::run(args, context).await,
         },
-        Command::Netns(command) => netns::run(command),
+        Command::Netns(command) => netns::run(command, context).await,
         Command::Network(command) => of_network(command, context).await,
         Command::Dns(command) => dns::run(command, context).await,
         Command::Image(command) => match command {

@@ -137,7 +137,7 @@ impl Host {
     ///
     /// # Errors
     /// If it can't be entered or changed.
-    pub fn borrow_sandbox(&self, name: &str, path: PathBuf, netns: NetNs) -> Result<Sandbox, HostError> {
+    pub fn borrow_sandbox(&self, name: &str, path: PathBuf, netns: &NetNs) -> Result<Sandbox, HostError> {
         let sandbox = Sandbox::borrow(name, path, netns)?;
         self.inner.state.put_sandbox(name);
         tracing::info!(sandbox.name = name, path = %sandbox.path().display(), "sandbox borrowed");

@@ -82,10 +82,10 @@ impl Sandbox {
     }
 
     /// Makes a sandbox of somebody else's namespace, found at `path`.
-    pub(super) fn borrow(name: &str, path: PathBuf, netns: NetNs) -> Result<Self, HostError> {
-        let borrowed = Borrowed::prepare(&netns).map_err(HostError::sandbox(name, "serve names in it"))?;
+    pub(super) fn borrow(name: &str, path: PathBuf, netns: &NetNs) -> Result<Self, HostError> {
+        let borrowed = Borrowed::prepare(netns).map_err(HostError::sandbox(name, "serve names in it"))?;
         let links = Links { socket: borrowed.links, endpoints: HashMap::new() };
-        Ok(Self::of(name, (path, Origin::Borrowed), netns, Some(borrowed.dns), links))
+        Ok(Self::of(name, (path, Origin::Borrowed), borrowed.netns, Some(borrowed.dns), links))
     }
 
     fn of(

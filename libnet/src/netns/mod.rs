@@ -5,6 +5,7 @@
 
 mod cable;
 mod exec;
+mod holder;
 mod names;
 mod pool;
 mod processes;
@@ -13,6 +14,7 @@ mod reference;
 
 pub use cable::{CableEnd, CableError, join};
 pub use exec::{ETC, ExecError, Program};
+pub use holder::Holder;
 pub use names::{Identity, Named, add, named};
 pub(crate) use pool::Pool;
 pub use processes::{Process, namespace_of, processes};

@@ -75,6 +75,8 @@ pub(crate) struct Ready {
 /// What a sandbox needs of a namespace that somebody else made and set up.
 #[derive(Debug)]
 pub(crate) struct Borrowed {
+    /// A handle of our own: one that was opened where the namespace is mounted would keep its owner from unmounting it.
+    pub(crate) netns: NetNs,
     pub(crate) links: RtSocket,
     pub(crate) dns: DnsSockets,
 }
@@ -86,7 +88,7 @@ impl Borrowed {
         netns.run(|| {
             let mut links = RtSocket::open()?;
             let dns = serve_dns(&mut links)?;
-            Ok(Self { links, dns })
+            Ok(Self { netns: NetNs::current()?, links, dns })
         })?
     }
 

@@ -70,6 +70,18 @@ impl Reference {
         }
     }
 
+    /// The same, as a name where the path of one was given, so that one namespace is not known in two ways.
+    #[must_use]
+    pub fn canonical(self, names: &Path) -> Self {
+        match &self {
+            Self::Path(path) if path.parent() == Some(names) => {
+                let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_name(name));
+                name.map(|name| Self::Name(name.to_owned())).unwrap_or(self)
+            }
+            _ => self,
+        }
+    }
+
     /// The file that leads to the namespace.
     pub fn path(&self, names: &Path) -> PathBuf {
         match self {

@@ -6,6 +6,7 @@ pub mod dns;
 pub mod event;
 pub mod extras;
 pub mod filters;
+pub mod namespaces;
 pub mod size;
 pub mod time;
 pub mod version;

@@ -1,7 +1,7 @@
 //! `docker inspect`: everything that is known of a container, as Docker shows it, with the fields of older API versions
 //! that the models lack.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use netd_api::{
@@ -162,15 +162,21 @@ fn ports(record: &Record, endpoints: &[EndpointView], running: bool) -> Value {
     for (port, proto) in wanted_ports(record).exposed {
         all.insert(format!("{port}/{proto}"), Value::Null);
     }
-    for port in endpoints.iter().flat_map(|endpoint| &endpoint.ports) {
-        let binding = json!({"HostIp": port.host_ip.to_string(), "HostPort": port.host_port.to_string()});
-        let entry = all.entry(format!("{}/{}", port.container, port.proto)).or_insert(Value::Null);
-        match entry {
-            Value::Array(bindings) => bindings.push(binding),
-            _ => *entry = json!([binding]),
-        }
-    }
+    all.extend(bindings(endpoints).into_iter().map(|(port, bindings)| (port, json!(bindings))));
     Value::Object(all)
+}
+
+/// The ports that are published, by the port inside.
+pub(super) fn bindings(endpoints: &[EndpointView]) -> BTreeMap<String, Vec<models::PortBinding>> {
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for port in endpoints.iter().flat_map(|endpoint| &endpoint.ports) {
+        let binding = models::PortBinding {
+            host_ip: Some(port.host_ip.to_string()),
+            host_port: Some(port.host_port.to_string()),
+        };
+        all.entry(format!("{}/{}", port.container, port.proto)).or_default().push(binding);
+    }
+    all
 }
 
 /// The endpoints of a container: what was asked for and, while it runs, what there is.
@@ -188,7 +194,11 @@ pub(super) fn networks(record: &Record, endpoints: &[EndpointView]) -> Map<model
         .collect()
 }
 
-fn endpoint_settings(endpoint: &Endpoint, view: Option<&EndpointView>) -> models::EndpointSettings {
+/// One endpoint: what was asked for and what there is.
+pub(super) fn endpoint_settings(
+    endpoint: &Endpoint,
+    view: Option<&EndpointView>,
+) -> models::EndpointSettings {
     let asked = &endpoint.settings;
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
     let ipam = (asked.v4.is_some() || asked.v6.is_some()).then(|| models::EndpointIpamConfig {

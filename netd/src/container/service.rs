@@ -2,6 +2,7 @@
 //! that changes one goes through its task.
 
 mod create;
+mod namespaces;
 
 use std::{sync::Arc, time::Duration};
 
@@ -218,7 +219,14 @@ impl Containers {
     pub async fn disconnect(&self, network: &str, ask: models::NetworkDisconnectRequest) -> Result<()> {
         let network = self.parts.networks.resolve(network)?;
         let force = ask.force == Some(true);
-        let container = self.find(&ask.container)?;
+        let container = match self.find(&ask.container) {
+            // Ends in a network that are no container's have names there, too.
+            Err(ContainerError::NotFound(name)) => {
+                let done = self.parts.networks.detach_named(name.clone(), network.id).await?;
+                return if done { Ok(()) } else { Err(ContainerError::NotFound(name)) };
+            }
+            other => other?,
+        };
         container.ask(|reply| Request::Disconnect(Box::new(network), force, reply)).await
     }
 

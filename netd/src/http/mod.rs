@@ -11,6 +11,7 @@ mod images;
 mod keys;
 mod metrics;
 mod names;
+mod namespaces;
 mod networks;
 mod server;
 mod shape;
@@ -54,6 +55,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .merge(events::routes())
         .merge(networks::routes())
         .merge(names::routes())
+        .merge(namespaces::routes())
         .merge(containers::routes())
         .merge(streams::routes())
         .merge(exec::routes())

@@ -11,6 +11,8 @@ pub struct NetworkConfig {
     pub defaults: NetworkDefaults,
     /// The host's resolv.conf.
     pub resolv_conf: PathBuf,
+    /// Where files for namespaces that have names are, as `ip netns` mounts them: `/etc/netns`.
+    pub namespace_files: PathBuf,
     /// The daemon's lasting identity: its own /48 for automatic IPv6 subnets is made of it.
     pub identity: [u8; 32],
 }

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The name of the interface inside.
-const IFNAME: &str = "com.docker.network.endpoint.ifname";
+pub(super) const IFNAME: &str = "com.docker.network.endpoint.ifname";
 /// Said by clients that also say it elsewhere; both are known from the ask.
 const SAID_ELSEWHERE: [&str; 2] =
     ["com.docker.network.endpoint.exposedports", "com.docker.network.endpoint.macaddress"];

@@ -6,7 +6,7 @@ use libnet::{
     types::{ContainerId, NetworkId},
 };
 
-use super::{Driver, KernelError};
+use super::{Driver, KernelError, NamespaceError};
 use crate::error::Kind;
 
 /// A request about networks failed.
@@ -250,6 +250,9 @@ pub enum NetworkError {
     /// A worker thread died.
     #[error("the worker that was to {0} ended without an answer")]
     Worker(&'static str),
+    /// A namespace that is no container's.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     /// Filters that make no sense.
     #[error(transparent)]
     Filter(#[from] netd_api::FilterError),
@@ -301,6 +304,7 @@ impl NetworkError {
             Self::NotImplemented(_) => Kind::NotImplemented,
             Self::NoAddresses { .. } => Kind::Unavailable,
             Self::DefaultBridge(error) => error.kind(),
+            Self::Namespace(error) => error.kind(),
             Self::Ipam(error) => ipam_kind(error),
             Self::Gateway { .. }
             | Self::Auxiliary { .. }

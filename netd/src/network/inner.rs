@@ -18,6 +18,7 @@ use libnet::{
 use super::{
     Durability, NetworkConfig, NetworkError, egress,
     kernel::{Kernel, KernelError},
+    namespaces::Attaching,
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NetworkRecord},
     state::{State, Surroundings},
 };
@@ -41,6 +42,7 @@ pub(super) struct Inner {
     pub(super) random: Random,
     pub(super) clock: Clock,
     pub(super) names: Arc<Names>,
+    pub(super) attaching: Attaching,
     state: Mutex<State>,
     changing_records: Mutex<()>,
 }
@@ -69,6 +71,7 @@ impl Inner {
             events: parts.events,
             random: parts.random,
             clock: parts.clock,
+            attaching: Attaching::default(),
             state: Mutex::new(State::new(ipam)),
             changing_records: Mutex::default(),
         })

@@ -8,6 +8,7 @@ use netd_api::{Filters, models};
 use super::{
     NetworkError,
     record::{Configuration, EndpointRecord, IpamDriver, NetworkRecord, SubnetRecord},
+    state::State,
     template::SubnetText,
 };
 
@@ -15,10 +16,7 @@ use super::{
 const KEYS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
 /// A network with the endpoints in it, in the shape of Docker's `GET /networks/{id}`.
-pub(super) fn network<'a>(
-    record: &NetworkRecord,
-    endpoints: impl Iterator<Item = &'a EndpointRecord>,
-) -> models::NetworkInspect {
+pub(super) fn network(record: &NetworkRecord, state: &State) -> models::NetworkInspect {
     let map = |map: &super::inner::Options| Some(map.clone().into_iter().collect::<HashMap<_, _>>());
     let template = record.template();
     let texts = template.into_iter().flat_map(|template| &template.subnets).map(SubnetText::config);
@@ -47,7 +45,7 @@ pub(super) fn network<'a>(
         config_only: Some(template.is_some()),
         options: map(&record.options),
         labels: map(&record.labels),
-        containers: Some(endpoints.map(|endpoint| self::endpoint(record, endpoint)).collect()),
+        containers: Some(state.endpoints_in(record.id).map(|end| endpoint(record, end, state)).collect()),
         ..models::NetworkInspect::default()
     }
 }
@@ -62,7 +60,12 @@ fn subnet(record: &SubnetRecord) -> models::IpamConfig {
     }
 }
 
-fn endpoint(network: &NetworkRecord, record: &EndpointRecord) -> (String, models::EndpointResource) {
+/// By the id of its container; Docker's key for an end that is no container's begins with `ep-`.
+fn endpoint(
+    network: &NetworkRecord,
+    record: &EndpointRecord,
+    state: &State,
+) -> (String, models::EndpointResource) {
     let spec = record.spec.as_ref();
     let mac = spec.filter(|_| network.has_macs());
     let resource = models::EndpointResource {
@@ -72,7 +75,11 @@ fn endpoint(network: &NetworkRecord, record: &EndpointRecord) -> (String, models
         ipv4_address: Some(spec.and_then(|spec| spec.v4).map(|net| net.to_string()).unwrap_or_default()),
         ipv6_address: Some(spec.and_then(|spec| spec.v6).map(|net| net.to_string()).unwrap_or_default()),
     };
-    (record.container.to_string(), resource)
+    let key = match state.is_borrowed(record.container) {
+        true => format!("ep-{}", record.id),
+        false => record.container.to_string(),
+    };
+    (key, resource)
 }
 
 /// What a list is narrowed by, checked.

@@ -6,7 +6,7 @@ use std::{
     error::Error,
     io,
     net::IpAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,10 +14,13 @@ use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
     host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, NetworkSpec, Sandbox},
-    netns::DnsSockets,
+    netns::{DnsSockets, Holder, Identity, NAMES, NetNs, Reference, ReferenceError},
+    observe::Snapshot,
     ports::{PortRequest, PublishedPort},
     types::{EndpointId, Mtu, NetworkId},
 };
+
+use super::record::Borrowed;
 
 /// The kernel, or what stands for it, said no.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,17 @@ pub(super) struct Opened {
     pub(super) dns: DnsSockets,
 }
 
+/// Whose a namespace is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The host's own.
+    Host,
+    /// A sandbox of this name.
+    Sandbox(String),
+    /// Nobody's that we know.
+    Other(Identity),
+}
+
 /// What [`Kernel::reconcile`] found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -59,6 +73,11 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError>;
     fn adopt_sandbox(&self, name: &str) -> Result<PathBuf, KernelError>;
     fn close_sandbox(&self, name: &str) -> Result<(), KernelError>;
+    /// Whose the namespace is that a reference leads to.
+    fn whose(&self, reference: &Reference) -> Result<Whose, ReferenceError>;
+    fn borrow_sandbox(&self, name: &str, borrowed: &Borrowed) -> Result<Opened, KernelError>;
+    /// What is in a sandbox, whoever made it.
+    fn look(&self, sandbox: &str) -> Result<Snapshot, KernelError>;
     fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError>;
     fn detach(&self, sandbox: &str, endpoint: EndpointId) -> Result<(), KernelError>;
     fn adopt_endpoint(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<(), KernelError>;
@@ -100,6 +119,24 @@ impl HostKernel {
     }
 }
 
+impl HostKernel {
+    /// Remembers a sandbox that was just opened; if its DNS sockets can't be shared, it is closed again.
+    fn keep(&self, name: &str, sandbox: Sandbox) -> Result<Opened, KernelError> {
+        let dns = sandbox.dns_sockets().map_err(|error| KernelError::Other(Box::new(error)));
+        let path = sandbox.path().to_owned();
+        match dns {
+            Ok(dns) => {
+                self.sandboxes().insert(name.to_owned(), sandbox);
+                Ok(Opened { path, dns })
+            }
+            Err(error) => {
+                self.host.close_sandbox(sandbox)?;
+                Err(error)
+            }
+        }
+    }
+}
+
 impl From<HostError> for KernelError {
     fn from(error: HostError) -> Self {
         match error {
@@ -125,19 +162,7 @@ impl Kernel for HostKernel {
     }
 
     fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError> {
-        let sandbox = self.host.open_sandbox(name)?;
-        let dns = sandbox.dns_sockets().map_err(|error| KernelError::Other(Box::new(error)));
-        let path = sandbox.path().to_owned();
-        match dns {
-            Ok(dns) => {
-                self.sandboxes().insert(name.to_owned(), sandbox);
-                Ok(Opened { path, dns })
-            }
-            Err(error) => {
-                self.host.close_sandbox(sandbox)?;
-                Err(error)
-            }
-        }
+        self.keep(name, self.host.open_sandbox(name)?)
     }
 
     fn adopt_sandbox(&self, name: &str) -> Result<PathBuf, KernelError> {
@@ -156,6 +181,36 @@ impl Kernel for HostKernel {
             Err(HostError::Sandbox { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn whose(&self, reference: &Reference) -> Result<Whose, ReferenceError> {
+        let netns = reference.open(Path::new(NAMES))?;
+        let unknown = |source| ReferenceError::Open { name: reference.to_string(), source };
+        let identity = netns.identity().map_err(unknown)?;
+        if self.host.is_own(&netns).unwrap_or(false) {
+            return Ok(Whose::Host);
+        }
+        let sandboxes = self.sandboxes();
+        let same = |sandbox: &Sandbox| sandbox.netns().identity().is_ok_and(|found| found == identity);
+        let found = sandboxes.iter().find(|(_, sandbox)| same(sandbox));
+        Ok(found.map_or(Whose::Other(identity), |(name, _)| Whose::Sandbox(name.clone())))
+    }
+
+    fn borrow_sandbox(&self, name: &str, borrowed: &Borrowed) -> Result<Opened, KernelError> {
+        let other = |error: io::Error| KernelError::Other(Box::new(error));
+        let gone = || KernelError::Gone(format!("network namespace {} has ended", borrowed.reference).into());
+        let names = Path::new(NAMES);
+        let holder = Holder::find(borrowed.identity, &borrowed.reference, names).map_err(other)?;
+        let path = holder.ok_or_else(gone)?.path();
+        let netns = NetNs::open(&path).map_err(other)?;
+        if netns.identity().map_err(other)? != borrowed.identity {
+            return Err(gone());
+        }
+        self.keep(name, self.host.borrow_sandbox(name, path, &netns)?)
+    }
+
+    fn look(&self, sandbox: &str) -> Result<Snapshot, KernelError> {
+        Ok(self.sandbox(sandbox)?.look()?)
     }
 
     fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError> {

@@ -9,6 +9,7 @@ use std::{
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use libnet::{
     host::{BridgeNetwork, Child, EndpointSpec, IpvlanMode, NetworkSpec, Parent, ParentNetwork},
+    netns::{Identity, Reference},
     ports::{HostPort, PortRequest, PublishedPort},
     types::{
         ContainerId, EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto,
@@ -140,6 +141,20 @@ pub(super) struct SandboxRecord {
     pub(super) egress: Option<EgressPolicy>,
     /// The container's published ports as they were asked for; they go with whichever endpoint is the gateway.
     pub(super) requests: Vec<PortRequest>,
+    /// The namespace is somebody else's, and there is no container.
+    #[serde(default)]
+    pub(super) borrowed: Option<Borrowed>,
+}
+
+/// A namespace that somebody else made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Borrowed {
+    /// How its user points at it.
+    pub(super) reference: Reference,
+    /// What it is, whatever the reference leads to by now.
+    pub(super) identity: Identity,
+    /// The text that was written for it below `/etc/netns`.
+    pub(super) resolv_conf: Option<String>,
 }
 
 /// A container's end in a network.
@@ -321,6 +336,11 @@ impl Lease {
 
 pub(super) fn lease_key(container: ContainerId, network: NetworkId) -> String {
     format!("{container}/{network}")
+}
+
+/// What stands for somebody else's namespace where a container's has its name.
+pub(super) fn borrowed_name(id: ContainerId) -> String {
+    format!("netns-{}", id.short(12))
 }
 
 /// The name of a container's namespace.

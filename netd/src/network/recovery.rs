@@ -31,7 +31,9 @@ impl Inner {
         self.load_leases(Durability::Live)?;
         self.load_live()?;
         self.reconcile()?;
-        self.make_defaults()
+        self.make_defaults()?;
+        self.adopt_namespaces();
+        Ok(())
     }
 
     fn load_networks(&self) -> Result<(), NetworkError> {
@@ -144,15 +146,26 @@ impl Inner {
         path: PathBuf,
         dns: Vec<OwnedFd>,
     ) -> Result<(), NetworkError> {
-        let (sandbox, endpoints) = {
-            let state = self.state();
-            (state.sandbox(container).cloned(), state.endpoints_of(container))
-        };
+        let sandbox = self.state().sandbox(container).cloned();
+        if let Some(sandbox) = &sandbox {
+            self.kernel.adopt_sandbox(&sandbox.name).map_err(failed("adopt sandbox", &sandbox.name))?;
+        }
+        self.take_over(container, sandbox, path, sockets(dns))
+    }
+
+    /// Endpoints, ports and names of a sandbox that is open go on.
+    pub(super) fn take_over(
+        &self,
+        container: ContainerId,
+        sandbox: Option<SandboxRecord>,
+        path: PathBuf,
+        dns: Option<DnsSockets>,
+    ) -> Result<(), NetworkError> {
+        let endpoints = self.state().endpoints_of(container);
         let mut adopted = Ok(());
         if let Some(sandbox) = sandbox {
-            self.kernel.adopt_sandbox(&sandbox.name).map_err(failed("adopt sandbox", &sandbox.name))?;
             adopted = self.adopt_endpoints(&sandbox, &endpoints);
-            self.names.add(container, path, sandbox.dns, sockets(dns));
+            self.names.add(container, path, sandbox.dns, dns);
         }
         self.state().adopted(container);
         let endpoints = self.state().endpoints_of(container);

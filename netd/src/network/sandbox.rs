@@ -20,19 +20,28 @@ impl Inner {
             dns: ask.dns.or(&self.config.defaults.dns),
             egress: ask.egress,
             requests: Vec::new(),
+            borrowed: None,
         };
         if self.state().sandbox(ask.container).is_some() {
             // An earlier end failed half-way.
             self.close_sandbox(ask.container)?;
         }
-        let last_run = Self::forget_report(record.container);
-        self.live.commit(&[last_run, Change::put(SANDBOXES, record.container, &record)?])?;
-        let opened = self.kernel.open_sandbox(&record.name);
+        self.enter_sandbox(record)
+    }
+
+    /// Makes the namespace of a record, or borrows it; and keeps the record.
+    pub(super) fn enter_sandbox(&self, record: SandboxRecord) -> Result<SandboxView, NetworkError> {
+        let container = record.container;
+        let last_run = Self::forget_report(container);
+        self.live.commit(&[last_run, Change::put(SANDBOXES, container, &record)?])?;
+        let opened = match &record.borrowed {
+            None => self.kernel.open_sandbox(&record.name),
+            Some(borrowed) => self.kernel.borrow_sandbox(&record.name, borrowed),
+        };
         let opened = opened.map_err(failed("open sandbox", &record.name));
         let opened =
-            opened.inspect_err(|_| self.undo(&*self.live, &[Change::delete(SANDBOXES, ask.container)]))?;
-        let kept =
-            opened.dns.try_clone().map_err(|source| NetworkError::Names { container: ask.container, source });
+            opened.inspect_err(|_| self.undo(&*self.live, &[Change::delete(SANDBOXES, container)]))?;
+        let kept = opened.dns.try_clone().map_err(|source| NetworkError::Names { container, source });
         let kept = kept.inspect_err(|_| self.forget_sandbox(&record))?;
         self.names.add(record.container, opened.path.clone(), record.dns.clone(), Some(kept));
         tracing::debug!(container.id = %record.container, sandbox.name = record.name, "sandbox opened");

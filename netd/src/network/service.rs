@@ -9,6 +9,7 @@ use dns::{
 };
 use libnet::{
     host::Host,
+    netns::Reference,
     store::Store,
     types::{ContainerId, NetworkId},
 };
@@ -25,6 +26,7 @@ use super::{
     inner::{Clock, Inner, Parts, Random},
     inspect::{self, ListFilter},
     kernel::HostKernel,
+    namespaces::{self, Attached, NamespaceAsk, NamespaceView},
 };
 use crate::{
     events::Events,
@@ -76,6 +78,7 @@ impl Networks {
         })?;
         let networks = Self { inner: Arc::new(inner) };
         networks.work("open the networks", Inner::recover).await?;
+        tokio::spawn(namespaces::watch(Arc::downgrade(&networks.inner)));
         tokio::spawn(Names::follow_host(Arc::downgrade(&networks.inner.names)));
         Ok(Arc::new(networks))
     }
@@ -90,7 +93,7 @@ impl Networks {
         let filter = ListFilter::new(filters)?;
         let state = self.inner.state();
         let passing = state.networks().filter(|record| filter.passes(record, state.in_use(record.id)));
-        Ok(passing.map(|record| inspect::network(record, state.endpoints_in(record.id))).collect())
+        Ok(passing.map(|record| inspect::network(record, &state)).collect())
     }
 
     /// One network, as `GET /networks/{id}` shows it; one of this scope, if one is given.
@@ -100,7 +103,7 @@ impl Networks {
         if scope.is_some_and(|scope| scope != record.scope.as_str()) {
             return Err(NetworkError::NotFound(reference.to_owned()));
         }
-        Ok(inspect::network(record, state.endpoints_in(record.id)))
+        Ok(inspect::network(record, &state))
     }
 
     /// Removes a network that no running container uses.
@@ -246,6 +249,38 @@ impl Networks {
     /// are its DNS sockets, which its shim kept: UDP, then TCP.
     pub async fn adopt(&self, container: ContainerId, path: PathBuf, dns: Vec<OwnedFd>) -> Result<()> {
         self.work("adopt a container", move |inner| inner.adopt(container, path, dns)).await
+    }
+
+    /// Attaches somebody else's namespace to a network; warnings of what is not as its user might expect.
+    pub async fn attach_namespace(&self, ask: NamespaceAsk) -> Result<Attached> {
+        self.work("attach a namespace", move |inner| inner.attach_namespace(ask)).await
+    }
+
+    /// Takes somebody else's namespace out of a network.
+    pub async fn detach_namespace(&self, reference: Reference, network: NetworkId) -> Result<()> {
+        self.work("detach a namespace", move |inner| inner.detach_namespace(&reference, network)).await
+    }
+
+    /// Takes the namespace that has this name in a network out of it; false: there is none.
+    pub async fn detach_named(&self, name: String, network: NetworkId) -> Result<bool> {
+        self.work("detach a namespace", move |inner| inner.detach_named(&name, network)).await
+    }
+
+    /// The namespaces that are in networks and are no container's, by name.
+    pub fn namespaces(&self) -> Vec<NamespaceView> {
+        self.inner.namespaces()
+    }
+
+    /// Gives all namespaces back that are no container's: the daemon ends.
+    pub async fn end_namespaces(&self) {
+        let end = |inner: &Inner| {
+            inner.end_namespaces();
+            Ok(())
+        };
+        let ended = self.work("give namespaces back", end).await;
+        if let Err(error) = ended {
+            tracing::warn!(error = crate::error::chain(&error), "namespaces not given back");
+        }
     }
 
     /// Ends recovery: what the live store knows and nobody adopted is removed, from the kernel too.

@@ -6,7 +6,7 @@ mod command;
 mod limits;
 mod mounts;
 mod networks;
-mod ports;
+pub(super) mod ports;
 mod rights;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};

@@ -105,6 +105,18 @@ impl State {
         self.sweep(container);
     }
 
+    /// Whether the sandbox is somebody else's namespace.
+    pub(super) fn is_borrowed(&self, container: ContainerId) -> bool {
+        self.sandbox(container).is_some_and(|sandbox| sandbox.borrowed.is_some())
+    }
+
+    /// What a container is called; its short id, where it is in no network.
+    pub(super) fn name_of(&self, container: ContainerId) -> String {
+        let member = self.containers.get(&container);
+        let name = member.and_then(|member| member.endpoints.values().next());
+        name.map_or_else(|| container.short(12), |endpoint| endpoint.record.name.clone())
+    }
+
     /// The containers that have a sandbox.
     pub(super) fn sandboxes(&self) -> impl Iterator<Item = &SandboxRecord> {
         self.containers.values().filter_map(|member| member.sandbox.as_ref())

@@ -14,13 +14,17 @@ use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
     host::{Declared, DefaultRoute, EndpointSpec, NetworkSpec},
-    netns::DnsSockets,
+    netns::{DnsSockets, Identity, Reference, ReferenceError},
+    observe::Snapshot,
     ports::{HostPort, PortRequest, PublishedPort},
     store::{Change, MemoryStore, Store, StoreError},
     types::{EndpointId, Mtu, NetworkId, Port},
 };
 
-use crate::network::kernel::{Found, Kernel, KernelError, Opened};
+use crate::network::{
+    kernel::{Found, Kernel, KernelError, Opened, Whose},
+    record::Borrowed,
+};
 
 /// Counts down to the call that fails; 0 is never.
 #[derive(Clone, Default)]
@@ -62,6 +66,8 @@ pub(super) struct World {
     pub(super) routes: BTreeMap<String, (EndpointId, DefaultRoute)>,
     pub(super) ports: BTreeMap<EndpointId, Vec<PublishedPort>>,
     pub(super) allowed: Vec<Allowance>,
+    /// Sandboxes that somebody else made.
+    pub(super) borrowed: BTreeMap<String, Identity>,
 }
 
 impl World {
@@ -121,6 +127,19 @@ fn missing(what: impl std::fmt::Debug) -> KernelError {
     KernelError::Other(format!("{what:?} is not there").into())
 }
 
+fn opened(name: &str) -> Opened {
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    Opened { path: PathBuf::from("/run/netns").join(name), dns: DnsSockets { udp, tcp } }
+}
+
+/// Names are all that this kernel tells namespaces apart by.
+fn identity(reference: &Reference) -> Identity {
+    let number =
+        reference.to_string().bytes().fold(7, |sum: u64, byte| sum * 31 % 1_000_007 + u64::from(byte));
+    serde_json::from_value(serde_json::json!({"device": 4, "inode": number})).unwrap()
+}
+
 impl Kernel for FakeKernel {
     fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError> {
         self.call(|world| {
@@ -136,9 +155,7 @@ impl Kernel for FakeKernel {
     fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError> {
         self.call(|world| {
             assert!(world.sandboxes.insert(name.to_owned(), BTreeMap::new()).is_none(), "{name} is there");
-            let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-            Ok(Opened { path: PathBuf::from("/run/netns").join(name), dns: DnsSockets { udp, tcp } })
+            Ok(opened(name))
         })
     }
 
@@ -151,8 +168,29 @@ impl Kernel for FakeKernel {
             let endpoints = world.sandboxes.remove(name).ok_or_else(|| missing(name))?;
             endpoints.keys().for_each(|id| _ = world.ports.remove(id));
             world.routes.remove(name);
+            world.borrowed.remove(name);
             Ok(())
         })
+    }
+
+    fn whose(&self, reference: &Reference) -> Result<Whose, ReferenceError> {
+        let identity = identity(reference);
+        let world = self.world.lock().unwrap();
+        let known = world.borrowed.iter().find(|(_, borrowed)| **borrowed == identity);
+        Ok(known.map_or(Whose::Other(identity), |(name, _)| Whose::Sandbox(name.clone())))
+    }
+
+    fn borrow_sandbox(&self, name: &str, borrowed: &Borrowed) -> Result<Opened, KernelError> {
+        self.call(|world| {
+            // One of an earlier daemon is there still.
+            world.sandboxes.entry(name.to_owned()).or_default();
+            world.borrowed.insert(name.to_owned(), borrowed.identity);
+            Ok(opened(name))
+        })
+    }
+
+    fn look(&self, _: &str) -> Result<Snapshot, KernelError> {
+        self.call(|_| Ok(Snapshot::default()))
     }
 
     fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError> {

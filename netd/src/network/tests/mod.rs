@@ -4,6 +4,7 @@
 mod fake;
 mod life;
 mod model;
+mod namespaces;
 mod networks;
 mod recovery;
 mod stored;
@@ -207,6 +208,7 @@ fn config() -> NetworkConfig {
             userland_proxy: true,
         },
         resolv_conf: PathBuf::from("/nonexistent/resolv.conf"),
+        namespace_files: PathBuf::from("/dev/null/netns"),
         identity: [7; 32],
     }
 }
@@ -229,7 +231,7 @@ fn network(name: &str, subnet: &str) -> models::NetworkCreateRequest {
 fn shown(daemon: &Daemon, reference: &str) -> serde_json::Value {
     let state = daemon.inner.state();
     let record = state.resolve(reference).unwrap();
-    serde_json::to_value(inspect::network(record, state.endpoints_in(record.id))).unwrap()
+    serde_json::to_value(inspect::network(record, &state)).unwrap()
 }
 
 /// How a request is refused, which changes nothing.
