@@ -12,6 +12,8 @@ pub(crate) enum NetworkCommand {
     Connect(NetworkConnect),
     /// Unplug a container from a network
     Disconnect(NetworkDisconnect),
+    /// Draw networks, who is in them, and which ports lead there
+    Graph(NetworkGraph),
     /// Show everything the daemon knows about networks
     Inspect(NounInspect),
     /// List networks
@@ -122,6 +124,18 @@ pub(crate) struct NetworkDisconnect {
     pub(crate) network: String,
     #[arg(value_name = "CONTAINER", required = true)]
     pub(crate) container: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NetworkGraph {
+    /// Also containers that do not run
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// How to draw: tree, svg, dot or json
+    #[arg(long, value_name = "string")]
+    pub(crate) format: Option<String>,
+    #[arg(value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
 }
 
 #[derive(Debug, Args)]

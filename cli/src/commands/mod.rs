@@ -56,6 +56,7 @@ async fn of_network(command: &NetworkCommand, context: &Context<'_>) -> Result<(
         NetworkCommand::Create(args) => network::create::run(args, context).await,
         NetworkCommand::Connect(args) => network::connect::run(args, context).await,
         NetworkCommand::Disconnect(args) => network::disconnect::run(args, context).await,
+        NetworkCommand::Graph(args) => network::graph::run(args, context).await,
         NetworkCommand::Inspect(args) => inspect::of(inspect::Kind::Network, args, context).await,
         NetworkCommand::Ls(args) => network::ls::run(args, context).await,
         NetworkCommand::Prune(args) => network::prune::run(args, context).await,

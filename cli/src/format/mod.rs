@@ -1,6 +1,7 @@
 //! How lists and objects are printed: tables, templates, JSON. Pure: values and the time in, text out.
 
 pub(crate) mod containers;
+pub(crate) mod graph;
 pub(crate) mod human;
 pub(crate) mod images;
 pub(crate) mod inspect;
