@@ -5,9 +5,11 @@
 use std::{fs, net::IpAddr, path::Path, time::Duration};
 
 use libnet::{
-    firewall::{Change, DeclaredFirewall, Firewall, FirewallEndpoint, FirewallNetwork},
+    firewall::{
+        Change, DeclaredFirewall, DirectRouting, Firewall, FirewallEndpoint, FirewallNetwork, FirewallOptions,
+    },
     ports::PublishedPort,
-    types::{EndpointId, Icc, Internal, Masquerade, NetworkId, Port, Proto},
+    types::{EndpointId, Exposure, GatewayMode, Icc, Internal, Masquerade, NetworkId, Port, Proto},
 };
 use nix::time::{ClockId, clock_gettime};
 use tests::{Host, Lab};
@@ -21,6 +23,7 @@ fn network(number: u8) -> FirewallNetwork {
         internal: Internal::No,
         icc: Icc::Allowed,
         masquerade: Masquerade::Yes,
+        exposure: Exposure::default(),
     }
 }
 
@@ -30,7 +33,7 @@ fn port(number: u16) -> Port {
 
 fn published(host_ip: &str, host_port: u16, container: u16, proto: Proto) -> PublishedPort {
     let host_ip: IpAddr = host_ip.parse().unwrap();
-    PublishedPort { host_ip, host_port: port(host_port), container: port(container), proto }
+    PublishedPort { host_ip, host_port: Some(port(host_port)), container: port(container), proto }
 }
 
 fn endpoint(network: u8, number: u8, ports: Vec<PublishedPort>) -> FirewallEndpoint {
@@ -43,6 +46,31 @@ fn endpoint(network: u8, number: u8, ports: Vec<PublishedPort>) -> FirewallEndpo
         v6: Some(format!("fd00:0:0:{network}::{number:x}").parse().unwrap()),
         ports,
     }
+}
+
+/// A port that is reached by the container's own address.
+fn direct(host_ip: &str, container: u16) -> PublishedPort {
+    PublishedPort { host_port: None, ..published(host_ip, 1, container, Proto::Tcp) }
+}
+
+fn exposed(number: u8, exposure: Exposure) -> FirewallNetwork {
+    FirewallNetwork { exposure, ..network(number) }
+}
+
+fn modes(v4: GatewayMode, v6: GatewayMode) -> Exposure {
+    Exposure { v4, v6, ..Exposure::default() }
+}
+
+fn sources() -> Exposure {
+    Exposure {
+        v4_source: Some([192, 0, 2, 10].into()),
+        v6_source: Some("2001:db8::10".parse().unwrap()),
+        ..Exposure::default()
+    }
+}
+
+fn trusting() -> Exposure {
+    Exposure { trusted: ["lan0", "lan1"].map(|name| name.parse().unwrap()).into(), ..Exposure::default() }
 }
 
 /// `nft` breaks lines of elements as it likes and shows those of hashed sets in any order.
@@ -79,6 +107,23 @@ struct Step {
     name: &'static str,
     text: &'static str,
     changes: Vec<Change>,
+}
+
+fn gateway_modes() -> Vec<Change> {
+    vec![
+        Change::AddNetwork(exposed(7, modes(GatewayMode::Routed, GatewayMode::Routed))),
+        Change::AddNetwork(exposed(8, modes(GatewayMode::NatUnprotected, GatewayMode::NatUnprotected))),
+        Change::AddNetwork(exposed(9, modes(GatewayMode::Nat, GatewayMode::Routed))),
+        Change::AddNetwork(exposed(10, sources())),
+        Change::AddNetwork(exposed(11, trusting())),
+        Change::AddEndpoint(endpoint(7, 2, vec![direct("0.0.0.0", 80), direct("::", 80)])),
+        Change::AddEndpoint(endpoint(
+            9,
+            2,
+            vec![published("0.0.0.0", 8090, 80, Proto::Tcp), direct("::", 80)],
+        )),
+        Change::AddEndpoint(endpoint(11, 2, vec![published("0.0.0.0", 8011, 80, Proto::Tcp)])),
+    ]
 }
 
 fn steps() -> Vec<Step> {
@@ -120,6 +165,13 @@ fn steps() -> Vec<Step> {
             ],
         ),
         step(
+            "Gateway modes",
+            "`br-7`: routed; its container publishes port 80, without a port of the host. `br-8`: unprotected. `br-9`: \
+             IPv4 rewritten, IPv6 routed. `br-10`: packets leave with addresses that the network names. `br-11`: trusts \
+             `lan0` and `lan1`.",
+            gateway_modes(),
+        ),
+        step(
             "Other ports",
             "The container of above publishes port 1 in the place of the others.",
             vec![Change::AddEndpoint(endpoint(1, 2, one_port))],
@@ -127,7 +179,7 @@ fn steps() -> Vec<Step> {
         step(
             "All but one network gone",
             "With a network its endpoints go.",
-            [2, 3, 4, 5, 6].map(|number| Change::RemoveNetwork(network(number).id)).into(),
+            (2..=11).map(|number| Change::RemoveNetwork(network(number).id)).collect(),
         ),
         step(
             "The endpoint gone",
@@ -168,7 +220,37 @@ fn the_kernel_holds_the_value_for_every_option() {
             page.push_str(&format!("\n```\n{}\n```\n", shown.trim_end()));
         }
     }
+    page.push_str(&format!("\n## Options of the daemon\n\n{OF_DAEMON}\n\n```\n{}\n```\n", of_daemon(&lab)));
     assert_page("ruleset.md", &page);
+}
+
+const OF_DAEMON: &str = "With `bridge-accept-fwmark` set to `0x1/0xff` there is one rule more, and with \
+    `allow-direct-routing` every published port is reached by its container's own address as well: \
+    `-p 127.0.0.1:8081:80` in `br-1`.";
+
+fn of_daemon(lab: &Lab) -> String {
+    let host = lab.host("daemon");
+    let options = FirewallOptions {
+        direct_routing: DirectRouting::Allowed,
+        accept_mark: Some("0x1/0xff".parse().unwrap()),
+    };
+    let firewall = host.run(|| Firewall::open_with(options).unwrap());
+    let ports = vec![published("127.0.0.1", 8081, 80, Proto::Tcp)];
+    firewall.apply(Change::AddNetwork(network(1))).unwrap();
+    firewall.apply(Change::AddEndpoint(endpoint(1, 2, ports))).unwrap();
+    assert_kernel_holds(&host, &firewall);
+    assert_replace_touches_nothing(&host, &firewall);
+    let listing = firewall.ruleset().to_string();
+    let chain = listing.split("\n\n").find(|block| block.contains("chain filter-forward")).unwrap();
+    let shown = format!("{}\n\n{chain}", elements(&listing));
+
+    // Another daemon on the same host, without them.
+    let plain = host.run(|| Firewall::open().unwrap());
+    plain.replace(firewall.declared()).unwrap();
+    assert_kernel_holds(&host, &plain);
+    plain.clear().unwrap();
+    assert_eq!(host.exec(["nft", "list", "ruleset"]).ok(), "");
+    shown
 }
 
 const PAGE_HEAD: &str = "# Table `inet pontoon`, state by state

@@ -11,7 +11,7 @@ use libnet::{
     conntrack::{Stale, forget},
     firewall::{Change, Firewall, FirewallEndpoint, FirewallNetwork, NfSocket},
     ports::PublishedPort,
-    types::{EndpointId, Icc, Internal, Masquerade, NetworkId, Port, Proto},
+    types::{EndpointId, Exposure, Icc, Internal, Masquerade, NetworkId, Port, Proto},
 };
 use tests::{Host, Lab, Lan, Process, eventually};
 
@@ -55,6 +55,7 @@ fn network(number: u8) -> FirewallNetwork {
         internal: if number == 4 { Internal::Yes } else { Internal::No },
         icc: if number == 3 { Icc::Denied } else { Icc::Allowed },
         masquerade: Masquerade::Yes,
+        exposure: Exposure::default(),
     }
 }
 
@@ -73,7 +74,12 @@ fn endpoint(network: u8, number: u8, ports: &[(&str, u16)]) -> FirewallEndpoint 
 
 fn published(ip: &str, port: u16, proto: Proto) -> PublishedPort {
     let number = |port| Port::new(port).unwrap();
-    PublishedPort { host_ip: ip.parse().unwrap(), host_port: number(port), container: number(80), proto }
+    PublishedPort {
+        host_ip: ip.parse().unwrap(),
+        host_port: Some(number(port)),
+        container: number(80),
+        proto,
+    }
 }
 
 impl Bench {

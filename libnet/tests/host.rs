@@ -244,7 +244,7 @@ fn a_port_is_published_once_and_moves_with_its_endpoint() {
         let first = EndpointSpec { ports: vec![publish], ..endpoint(&net, 2, "eth0") };
         let second = EndpointSpec { ports: vec![publish], ..endpoint(&net, 3, "eth0") };
         let taken = "Bind for 0.0.0.0:8080 failed: port is already allocated";
-        assert_eq!(host.attach(&one, &first).unwrap().ports[0].host_port, port(8_080));
+        assert_eq!(host.attach(&one, &first).unwrap().ports[0].host_port, Some(port(8_080)));
         assert_eq!(host.attach(&two, &second).unwrap_err().to_string(), taken);
         host.attach(&two, &EndpointSpec { ports: Vec::new(), ..second.clone() }).unwrap();
         assert_eq!(host.publish(second.id, &[publish]).unwrap_err().to_string(), taken);

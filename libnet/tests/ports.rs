@@ -27,7 +27,10 @@ fn exactly(host_ip: &str, number: u16) -> PortRequest {
 }
 
 fn texts(ports: &[PublishedPort]) -> Vec<String> {
-    ports.iter().map(|p| format!("{}/{}", SocketAddr::new(p.host_ip, p.host_port.get()), p.proto)).collect()
+    ports
+        .iter()
+        .map(|p| format!("{}/{}", SocketAddr::new(p.host_ip, p.host_port.unwrap().get()), p.proto))
+        .collect()
 }
 
 fn host(lab: &Lab) -> Host {
@@ -42,7 +45,7 @@ fn all_addresses_of_both_families_get_the_same_port() {
     host(&lab).run(|| {
         let table = PortTable::open().unwrap();
         let held = table.reserve(&[exactly("", 8080), ask("", HostPort::Ephemeral, Proto::Udp)]).unwrap();
-        let chosen = held.ports()[2].host_port.get();
+        let chosen = held.ports()[2].host_port.unwrap().get();
         let expected = [
             "0.0.0.0:8080/tcp".to_owned(),
             "[::]:8080/tcp".to_owned(),
@@ -111,12 +114,12 @@ fn a_range_is_searched_from_the_last_and_can_be_exhausted() {
         let range = PortRange::new(port(7000), port(7002)).unwrap();
         let one = || table.reserve(&[ask("", HostPort::OneOf(range), Proto::Tcp)]);
         let first = one().unwrap();
-        assert_eq!(first.ports()[0].host_port, port(7000));
+        assert_eq!(first.ports()[0].host_port, Some(port(7000)));
         let second = one().unwrap();
-        assert_eq!(second.ports()[0].host_port, port(7002), "7001 is held by a process");
+        assert_eq!(second.ports()[0].host_port, Some(port(7002)), "7001 is held by a process");
         assert_eq!(one().unwrap_err().to_string(), "all ports are allocated");
         drop(first);
-        assert_eq!(one().unwrap().ports()[0].host_port, port(7000));
+        assert_eq!(one().unwrap().ports()[0].host_port, Some(port(7000)));
     });
 }
 
@@ -188,7 +191,10 @@ fn ports_that_the_host_reserves_are_not_given_out() {
         let table = PortTable::open().unwrap();
         let any = [ask("", HostPort::Ephemeral, Proto::Tcp), ask("", HostPort::Ephemeral, Proto::Tcp)];
         let held = table.reserve(&any).unwrap();
-        assert_eq!([held.ports()[0].host_port, held.ports()[2].host_port], [port(40_003), port(40_005)]);
+        assert_eq!(
+            [held.ports()[0].host_port, held.ports()[2].host_port],
+            [Some(port(40_003)), Some(port(40_005))]
+        );
         assert_eq!(table.reserve(&any).unwrap_err().to_string(), "all ports are allocated");
         table.reserve(&[exactly("", 40_000)]).unwrap();
     });

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use libnet::{
-    host::{Host, HostConfig, HostError},
+    host::{Forwarding, Host, HostConfig, HostError},
     netns::ETC,
     store::{self, Change, HostLock, RedbStore, Store, StoreError},
 };
@@ -189,7 +189,12 @@ impl Ground {
         let declared = RedbStore::open(&config.data_root.join("pontoon.redb"))?;
         let live = RedbStore::open(&config.exec_root.join("live.redb"))?;
         let identity = identity(&declared, random)?;
-        let host = Host::open(HostConfig::default())?;
+        let network = &config.network;
+        let host = Host::open(HostConfig {
+            forwarding: if network.ip_forward { Forwarding::Enable } else { Forwarding::Leave },
+            firewall: network.firewall,
+            ..HostConfig::default()
+        })?;
         Ok(Self { lock, declared: Arc::new(declared), live: Arc::new(live), host: Arc::new(host), identity })
     }
 }

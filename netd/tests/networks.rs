@@ -123,6 +123,7 @@ fn config() -> NetworkConfig {
         dns: DnsDefaults::default(),
         host_gateway: Vec::new(),
         ip_forward: true,
+        firewall: Default::default(),
         userland_proxy: true,
     };
     NetworkConfig {
@@ -269,7 +270,7 @@ fn a_new_daemon_takes_over_and_clears_away() {
             (daemon.container(1).await, daemon.container(2).await, daemon.container(3).await);
         let published = EndpointAsk { ports: vec![port_8080()], ..daemon.ask("web", "c1") };
         let before = daemon.networks.connect(c1, published).await.unwrap();
-        assert_eq!(before.ports[0].host_port.get(), 8080);
+        assert_eq!(before.ports[0].host_port.unwrap().get(), 8080);
         daemon.connect(c2, "web", "c2", &[]).await;
         daemon.connect(dead, "web", "dead", &[]).await;
         // Killed: nothing is closed, and the shims keep the sockets.

@@ -115,6 +115,8 @@ impl Subject {
             icc: Icc::Allowed,
             masquerade: Masquerade::Yes,
             default_host_ip: None,
+            exposure: Default::default(),
+            announce: Default::default(),
         };
         host.create_network(&net).expect("a network");
         Self { host, net }

@@ -48,7 +48,8 @@ fn expose_one(exposed: &mut Vec<String>, key: &str) {
 
 fn host_port(port: HostPort) -> String {
     match port {
-        HostPort::Ephemeral => String::new(),
+        // Nobody writes the last: it is what a routed network makes of the others.
+        HostPort::Ephemeral | HostPort::Direct => String::new(),
         HostPort::Exactly(port) => port.to_string(),
         HostPort::OneOf(range) => range.to_string(),
     }

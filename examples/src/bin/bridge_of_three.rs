@@ -55,6 +55,8 @@ fn network() -> anyhow::Result<BridgeNetwork> {
         icc: Icc::Allowed,
         masquerade: Masquerade::Yes,
         default_host_ip: None,
+        exposure: Default::default(),
+        announce: Default::default(),
     })
 }
 

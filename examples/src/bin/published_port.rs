@@ -26,7 +26,8 @@ fn main() -> anyhow::Result<()> {
         let sandbox = host.open_sandbox("pontoon-000000000002")?;
         let attached = host.attach(&sandbox, &endpoint(&network)?)?;
         for port in &attached.ports {
-            println!("{}:{} leads to port {} of the container", port.host_ip, port.host_port, port.container);
+            let number = port.host_port.map_or_else(|| "-".to_owned(), |number| number.to_string());
+            println!("{}:{number} leads to port {} of the container", port.host_ip, port.container);
         }
         let listener = sandbox.netns().run(|| TcpListener::bind("0.0.0.0:80"))??;
         greet(listener, "the container");
@@ -63,6 +64,8 @@ fn network() -> anyhow::Result<BridgeNetwork> {
         icc: Icc::Allowed,
         masquerade: Masquerade::Yes,
         default_host_ip: None,
+        exposure: Default::default(),
+        announce: Default::default(),
     })
 }
 

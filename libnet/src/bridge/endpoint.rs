@@ -3,13 +3,13 @@
 use super::{
     Inside, Join, Parting, Setting, Step,
     names::{Owner, host_link, host_mac},
+    publish::requests,
 };
 use crate::{
     firewall::FirewallEndpoint,
     host::{BridgeNetwork, EndpointSpec},
     link::veth::PortFlags,
-    ports::PortRequest,
-    types::{Icc, IfName},
+    types::{Announce, Icc, IfName, Interval, Times},
 };
 
 /// What a plan has to know of the host.
@@ -24,10 +24,32 @@ pub(crate) struct Circumstances {
     pub(crate) foreign_settings: bool,
 }
 
+/// When the neighbours of an endpoint are told whose its addresses are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    Never,
+    /// As soon as the interface is up, and again.
+    AtOnce,
+    /// So often, after each other.
+    Times(Times, Interval),
+}
+
+impl Telling {
+    pub(crate) fn of(net: &BridgeNetwork, on: Circumstances) -> Self {
+        match net.announce {
+            Announce::WhatMoved if on.address_moved => Self::AtOnce,
+            Announce::WhatMoved => Self::Never,
+            Announce::Always { times, .. } if times.get() == 0 => Self::Never,
+            Announce::Always { times, every } => Self::Times(times, every),
+        }
+    }
+}
+
 /// The steps that attach an endpoint.
 pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) -> Vec<Step> {
     let mut steps = Vec::with_capacity(5);
-    let ports = requests(net, ep);
+    let who = FirewallEndpoint::new(ep, &[]);
+    let ports = requests(net, &who, &ep.ports);
     if !ports.is_empty() {
         steps.push(Step::ReservePorts(ports));
     }
@@ -36,27 +58,39 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
         steps.push(Step::Restrict(Box::new(restriction)));
     }
     steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
-    let settings = inside_settings(ep, on);
+    let telling = Telling::of(net, on);
+    let settings = inside_settings(ep, on, telling);
     if !settings.is_empty() {
         steps.push(Step::SetInside(settings));
     }
     steps.push(Step::Configure(inside(ep, Some(host_link(&ep.id)))));
+    if let Telling::Times(..) = telling {
+        // Behind the raising of the interface, which would announce once more.
+        steps.push(Step::SetInside(announcing(ep)));
+    }
     // The ports join when they are reserved.
-    steps.push(Step::AdmitEndpoint(FirewallEndpoint::new(ep, &[])));
+    steps.push(Step::AdmitEndpoint(who));
     steps
 }
 
-/// New interfaces of a sandbox start without IPv6, and silently. Every announcement goes to all ports of the bridge, so
-/// that a network of many containers pays for each: only an address that neighbours know otherwise is worth it.
-pub(crate) fn inside_settings(ep: &EndpointSpec, on: Circumstances) -> Vec<Setting> {
-    let announce = on.address_moved;
-    let v4 = (announce && ep.v4.is_some()).then_some(("ipv4", "arp_notify", "1"));
-    let v6 = (announce && ep.v6.is_some()).then_some(("ipv6", "ndisc_notify", "1"));
-    let enable = ep.v6.is_some().then_some(("ipv6", "disable_ipv6", "0"));
-    let disable = (on.foreign_settings && ep.v6.is_none()).then_some(("ipv6", "disable_ipv6", "1"));
+/// New interfaces of a sandbox of ours start without IPv6, and silently.
+pub(crate) fn inside_settings(ep: &EndpointSpec, on: Circumstances, telling: Telling) -> Vec<Setting> {
     let as_ours = OURS.into_iter().filter(|_| on.foreign_settings);
+    let disabled = match ep.v6 {
+        Some(_) => Some("0"),
+        None => on.foreign_settings.then_some("1"),
+    };
+    let v6 = disabled.map(|value| ("ipv6", "disable_ipv6", value));
     let setting = |(family, key, value)| Setting::new(format!("{family}/conf/{}/{key}", ep.ifname), value);
-    [v4, v6].into_iter().flatten().chain(as_ours).chain(enable).chain(disable).map(setting).collect()
+    let announcing = announcing(ep).into_iter().filter(|_| telling == Telling::AtOnce);
+    announcing.chain(as_ours.chain(v6).map(setting)).collect()
+}
+
+/// What makes the kernel announce an interface's addresses when it is raised or its Ethernet address is set.
+fn announcing(ep: &EndpointSpec) -> Vec<Setting> {
+    let v4 = ep.v4.map(|_| format!("ipv4/conf/{}/arp_notify", ep.ifname));
+    let v6 = ep.v6.map(|_| format!("ipv6/conf/{}/ndisc_notify", ep.ifname));
+    v4.into_iter().chain(v6).map(|key| Setting::new(key, "1")).collect()
 }
 
 /// What interfaces in sandboxes of ours begin with: see `netns::ready`.
@@ -87,11 +121,6 @@ pub(crate) fn detach(who: &FirewallEndpoint, sandbox: Fate) -> Vec<Step> {
 /// neighbour is then reached by a frame that is bridged from port to port after its destination was rewritten.
 pub(crate) fn flags(net: &BridgeNetwork, bridge_filtered: bool) -> PortFlags {
     PortFlags { isolated: net.icc == Icc::Denied && !bridge_filtered, hairpin: bridge_filtered }
-}
-
-fn requests(net: &BridgeNetwork, ep: &EndpointSpec) -> Vec<PortRequest> {
-    let on = |port: &PortRequest| PortRequest { host_ip: port.host_ip.or(net.default_host_ip), ..*port };
-    ep.ports.iter().map(on).collect()
 }
 
 fn join(net: &BridgeNetwork, ep: &EndpointSpec, bridge_filtered: bool) -> Join {

@@ -4,11 +4,13 @@ mod compare;
 mod endpoint;
 pub(crate) mod names;
 mod network;
+mod publish;
 mod step;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use compare::{Difference, InUse, compare};
-pub(crate) use endpoint::{Circumstances, Fate, attach, detach, flags, inside, inside_settings};
+pub(crate) use endpoint::{Circumstances, Fate, Telling, attach, detach, flags, inside, inside_settings};
 pub(crate) use network::{BRIDGE_PORTS, create, remove};
+pub(crate) use publish::requests;
 pub(crate) use step::{Hang, Inside, Join, Parting, Setting, Step};

@@ -2,7 +2,7 @@
 
 use super::{Setting, Step};
 use crate::{
-    host::BridgeNetwork,
+    host::{BridgeNetwork, Forwarding},
     types::{IfName, Internal},
 };
 
@@ -10,11 +10,11 @@ use crate::{
 pub(crate) const BRIDGE_PORTS: usize = 1_023;
 
 /// The steps that make a network.
-pub(crate) fn create(net: &BridgeNetwork) -> Vec<Step> {
+pub(crate) fn create(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
     let mut steps = vec![Step::CreateBridge(Box::new(net.clone())), Step::Set(bridge_settings(net))];
     steps.extend(net.gateways().map(|address| Step::AddAddress(net.link.clone(), address)));
     steps.push(Step::RaiseBridge(Box::new(net.clone())));
-    if net.internal == Internal::No {
+    if net.internal == Internal::No && forward == Forwarding::Enable {
         steps.extend(forwarding(net));
     }
     steps.push(Step::AdmitNetwork(Box::new(net.clone())));

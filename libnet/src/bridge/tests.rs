@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::{Circumstances, InUse, Step, attach, compare, create, detach, names::Owner};
 use crate::{
     firewall::FirewallEndpoint,
-    host::{BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec},
+    host::{
+        BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec, Forwarding,
+    },
     link::route::Hop,
     observe::{Address, Link, Snapshot},
     ports::{HostPort, PortRequest},
@@ -24,6 +26,8 @@ fn network(number: u8) -> BridgeNetwork {
         icc: Icc::Allowed,
         masquerade: Masquerade::Yes,
         default_host_ip: None,
+        exposure: Default::default(),
+        announce: Default::default(),
     }
 }
 
@@ -50,7 +54,7 @@ fn words(steps: &[Step]) -> Vec<String> {
 #[test]
 fn a_network_is_made_in_this_order() {
     let plain = network(1);
-    let made = words(&create(&plain));
+    let made = words(&create(&plain, Forwarding::Enable));
     assert_eq!(made.first().unwrap(), "create bridge br1");
     assert_eq!(made.last().unwrap(), "open the firewall for network net1");
     assert!(made.iter().any(|step| step.starts_with("set ipv4/ip_forward")), "{made:?}");
@@ -58,7 +62,7 @@ fn a_network_is_made_in_this_order() {
     // What is set before the bridge is up does not have to be taken back from it.
     assert!(at("set ipv4/conf/br1/route_localnet") < at("raise bridge br1"));
 
-    let internal = words(&create(&BridgeNetwork { internal: Internal::Yes, ..plain }));
+    let internal = words(&create(&BridgeNetwork { internal: Internal::Yes, ..plain }, Forwarding::Enable));
     assert!(!internal.iter().any(|step| step.contains("forward")), "{internal:?}");
 }
 

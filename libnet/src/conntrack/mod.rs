@@ -87,7 +87,7 @@ impl Stale {
                 .map(|field| ask(ip, vec![field]))
                 .into(),
             Self::Port { port, container } => {
-                let fields = vec![Field::AnswersFrom(container), Field::ToPort(port.proto, port.host_port)];
+                let fields = vec![Field::AnswersFrom(container), Field::ToPort(port.proto, first_port(port))];
                 vec![ask(container, fields)]
             }
             Self::Host { ip, port, proto } => vec![ask(ip, vec![Field::To(ip), Field::ToPort(proto, port)])],
@@ -100,13 +100,18 @@ impl Stale {
         match *self {
             Self::Address(ip) => [entry.from.0, entry.to.0, entry.answers_from.0].contains(&ip),
             Self::Port { port, container } => {
-                entry.answers_from == (container, port.container.get()) && to(port.proto, port.host_port)
+                entry.answers_from == (container, port.container.get()) && to(port.proto, first_port(port))
             }
             Self::Host { ip, port, proto } => {
                 entry.to.0 == ip && to(proto, port) && entry.answers_from == entry.to
             }
         }
     }
+}
+
+/// The port that a client speaks to.
+fn first_port(port: PublishedPort) -> Port {
+    port.host_port.unwrap_or(port.container)
 }
 
 fn find(socket: &mut NfSocket, ask: &Ask) -> Result<Vec<Entry>, FirewallError> {

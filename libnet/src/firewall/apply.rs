@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use tracing::{debug, info, warn};
 
 use super::{
-    Change, DeclaredFirewall, FirewallError, NfSocket, Ruleset,
+    Change, DeclaredFirewall, FirewallError, FirewallOptions, NfSocket, Ruleset,
     nft::{
         chain::{Chain, Table, TableFamily},
         dump::{self, FoundChain, FoundElement, FoundSet},
@@ -19,6 +19,7 @@ use super::{
     },
     transact::{check, commit},
 };
+use crate::types::FwMark;
 
 /// How often a transaction is tried anew because somebody else changed the rules between our look and our change.
 const TRIES: usize = 16;
@@ -44,15 +45,27 @@ struct Observed {
 }
 
 impl Firewall {
+    /// [`Firewall::open_with`] nothing let through but what networks and ports say.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open() -> Result<Self, FirewallError> {
+        Self::open_with(FirewallOptions::default())
+    }
+
     /// Opens the socket and asks the kernel whether it could hold our table. Changes nothing.
     ///
     /// # Errors
     /// If the kernel lacks something, or the process may not change the firewall.
-    pub fn open() -> Result<Self, FirewallError> {
+    pub fn open_with(options: FirewallOptions) -> Result<Self, FirewallError> {
         let mut socket = NfSocket::open().map_err(FirewallError::Open)?;
         // Under another name: our own table may be there, made by another version.
-        check(&mut socket, &base::ops(Table { family: TableFamily::Inet, name: "pontoon-check" }))?;
-        let state = State { socket, declared: DeclaredFirewall::default(), ruleset: Ruleset::default() };
+        check(
+            &mut socket,
+            &base::ops(Table { family: TableFamily::Inet, name: "pontoon-check" }, options.accept_mark),
+        )?;
+        let declared = DeclaredFirewall { options, ..DeclaredFirewall::default() };
+        let state = State { socket, declared, ruleset: Ruleset::default() };
         Ok(Self { state: Mutex::new(state) })
     }
 
@@ -65,7 +78,7 @@ impl Firewall {
         self.lock().apply(change)
     }
 
-    /// Makes the kernel's rules those of `declared`, whatever they are now. Rules that are right already stay as they
+    /// Makes the kernel's rules those of `declared`, whatever they are now; the options stay those that it was opened with. Rules that are right already stay as they
     /// are; the user's chain is left alone.
     ///
     /// # Errors
@@ -145,12 +158,13 @@ impl State {
     }
 
     fn replace(&mut self, declared: DeclaredFirewall) -> Result<(), FirewallError> {
+        let declared = DeclaredFirewall { options: self.declared.options, ..declared };
         let wanted = Ruleset::compute(&declared)?;
         for _ in 0..TRIES {
             let observed = observe(&mut self.socket)?;
             let ops = if wanted.is_empty() {
                 removal(&observed)
-            } else if is_ours(&observed) {
+            } else if is_ours(&observed, wanted.accept_mark) {
                 self.difference(&wanted)?
             } else {
                 info!("firewall table made anew");
@@ -185,7 +199,7 @@ impl State {
                 FoundElement::Foreign => None,
             }));
         }
-        ops.extend(Ruleset { elements: held }.diff(wanted).ops());
+        ops.extend(Ruleset { elements: held, accept_mark: wanted.accept_mark }.diff(wanted).ops());
         Ok(ops)
     }
 }
@@ -197,7 +211,7 @@ fn observe(socket: &mut NfSocket) -> Result<Observed, FirewallError> {
 }
 
 /// Whether chains, rules and sets are as we make them; elements may differ.
-fn is_ours(observed: &Observed) -> bool {
+fn is_ours(observed: &Observed, mark: Option<FwMark>) -> bool {
     let chain_is_there = |wanted: &Chain| {
         let anchor =
             wanted.anchor.map(|anchor| (anchor.kind.to_owned(), anchor.hook as u32, anchor.priority));
@@ -211,13 +225,13 @@ fn is_ours(observed: &Observed) -> bool {
         let spec = set.spec();
         observed.sets.iter().any(|found| found.name == spec.name && found.is(&spec))
     };
-    base::chains().iter().all(chain_is_there) && SetId::ALL.into_iter().all(set_is_there)
+    base::chains(mark).iter().all(chain_is_there) && SetId::ALL.into_iter().all(set_is_there)
 }
 
 /// Everything of ours out, all of it in again.
 fn rebuild(observed: &Observed, wanted: &Ruleset) -> Vec<Op> {
     let mut ops = without_ours(observed);
-    ops.extend(base::ops(TABLE));
+    ops.extend(base::ops(TABLE, wanted.accept_mark));
     ops.extend(Ruleset::default().diff(wanted).ops());
     ops
 }
@@ -250,7 +264,7 @@ fn without_ours(observed: &Observed) -> Vec<Op> {
 }
 
 fn is_our_chain(name: &str) -> bool {
-    base::chains().iter().any(|chain| chain.name == name)
+    base::chains(None).iter().any(|chain| chain.name == name)
 }
 
 /// Whether the kernel refused because its rules are not what we think they are: no such table, set or element, or an

@@ -5,13 +5,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use ipnetwork::{Ipv4Network, Ipv6Network};
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
 use super::FirewallError;
 use crate::{
     host::{BridgeNetwork, EndpointSpec},
     ports::PublishedPort,
-    types::{EndpointId, Icc, IfName, Internal, Masquerade, NetworkId},
+    types::{EndpointId, Exposure, Family, FwMark, Icc, IfName, Internal, Masquerade, NetworkId},
 };
 
 /// What the firewall has to know of a network.
@@ -31,6 +31,18 @@ pub struct FirewallNetwork {
     pub icc: Icc,
     /// Whether its packets leave with the host's address.
     pub masquerade: Masquerade,
+    /// How it is joined to the world outside.
+    pub exposure: Exposure,
+}
+
+impl FirewallNetwork {
+    /// Its subnets.
+    pub(super) fn subnets(&self) -> impl Iterator<Item = (Family, IpNetwork)> + use<> {
+        let v4 = self.v4.and_then(|net| Ipv4Network::new(net.network(), net.prefix()).ok());
+        let v6 = self.v6.and_then(|net| Ipv6Network::new(net.network(), net.prefix()).ok());
+        let v4 = v4.map(|net| (Family::V4, net.into()));
+        v4.into_iter().chain(v6.map(|net| (Family::V6, net.into())))
+    }
 }
 
 impl From<&BridgeNetwork> for FirewallNetwork {
@@ -43,6 +55,7 @@ impl From<&BridgeNetwork> for FirewallNetwork {
             internal: network.internal,
             icc: network.icc,
             masquerade: network.masquerade,
+            exposure: network.exposure.clone(),
         }
     }
 }
@@ -80,9 +93,29 @@ impl FirewallEndpoint {
     }
 }
 
+/// What is let through on the whole host, besides what networks and ports say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirewallOptions {
+    /// Whether published ports are reached by containers' own addresses, too.
+    pub direct_routing: DirectRouting,
+    /// Packets with this mark reach every container of networks that are not internal.
+    pub accept_mark: Option<FwMark>,
+}
+
+/// Whether published ports of all networks are reached by containers' own addresses, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DirectRouting {
+    /// Only where the network says so.
+    #[default]
+    Denied,
+    /// From everywhere.
+    Allowed,
+}
+
 /// Everything that the firewall of a host is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredFirewall {
+    pub(super) options: FirewallOptions,
     pub(super) networks: BTreeMap<NetworkId, FirewallNetwork>,
     pub(super) endpoints: BTreeMap<EndpointId, FirewallEndpoint>,
 }

@@ -15,7 +15,9 @@ mod transact;
 
 pub use crate::sys::nfnl::NfSocket;
 pub use apply::Firewall;
-pub use declared::{Change, DeclaredFirewall, FirewallEndpoint, FirewallNetwork};
+pub use declared::{
+    Change, DeclaredFirewall, DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions,
+};
 pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;
 pub(crate) use egress::Egress;

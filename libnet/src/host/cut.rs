@@ -5,8 +5,8 @@ use std::process::Command;
 use tests::{Host as Machine, Lab};
 
 use super::{
-    BridgeNetwork, Child, DefaultRoute, EndpointSpec, Host, HostConfig, HostError, MacvlanMode, Parent,
-    ParentNetwork, Sandbox,
+    BridgeNetwork, Child, DefaultRoute, EndpointSpec, Forwarding, Host, HostConfig, HostError, MacvlanMode,
+    Parent, ParentNetwork, Sandbox,
 };
 use crate::{
     bridge::{self, Step},
@@ -28,6 +28,8 @@ fn network() -> BridgeNetwork {
         icc: Default::default(),
         masquerade: Default::default(),
         default_host_ip: None,
+        exposure: Default::default(),
+        announce: Default::default(),
     }
 }
 
@@ -106,7 +108,7 @@ fn a_network_that_fails_half_way_leaves_nothing() {
     machine().run(|| {
         let host = open();
         let net = network();
-        let steps = bridge::create(&net);
+        let steps = bridge::create(&net, Forwarding::Enable);
         let before = kernel();
         for at in 0..=steps.len() {
             let error = host.inner.make_network(&(&net).into(), &cut(&steps, at)).unwrap_err();

@@ -9,7 +9,7 @@ use super::{
     state::Endpoint,
 };
 use crate::{
-    bridge::{self, Circumstances, Fate, Step, names::host_link},
+    bridge::{self, Circumstances, Fate, Step, Telling, names::host_link},
     firewall::{Change, FirewallEndpoint},
     parent, plan,
     ports::{PortRequest, PublishedPort, Reservation},
@@ -29,15 +29,13 @@ impl Host {
             address_moved: self.inner.state.was_others(ep),
             foreign_settings: sandbox.origin() == Origin::Borrowed,
         };
-        let (steps, announce) = match &network.spec {
-            NetworkSpec::Bridge(net) => (bridge::attach(net, ep, on), on.address_moved),
-            NetworkSpec::Parent(net) => (parent::attach(net, ep, on), parent::announces(net)),
+        let (steps, telling) = match &network.spec {
+            NetworkSpec::Bridge(net) => (bridge::attach(net, ep, on), Telling::of(net, on)),
+            NetworkSpec::Parent(net) => (parent::attach(net, ep, on), parent::telling(net)),
         };
         let attached = self.inner.make_endpoint(sandbox, ep, &steps)?;
-        if announce {
-            let (sandbox, endpoint, mac) = (sandbox.downgrade(), ep.id, ep.mac);
-            self.inner.janitor.announce(Announcement { sandbox, endpoint, mac });
-        }
+        let (sandbox, endpoint, mac) = (sandbox.downgrade(), ep.id, ep.mac);
+        self.inner.janitor.announce(Announcement { sandbox, endpoint, mac, telling });
         Ok(attached)
     }
 
@@ -84,7 +82,12 @@ impl Host {
     /// If the endpoint is not attached or is on a parent link, or a port can't be had; none of `ports` is published then.
     pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
         let mut who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
-        let held = self.inner.freed.reserve(&self.inner.ports, ports)?;
+        let network = self.inner.state.network(who.network)?;
+        let ports = match &network.spec {
+            NetworkSpec::Bridge(net) => bridge::requests(net, &who, ports),
+            NetworkSpec::Parent(_) => ports.to_vec(),
+        };
+        let held = self.inner.freed.reserve(&self.inner.ports, &ports)?;
         let new = held.ports().to_vec();
         who.ports.extend(&new);
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;

@@ -32,7 +32,7 @@ impl Freed {
         // Whoever panicked while holding the lock left a table that is still a table; so below.
         let mut freed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         freed.retain(|_, since| now.duration_since(*since) < MOMENT);
-        freed.extend(ports.into_iter().map(|port| ((port.proto, port.host_port), now)));
+        freed.extend(ports.into_iter().filter_map(|port| Some(((port.proto, port.host_port?), now))));
     }
 
     /// Reserves ports; one that was given back a moment ago is waited for.
@@ -60,7 +60,7 @@ impl Freed {
                 freed.get(&(request.proto, port)).is_some_and(|since| since.elapsed() < MOMENT)
             }
             // There are others to choose from.
-            HostPort::Ephemeral | HostPort::OneOf(_) => false,
+            HostPort::Ephemeral | HostPort::OneOf(_) | HostPort::Direct => false,
         };
         requests.iter().any(is_fresh)
     }

@@ -17,6 +17,7 @@ use std::{
 
 use super::sandbox::{Sandbox, WeakSandbox};
 use crate::{
+    bridge::Telling,
     conntrack::Stale,
     ports::PublishedPort,
     types::{EndpointId, MacAddr, Proto},
@@ -35,12 +36,13 @@ const FORGET_WITHIN: Duration = Duration::from_millis(200);
 const ANNOUNCE_AFTER: [Duration; 3] =
     [Duration::from_millis(30), Duration::from_millis(300), Duration::from_secs(2)];
 
-/// An endpoint whose addresses were another's.
+/// An endpoint whose addresses are to be told.
 #[derive(Clone, Debug)]
 pub(super) struct Announcement {
     pub(super) sandbox: WeakSandbox,
     pub(super) endpoint: EndpointId,
     pub(super) mac: MacAddr,
+    pub(super) telling: Telling,
 }
 
 /// The thread that works; dropping this lets it finish.
@@ -132,9 +134,11 @@ impl Janitor {
         }
     }
 
-    /// Tells the neighbours in a while, and more than once, whose the addresses of an endpoint are.
+    /// Tells the neighbours, in a while, whose the addresses of an endpoint are.
     pub(super) fn announce(&self, announcement: Announcement) {
-        self.ask(Job::Announce(announcement));
+        if announcement.telling != Telling::Never {
+            self.ask(Job::Announce(announcement));
+        }
     }
 
     fn forget(&self, stale: impl Iterator<Item = Stale>) {
@@ -224,7 +228,8 @@ impl Worker {
             }
             Job::Announce(announcement) => {
                 let now = Instant::now();
-                self.announce_at.extend(ANNOUNCE_AFTER.map(|delay| (now + delay, announcement.clone())));
+                let delays = announcement.delays();
+                self.announce_at.extend(delays.into_iter().map(|delay| (now + delay, announcement.clone())));
             }
             Job::ForgetBefore(ports) => self.tools.forget_before(&ports),
         }
@@ -256,6 +261,17 @@ impl Worker {
 }
 
 impl Announcement {
+    fn delays(&self) -> Vec<Duration> {
+        match self.telling {
+            Telling::Never => Vec::new(),
+            Telling::AtOnce => ANNOUNCE_AFTER.to_vec(),
+            Telling::Times(times, every) => {
+                let nth = |number| ANNOUNCE_AFTER[0] + every.get() * u32::from(number);
+                (0..times.get()).map(nth).collect()
+            }
+        }
+    }
+
     fn make(&self) {
         let Some(sandbox) = self.sandbox.upgrade() else { return };
         if let Err(error) = sandbox.announce(self.endpoint, self.mac) {

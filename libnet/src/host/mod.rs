@@ -28,7 +28,7 @@ pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent
 pub use sandbox::Sandbox;
 pub use spec::{
     AttachedEndpoint, BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec,
-    HostConfig, Report,
+    Forwarding, HostConfig, Report,
 };
 
 use std::{
@@ -79,6 +79,7 @@ struct Inner {
     parents: Mutex<()>,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
     bridge_filtered: bool,
+    forwarding: Forwarding,
 }
 
 impl Host {
@@ -90,7 +91,7 @@ impl Host {
         let inner = Inner {
             netns: NetNs::current().map_err(HostError::Open)?,
             sockets: Sockets::open(config.concurrency).map_err(HostError::Open)?,
-            firewall: Firewall::open()?,
+            firewall: Firewall::open_with(config.firewall)?,
             egress: Egress::open()?,
             comparing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
@@ -99,6 +100,7 @@ impl Host {
             state: State::default(),
             parents: Mutex::default(),
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
+            forwarding: config.forwarding,
             netns_dir: config.netns_dir,
             has_folder: AtomicBool::new(false),
         };

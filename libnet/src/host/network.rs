@@ -19,7 +19,7 @@ impl Host {
     /// Whatever step failed; those before it are undone.
     pub fn create_network(&self, net: impl Into<NetworkSpec>) -> Result<(), HostError> {
         let net = net.into();
-        self.inner.make_network(&net, &creation(&net))
+        self.inner.make_network(&net, &self.inner.creation(&net))
     }
 
     /// Removes the bridge of a network and closes the firewall, or leaves its parent. Goes on after errors.
@@ -38,14 +38,6 @@ impl Host {
     }
 }
 
-/// The steps that make a network.
-pub(super) fn creation(net: &NetworkSpec) -> Vec<Step> {
-    match net {
-        NetworkSpec::Bridge(net) => bridge::create(net),
-        NetworkSpec::Parent(net) => parent::create(net),
-    }
-}
-
 fn removal(net: &NetworkSpec) -> Vec<Step> {
     match net {
         NetworkSpec::Bridge(net) => bridge::remove(net),
@@ -54,6 +46,14 @@ fn removal(net: &NetworkSpec) -> Vec<Step> {
 }
 
 impl Inner {
+    /// The steps that make a network.
+    pub(super) fn creation(&self, net: &NetworkSpec) -> Vec<Step> {
+        match net {
+            NetworkSpec::Bridge(net) => bridge::create(net, self.forwarding),
+            NetworkSpec::Parent(net) => parent::create(net),
+        }
+    }
+
     pub(super) fn make_network(&self, net: &NetworkSpec, steps: &[Step]) -> Result<(), HostError> {
         let _alone = matches!(net, NetworkSpec::Parent(_)).then(|| self.alone_on_parents());
         let mut effects = self.effects()?;

@@ -5,8 +5,8 @@ use std::{fs, io, sync::PoisonError};
 use nix::errno::Errno;
 
 use super::{
-    Declared, EndpointSpec, Host, HostError, Inner, NetworkSpec, Report, Sandbox, StepError,
-    network::creation, sandbox::Ends, state::Endpoint,
+    Declared, EndpointSpec, Host, HostError, Inner, NetworkSpec, Report, Sandbox, StepError, sandbox::Ends,
+    state::Endpoint,
 };
 use crate::{
     bridge::{
@@ -138,7 +138,7 @@ impl Inner {
     /// Making a network is idempotent: what is right stays, settings included.
     fn restore_networks(&self, declared: &Declared, difference: &Difference, report: &mut Report) {
         for net in &declared.networks {
-            match self.make_network(net, &creation(net)) {
+            match self.make_network(net, &self.creation(net)) {
                 Err(error) => {
                     // A parent may come back: until then, attaching says that it is missing.
                     if let NetworkSpec::Parent(_) = net {

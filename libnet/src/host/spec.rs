@@ -11,10 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::NetworkSpec;
 use crate::{
     bridge::names::host_link,
-    firewall::Restriction,
+    firewall::{FirewallOptions, Restriction},
     link::route::Hop,
     ports::{PortRequest, PublishedPort},
-    types::{Egress, EndpointId, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId},
+    types::{
+        Announce, Egress, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
+        NetworkId,
+    },
 };
 
 /// How a [`Host`](super::Host) works.
@@ -27,11 +30,31 @@ pub struct HostConfig {
     /// How many callers work on links at a time. The kernel serialises them under one mutex (RTNL), so that more than
     /// two or three only wait inside the kernel, where nobody queues fairly.
     pub concurrency: usize,
+    /// Whether networks that lead out switch the host's forwarding on.
+    pub forwarding: Forwarding,
+    /// What the firewall lets through besides published ports.
+    pub firewall: FirewallOptions,
+}
+
+/// Whether a host forwards packets for others, as a router does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    /// It is made to.
+    #[default]
+    Enable,
+    /// That is somebody else's business.
+    Leave,
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { netns_dir: PathBuf::from("/run/netns"), ready_namespaces: 4, concurrency: 3 }
+        Self {
+            netns_dir: PathBuf::from("/run/netns"),
+            ready_namespaces: 4,
+            concurrency: 3,
+            forwarding: Forwarding::default(),
+            firewall: FirewallOptions::default(),
+        }
     }
 }
 
@@ -46,9 +69,11 @@ pub struct BridgeNetwork {
     pub link: IfName,
     /// MTU of the bridge.
     pub mtu: Mtu,
-    /// Gateway address with the prefix length of the subnet; `None`: no IPv4.
+    /// Gateway address with the prefix length of the subnet; any address of the subnet where the bridge has none;
+    /// `None`: no IPv4.
     pub v4: Option<Ipv4Network>,
-    /// Gateway address with the prefix length of the subnet; `None`: no IPv6.
+    /// Gateway address with the prefix length of the subnet; any address of the subnet where the bridge has none;
+    /// `None`: no IPv6.
     pub v6: Option<Ipv6Network>,
     /// Whether its packets stay on this host.
     pub internal: Internal,
@@ -58,12 +83,20 @@ pub struct BridgeNetwork {
     pub masquerade: Masquerade,
     /// Where ports are published whose request names no address; `None`: on all addresses.
     pub default_host_ip: Option<IpAddr>,
+    /// How it is joined to the world outside.
+    #[serde(default)]
+    pub exposure: Exposure,
+    /// What neighbours are told of new endpoints.
+    #[serde(default)]
+    pub announce: Announce,
 }
 
 impl BridgeNetwork {
     /// The addresses of the bridge itself.
     pub fn gateways(&self) -> impl Iterator<Item = IpNetwork> + use<> {
-        self.v4.map(IpNetwork::V4).into_iter().chain(self.v6.map(IpNetwork::V6))
+        let v4 = self.v4.filter(|_| self.exposure.is_on_bridge(Family::V4)).map(IpNetwork::V4);
+        let v6 = self.v6.filter(|_| self.exposure.is_on_bridge(Family::V6)).map(IpNetwork::V6);
+        v4.into_iter().chain(v6)
     }
 }
 

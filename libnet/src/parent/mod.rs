@@ -8,7 +8,7 @@ mod tests;
 pub(crate) use name::sub_interface;
 
 use crate::{
-    bridge::{self, Circumstances, Hang, Setting, Step, names::Owner},
+    bridge::{self, Circumstances, Hang, Setting, Step, Telling, names::Owner},
     host::{Child, EndpointSpec, Parent, ParentNetwork},
     types::EndpointId,
 };
@@ -36,8 +36,7 @@ pub(crate) fn remove(net: &ParentNetwork) -> Vec<Step> {
 /// somebody else's: it is always announced.
 pub(crate) fn attach(net: &ParentNetwork, ep: &EndpointSpec, on: Circumstances) -> Vec<Step> {
     let mut steps = vec![Step::Hang(Box::new(hang(net, ep)))];
-    let on = Circumstances { address_moved: announces(net), ..on };
-    let settings = bridge::inside_settings(ep, on);
+    let settings = bridge::inside_settings(ep, on, telling(net));
     if !settings.is_empty() {
         steps.push(Step::SetInside(settings));
     }
@@ -50,10 +49,13 @@ pub(crate) fn detach(id: EndpointId) -> Vec<Step> {
     vec![Step::Unhang(id)]
 }
 
-/// Whether addresses in a network are announced. On ipvlan, all have the parent's Ethernet address, and on layer 3 there is
+/// When addresses in a network are announced. On ipvlan, all have the parent's Ethernet address, and on layer 3 there is
 /// nobody to tell.
-pub(crate) fn announces(net: &ParentNetwork) -> bool {
-    !matches!(net.kind, Child::Ipvlan(mode, _) if mode != crate::host::IpvlanMode::L2)
+pub(crate) fn telling(net: &ParentNetwork) -> Telling {
+    match net.kind {
+        Child::Ipvlan(mode, _) if mode != crate::host::IpvlanMode::L2 => Telling::Never,
+        Child::Ipvlan(..) | Child::Macvlan(_) => Telling::AtOnce,
+    }
 }
 
 fn hang(net: &ParentNetwork, ep: &EndpointSpec) -> Hang {

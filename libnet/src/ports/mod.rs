@@ -37,6 +37,8 @@ pub enum HostPort {
     Exactly(Port),
     /// The first free one of these.
     OneOf(PortRange),
+    /// None: the container is reached by its own address, in a network that is routed.
+    Direct,
 }
 
 /// A port that is published.
@@ -44,8 +46,8 @@ pub enum HostPort {
 pub struct PublishedPort {
     /// The address of the host.
     pub host_ip: IpAddr,
-    /// The port of the host.
-    pub host_port: Port,
+    /// The port of the host; none in a network that is routed, where the container is reached by its own address.
+    pub host_port: Option<Port>,
     /// The port of the container.
     pub container: Port,
     /// The protocol.

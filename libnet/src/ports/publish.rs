@@ -155,6 +155,7 @@ mod tests {
             HostPort::Ephemeral => "*".to_owned(),
             HostPort::Exactly(port) => port.to_string(),
             HostPort::OneOf(range) => format!("[{range}]"),
+            HostPort::Direct => "none".to_owned(),
         };
         let ip = request.host_ip.map_or("any".to_owned(), |ip| ip.to_string());
         format!("{ip},{host}->{}/{}", request.container, request.proto)

@@ -106,6 +106,7 @@ impl Reservation {
         let ips = request.host_ip.as_ref().map_or(everywhere, std::slice::from_ref);
         let (range, reserved) = match request.host {
             HostPort::Exactly(port) => return self.take_port(request, ips, port),
+            HostPort::Direct => return self.take_none(request, ips),
             HostPort::OneOf(range) => (range, Vec::new()),
             HostPort::Ephemeral => (ephemeral(), reserved()),
         };
@@ -126,6 +127,16 @@ impl Reservation {
             }
         }
         Err(PortError::AllAllocated)
+    }
+
+    /// Notes a port that has none of the host.
+    fn take_none(&mut self, request: &PortRequest, ips: &[IpAddr]) -> Result<(), PortError> {
+        let (container, proto) = (request.container, request.proto);
+        for ip in ips {
+            self.ports.push(PublishedPort { host_ip: *ip, host_port: None, container, proto });
+            self.sockets.push(None);
+        }
+        Ok(())
     }
 
     fn take_port(&mut self, request: &PortRequest, ips: &[IpAddr], port: Port) -> Result<(), PortError> {
@@ -153,7 +164,7 @@ impl Reservation {
         }
         for (ip, socket) in BOTH.into_iter().zip([Some(socket), None]) {
             held.claim(proto, port, ip);
-            self.ports.push(PublishedPort { host_ip: ip, host_port: port, container, proto });
+            self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
             self.sockets.push(socket);
         }
         true
@@ -165,7 +176,8 @@ impl Reservation {
             return Err(PortError::Allocated { ip, port });
         }
         let addr = SocketAddr::new(ip, port.get());
-        self.ports.push(PublishedPort { host_ip: ip, host_port: port, container: request.container, proto });
+        let container = request.container;
+        self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
         match hold(addr, proto) {
             Ok(socket) => self.sockets.push(Some(socket)),
             // A kernel without SCTP sockets still translates its packets, and no process can hold the port.
@@ -187,7 +199,9 @@ impl Reservation {
         self.sockets.truncate(from);
         let mut held = lock(&self.held);
         for port in self.ports.drain(from..) {
-            held.release(port.proto, port.host_port, port.host_ip);
+            if let Some(number) = port.host_port {
+                held.release(port.proto, number, port.host_ip);
+            }
         }
     }
 }

@@ -1,16 +1,22 @@
 //! The values everything else is made of. Each is legal by construction: a parser at the edge, no check further in.
 
+mod announce;
+mod exposure;
 mod id;
 mod ifname;
 mod mac;
+mod mark;
 mod mtu;
 mod policy;
 mod port;
 mod vlan;
 
+pub use announce::{Announce, Interval, OutOfRange, Times};
+pub use exposure::{BridgeAddress, Exposure, GatewayMode, GatewayModeError};
 pub use id::{ContainerId, EndpointId, IdError, NetworkId, SandboxId};
 pub use ifname::{IfName, IfNameError};
 pub use mac::{MacAddr, MacAddrError};
+pub use mark::{FwMark, FwMarkError};
 pub use mtu::{Mtu, MtuError};
 pub use policy::{Egress, Icc, Internal, Masquerade};
 pub use port::{Port, PortError, PortRange, Proto};

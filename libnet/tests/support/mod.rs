@@ -24,6 +24,8 @@ pub(crate) fn network(name: &str, v4: &str, v6: &str) -> BridgeNetwork {
         icc: Default::default(),
         masquerade: Default::default(),
         default_host_ip: None,
+        exposure: Default::default(),
+        announce: Default::default(),
     }
 }
 

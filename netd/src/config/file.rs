@@ -11,7 +11,6 @@ use super::settings::Settings;
 const IGNORED: &[&str] = &[
     "allow-nondistributable-artifacts",
     "api-cors-header",
-    "bridge-accept-fwmark",
     "builder",
     "cdi-spec-dirs",
     "containerd",
@@ -57,7 +56,6 @@ const IGNORED: &[&str] = &[
 
 /// Keys that dockerd has, and whose protection would be missed if they were ignored.
 const REFUSED: &[&str] = &[
-    "allow-direct-routing",
     "authorization-plugins",
     "cluster-advertise",
     "cluster-store",
@@ -191,6 +189,8 @@ fn known_keys() -> BTreeSet<&'static str> {
         "host-gateway-ip",
         "host-gateway-ips",
         "ip-forward",
+        "allow-direct-routing",
+        "bridge-accept-fwmark",
         "userland-proxy",
         "default-runtime",
         "runtimes",
@@ -353,6 +353,8 @@ mod tests {
             "--dns-search=b",
             "--host-gateway-ip=1",
             "--ip-forward",
+            "--allow-direct-routing",
+            "--bridge-accept-fwmark=1",
             "--userland-proxy",
             "--default-runtime=runc",
             "--cgroup-parent=/x",

@@ -15,7 +15,10 @@ use std::{
 };
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
-use libnet::types::{IfName, Mtu};
+use libnet::{
+    firewall::FirewallOptions,
+    types::{IfName, Mtu},
+};
 
 pub use check::SettingError;
 pub use file::FileError;
@@ -105,6 +108,8 @@ pub struct NetworkDefaults {
     pub host_gateway: Vec<IpAddr>,
     /// Whether forwarding is switched on.
     pub ip_forward: bool,
+    /// What the firewall lets through besides published ports.
+    pub firewall: FirewallOptions,
     /// Whether flows that NAT can't serve are spliced by the daemon.
     pub userland_proxy: bool,
 }

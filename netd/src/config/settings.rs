@@ -190,6 +190,14 @@ pub struct NetworkSettings {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_forward: Option<bool>,
+    /// Let others reach published ports at containers' own addresses
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_direct_routing: Option<bool>,
+    /// Let packets with this firewall mark into bridge networks: MARK or MARK/MASK
+    #[arg(long, value_name = "MARK")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge_accept_fwmark: Option<String>,
     /// Reach published ports where NAT can't, such as `[::1]` for an IPv4 container [default: true]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]

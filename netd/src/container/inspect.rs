@@ -172,7 +172,7 @@ pub(super) fn bindings(endpoints: &[EndpointView]) -> BTreeMap<String, Vec<model
     for port in endpoints.iter().flat_map(|endpoint| &endpoint.ports) {
         let binding = models::PortBinding {
             host_ip: Some(port.host_ip.to_string()),
-            host_port: Some(port.host_port.to_string()),
+            host_port: Some(port.host_port.map(|port| port.to_string()).unwrap_or_default()),
         };
         all.entry(format!("{}/{}", port.container, port.proto)).or_default().push(binding);
     }

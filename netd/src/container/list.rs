@@ -192,7 +192,9 @@ fn ports(seen: &Seen, filters: &Filters) -> bool {
     let published = |number: u16, proto: &str| {
         let ports = seen.endpoints.iter().flat_map(|endpoint| &endpoint.ports);
         let mut ports = ports.filter(|port| port.proto.to_string() == proto);
-        ports.any(|port| port.host_port.get() == number || port.container.get() == number)
+        ports.any(|port| {
+            port.host_port.is_some_and(|port| port.get() == number) || port.container.get() == number
+        })
     };
     let exposed = |number: u16, proto: &str| {
         wanted.exposed.iter().any(|(port, kind)| port.get() == number && kind.to_string() == proto)
@@ -263,9 +265,9 @@ fn port_summaries(record: &Record, endpoints: &[EndpointView]) -> Vec<models::Po
     let mut all: Vec<_> = published
         .iter()
         .map(|port| models::PortSummary {
-            ip: Some(port.host_ip.to_string()),
+            ip: port.host_port.map(|_| port.host_ip.to_string()),
             private_port: port.container.get(),
-            public_port: Some(port.host_port.get()),
+            public_port: port.host_port.map(libnet::types::Port::get),
             typ: Some(kind(port.proto)),
         })
         .collect();

@@ -11,7 +11,7 @@ use super::{
     Durability, EndpointAsk, EndpointView, NetworkError,
     inner::{Inner, delete_endpoint, delete_lease, failed, put_endpoint},
     kernel::KernelError,
-    record::{EndpointRecord, LEASES, SANDBOXES, SandboxRecord, exactly},
+    record::{EndpointRecord, LEASES, SANDBOXES, SandboxRecord, again},
     state::{Connecting, NewLease},
 };
 use crate::error::chain;
@@ -127,15 +127,16 @@ impl Inner {
             self.kernel.detach(sandbox, endpoint.id).map_err(failed("detach endpoint", endpoint.id))?;
         }
         self.told(container, endpoint.network, "disconnect");
-        let change = {
+        let (change, requests) = {
             let mut state = self.state();
             state.drop_endpoint(container, endpoint.network);
-            state.gateway_move(container).filter(|_| endpoint.is_gateway)
+            let requests = state.sandbox(container).map(|sandbox| sandbox.requests.clone());
+            (state.gateway_move(container).filter(|_| endpoint.is_gateway), requests.unwrap_or_default())
         };
         // The ports of a gateway that leaves go to the next one, to the same numbers.
         let moved = change.map_or(Ok(()), |mut change| {
             if !endpoint.ports.is_empty() {
-                change.ports = exactly(&endpoint.ports);
+                change.ports = again(&endpoint.ports, &requests);
             }
             self.move_gateway(&change)
         });

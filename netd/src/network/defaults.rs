@@ -64,8 +64,7 @@ fn ask(address: Option<IpNetwork>, range: Option<IpNetwork>) -> SubnetAsk {
         subnet: subnet.map_or(Wanted::Any, Wanted::Exactly),
         range: range.filter(|range| Some(*range) != subnet),
         gateway: address.map(|address| address.ip()),
-        router: None,
-        aux: BTreeMap::new(),
+        ..SubnetAsk::default()
     }
 }
 
@@ -91,7 +90,7 @@ pub(super) fn is_as_wanted(record: &NetworkRecord, draft: &Draft) -> bool {
         has.is_some_and(|has| {
             ask.subnet.named().is_none_or(|net| net == has.net)
                 && (ask.range, ask.router) == (has.range, has.router)
-                && ask.gateway.is_none_or(|gateway| gateway == has.gateway)
+                && ask.gateway.is_none_or(|gateway| Some(gateway) == has.gateway)
                 && (ask.subnet.named().is_some() || has.chosen == super::Chosen::ByPool)
         })
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use libnet::{
     host::{Child, IpvlanFlag, IpvlanMode, MacvlanMode},
-    types::Internal,
+    types::{Family, Internal},
 };
 use netd_api::models;
 
@@ -14,7 +14,7 @@ use super::{
     options::{self, BridgeOptions},
     parent::ParentOptions,
     record::{Configuration, IpamDriver},
-    subnet::{self, Families, SubnetAsks},
+    subnet::{self, Families, GatewayNeed, SubnetAsks},
     template,
 };
 
@@ -66,6 +66,14 @@ impl DriverOptions {
             }
         })
     }
+
+    /// Whether the network spends an address on a gateway if nobody names one.
+    fn gateway_need(&self, family: Family, internal: Internal) -> GatewayNeed {
+        match self {
+            Self::Bridge(bridge) => bridge.gateway_need(family, internal),
+            Self::Parent(_) => GatewayNeed::First,
+        }
+    }
 }
 
 impl Draft {
@@ -94,6 +102,9 @@ impl Draft {
         if ipam_driver == IpamDriver::Null {
             check_without_addresses(&driver, &config)?;
         }
+        let mut subnets = subnet::read(&config, families)?;
+        subnets.v4.gateway_need = driver.gateway_need(Family::V4, internal);
+        subnets.v6.gateway_need = driver.gateway_need(Family::V6, internal);
         Ok(Self {
             name: ask.name,
             scope,
@@ -101,7 +112,7 @@ impl Draft {
             internal,
             attachable: ask.attachable.unwrap_or_default(),
             families,
-            subnets: subnet::read(&config, families)?,
+            subnets,
             driver,
             ipam: ipam_driver,
             options,

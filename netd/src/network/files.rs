@@ -47,7 +47,7 @@ impl Inner {
         }
         let state = self.state();
         let bridge = state.networks().find(|record| record.name == "bridge");
-        bridge.into_iter().flat_map(|record| record.subnets().map(|subnet| subnet.gateway)).collect()
+        bridge.into_iter().flat_map(|record| record.subnets().filter_map(|subnet| subnet.gateway)).collect()
     }
 }
 

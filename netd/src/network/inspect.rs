@@ -55,7 +55,7 @@ fn subnet(record: &SubnetRecord) -> models::IpamConfig {
     models::IpamConfig {
         subnet: Some(record.net.to_string()),
         ip_range: record.range.map(|range| range.to_string()),
-        gateway: Some(record.gateway.to_string()),
+        gateway: record.gateway.map(|ip| ip.to_string()),
         auxiliary_addresses: (!record.aux.is_empty()).then(|| aux.collect()),
     }
 }

@@ -2,11 +2,14 @@
 //! option that nobody would read is refused, as it is a typing mistake most of the time; keys of other tools (reverse
 //! domain names that are not Docker's) pass as labels do.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
-use libnet::types::{Icc, IfName, Internal, Masquerade, Mtu, MtuError};
+use libnet::types::{
+    Announce, BridgeAddress, Exposure, Family, GatewayMode, Icc, IfName, Internal, Interval, Masquerade, Mtu,
+    MtuError, OutOfRange, Times,
+};
 
-use super::NetworkError;
+use super::{NetworkError, subnet::GatewayNeed};
 
 const BRIDGE: &str = "com.docker.network.bridge.";
 /// Name of the link.
@@ -23,6 +26,10 @@ pub(super) const DEFAULT: &str = "com.docker.network.bridge.default_bridge";
 pub(super) const MTU: &str = "com.docker.network.driver.mtu";
 /// Ours: whether names of the host itself are known in the network (`host.docker.internal`).
 pub(super) const HOST_NAMES: &str = "io.pontoon.dns.host-names";
+const INHIBIT_V4: &str = "com.docker.network.bridge.inhibit_ipv4";
+const TRUSTED: &str = "com.docker.network.bridge.trusted_host_interfaces";
+const SOURCE_V4: &str = "com.docker.network.host_ipv4";
+const SOURCE_V6: &str = "com.docker.network.host_ipv6";
 const GATEWAY_MODE_V4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 const GATEWAY_MODE_V6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
 /// What interfaces inside are called, before their number.
@@ -32,9 +39,10 @@ pub(super) const ENABLE_V4: &str = "com.docker.network.enable_ipv4";
 /// Whether the network has IPv6.
 pub(super) const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
 
-/// Docker announces addresses with these; our attach announces nothing that they could tune.
-pub(super) const WITHOUT_EFFECT: [&str; 2] =
-    ["com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"];
+/// How addresses are announced.
+pub(super) const ADVERTISE_TIMES: &str = "com.docker.network.advertise_addr_nmsgs";
+/// How long announcements are apart.
+pub(super) const ADVERTISE_EVERY: &str = "com.docker.network.advertise_addr_ms";
 
 /// What the options of a bridge network say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +54,9 @@ pub(super) struct BridgeOptions {
     pub(super) host_ip: Option<IpAddr>,
     /// `eth` unless said otherwise: the interfaces inside are called so, with a number.
     pub(super) ifname_prefix: String,
+    pub(super) exposure: Exposure,
+    pub(super) announce_times: Option<Times>,
+    pub(super) announce_every: Option<Interval>,
 }
 
 impl Default for BridgeOptions {
@@ -57,6 +68,9 @@ impl Default for BridgeOptions {
             masquerade: Masquerade::Yes,
             host_ip: None,
             ifname_prefix: "eth".to_owned(),
+            exposure: Exposure::default(),
+            announce_times: None,
+            announce_every: None,
         }
     }
 }
@@ -65,12 +79,39 @@ impl BridgeOptions {
     pub(super) fn read(options: &BTreeMap<String, String>, internal: Internal) -> Result<Self, NetworkError> {
         let mut read = Self::default();
         for (key, value) in options {
-            read.set(key, value, internal)?;
+            read.set(key, value)?;
+        }
+        let isolated =
+            [Family::V4, Family::V6].map(|family| read.exposure.mode(family) == GatewayMode::Isolated);
+        if isolated.contains(&true) && internal == Internal::No {
+            let text = "gateway mode 'isolated' can only be used for an internal network";
+            return Err(NetworkError::Invalid(text.to_owned()));
         }
         Ok(read)
     }
 
-    fn set(&mut self, key: &str, value: &str, internal: Internal) -> Result<(), NetworkError> {
+    /// What neighbours are told of new endpoints: more than Pontoon tells by itself only if somebody asks for it.
+    pub(super) fn announce(&self) -> Announce {
+        match (self.announce_times, self.announce_every) {
+            (None, None) => Announce::WhatMoved,
+            (times, every) => Announce::Always {
+                times: times.unwrap_or(Times::DEFAULT),
+                every: every.unwrap_or(Interval::DEFAULT),
+            },
+        }
+    }
+
+    /// Whether the network spends an address on a gateway if nobody names one.
+    pub(super) fn gateway_need(&self, family: Family, internal: Internal) -> GatewayNeed {
+        let leads_nowhere = internal == Internal::Yes;
+        if leads_nowhere && !self.exposure.is_on_bridge(family) {
+            GatewayNeed::None
+        } else {
+            GatewayNeed::First
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), NetworkError> {
         match key {
             NAME if value.is_empty() => {}
             NAME => self.link = Some(value.parse().map_err(|error| invalid(key, value, error))?),
@@ -80,11 +121,25 @@ impl BridgeOptions {
                 self.masquerade = if truth(key, value)? { Masquerade::Yes } else { Masquerade::No };
             }
             HOST_IP if value.is_empty() => {}
-            HOST_IP => self.host_ip = Some(value.parse().map_err(|error| invalid(key, value, error))?),
+            HOST_IP => self.host_ip = Some(value.parse().map_err(|_| invalid(key, value, "nil ip"))?),
+            SOURCE_V4 => self.exposure.v4_source = Some(source(key, value)?),
+            SOURCE_V6 => self.exposure.v6_source = Some(source(key, value)?),
+            INHIBIT_V4 if truth(key, value)? => self.exposure.v4_address = BridgeAddress::Inhibited,
+            INHIBIT_V4 => {}
+            TRUSTED => self.exposure.trusted = links(value)?,
+            ADVERTISE_TIMES => self.announce_times = Some(advertised(key, value, "must be an integer")?),
+            ADVERTISE_EVERY => {
+                self.announce_every = Some(advertised(key, value, "must be integer milliseconds")?);
+            }
             PREFIX => self.ifname_prefix = ifname_prefix(value)?,
             // Whoever reads the request has asked for the families already.
             ENABLE_V4 | ENABLE_V6 => {}
-            GATEWAY_MODE_V4 | GATEWAY_MODE_V6 => gateway_mode(value, internal)?,
+            GATEWAY_MODE_V4 => {
+                self.exposure.v4 = value.parse().map_err(|error| invalid(key, value, error))?;
+            }
+            GATEWAY_MODE_V6 => {
+                self.exposure.v6 = value.parse().map_err(|error| invalid(key, value, error))?;
+            }
             DEFAULT if truth(key, value)? => {
                 return Err(NetworkError::Invalid(format!(
                     "option {key} is for the daemon's own network \"bridge\""
@@ -92,7 +147,6 @@ impl BridgeOptions {
             }
             DEFAULT => {}
             HOST_NAMES => drop(truth(key, value)?),
-            _ if WITHOUT_EFFECT.contains(&key) => {}
             _ => unknown(key)?,
         }
         Ok(())
@@ -100,7 +154,7 @@ impl BridgeOptions {
 }
 
 fn unknown(key: &str) -> Result<(), NetworkError> {
-    if key.starts_with(BRIDGE) || key.starts_with("com.docker.network.host_ipv") {
+    if key.starts_with(BRIDGE) {
         return Err(NetworkError::NotImplemented(format!("option \"{key}\" is not supported")));
     }
     let foreign = key.contains('.') && !key.starts_with("com.docker.network.");
@@ -145,20 +199,27 @@ pub(super) fn ifname_prefix(value: &str) -> Result<String, NetworkError> {
     }
 }
 
-fn gateway_mode(mode: &str, internal: Internal) -> Result<(), NetworkError> {
-    let text = match mode {
-        "" | "nat" => return Ok(()),
-        "isolated" if internal == Internal::No => {
-            "gateway mode 'isolated' can only be used for an internal network".to_owned()
-        }
-        "isolated" | "routed" | "nat-unprotected" => {
-            return Err(NetworkError::NotImplemented(format!(
-                "gateway mode '{mode}' is not supported: use 'nat'"
-            )));
-        }
-        _ => format!("unknown gateway mode {mode}"),
-    };
-    Err(NetworkError::Invalid(text))
+/// An address of one family, in Go's words.
+fn source<A: FromStr>(key: &str, value: &str) -> Result<A, NetworkError> {
+    value.parse().map_err(|_| invalid(key, value, "nil ip"))
+}
+
+/// A number of announcements, or the time between them, with Docker's texts.
+fn advertised<T: TryFrom<i64, Error = OutOfRange>>(
+    key: &str,
+    value: &str,
+    kind: &str,
+) -> Result<T, NetworkError> {
+    let wrong = || NetworkError::Invalid(format!("value for option {key} \"{value}\" {kind}"));
+    let number: i64 = value.parse().map_err(|_| wrong())?;
+    let out_of_range = |error: OutOfRange| NetworkError::Invalid(format!("{key} {error}"));
+    T::try_from(number).map_err(out_of_range)
+}
+
+/// Names of links, with colons between them.
+fn links(value: &str) -> Result<Vec<IfName>, NetworkError> {
+    let names = value.split(':').filter(|name| !name.is_empty());
+    names.map(|name| name.parse().map_err(|error| invalid(TRUSTED, value, error))).collect()
 }
 
 pub(super) fn invalid(key: &str, value: &str, reason: impl std::fmt::Display) -> NetworkError {
@@ -183,9 +244,15 @@ mod tests {
         assert_eq!(read(MASQUERADE, "0").unwrap().masquerade, Masquerade::No);
         assert_eq!(read(HOST_IP, "::1").unwrap().host_ip, Some("::1".parse().unwrap()));
         assert_eq!(read(PREFIX, "net").unwrap().ifname_prefix, "net");
-        for (key, value) in
-            [(WITHOUT_EFFECT[0], "3"), ("org.example.owner", "me"), (GATEWAY_MODE_V4, "nat"), (NAME, "")]
-        {
+        assert_eq!(read(GATEWAY_MODE_V6, "routed").unwrap().exposure.v6, GatewayMode::Routed);
+        assert_eq!(read(INHIBIT_V4, "1").unwrap().exposure.v4_address, BridgeAddress::Inhibited);
+        assert_eq!(read(SOURCE_V4, "192.0.2.1").unwrap().exposure.v4_source, Some([192, 0, 2, 1].into()));
+        assert_eq!(read(SOURCE_V6, "::1").unwrap().exposure.v6_source, "::1".parse().ok());
+        let trusted = read(TRUSTED, "vxlan.1:eth3:").unwrap().exposure.trusted;
+        assert_eq!(trusted.iter().map(IfName::as_str).collect::<Vec<_>>(), ["vxlan.1", "eth3"]);
+        let once = Announce::Always { times: 1.try_into().unwrap(), every: Interval::DEFAULT };
+        assert_eq!(read(ADVERTISE_TIMES, "1").unwrap().announce(), once);
+        for (key, value) in [("org.example.owner", "me"), (GATEWAY_MODE_V4, "nat"), (NAME, "")] {
             assert_eq!(read(key, value), Ok(BridgeOptions::default()), "{key}");
         }
     }
@@ -204,7 +271,25 @@ mod tests {
                 "failed to parse com.docker.network.driver.mtu value: x (strconv.Atoi: parsing \"x\": invalid syntax)",
             ),
             (MTU, "-1", "invalid MTU number: -1"),
-            (GATEWAY_MODE_V4, "foo", "unknown gateway mode foo"),
+            (
+                GATEWAY_MODE_V4,
+                "foo",
+                "failed to parse com.docker.network.bridge.gateway_mode_ipv4 value: foo (unknown gateway mode foo)",
+            ),
+            (HOST_IP, "x", "failed to parse com.docker.network.bridge.host_binding_ipv4 value: x (nil ip)"),
+            (SOURCE_V4, "fd00::1", "failed to parse com.docker.network.host_ipv4 value: fd00::1 (nil ip)"),
+            (
+                ADVERTISE_TIMES,
+                "x",
+                "value for option com.docker.network.advertise_addr_nmsgs \"x\" must be an integer",
+            ),
+            (ADVERTISE_TIMES, "4", "com.docker.network.advertise_addr_nmsgs must be in the range 0 to 3"),
+            (
+                ADVERTISE_EVERY,
+                "x",
+                "value for option com.docker.network.advertise_addr_ms \"x\" must be integer milliseconds",
+            ),
+            (ADVERTISE_EVERY, "99", "com.docker.network.advertise_addr_ms must be in the range 100 to 2000"),
             (GATEWAY_MODE_V4, "isolated", "gateway mode 'isolated' can only be used for an internal network"),
             (
                 "com.docker.network.bridge.enable_iccc",

@@ -47,7 +47,8 @@ impl ParentOptions {
             (options::MTU, _) => self.mtu = options::mtu(value)?,
             (options::PREFIX, _) => self.ifname_prefix = options::ifname_prefix(value)?,
             (options::ENABLE_V4 | options::ENABLE_V6, _) => {}
-            _ if options::WITHOUT_EFFECT.contains(&key) => {}
+            // What these tune is announced in any case.
+            (options::ADVERTISE_TIMES | options::ADVERTISE_EVERY, _) => {}
             (_, kind) => unknown(key, *kind)?,
         }
         Ok(())

@@ -12,7 +12,8 @@ use libnet::{
     netns::{Identity, Reference},
     ports::{HostPort, PortRequest, PublishedPort},
     types::{
-        ContainerId, EndpointId, Icc, IfName, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto,
+        Announce, ContainerId, EndpointId, Exposure, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
+        NetworkId, Port, Proto,
     },
 };
 use netd_api::dns::DnsRecord;
@@ -89,8 +90,9 @@ pub(super) enum Configuration {
 pub(super) struct SubnetRecord {
     pub(super) net: IpNetwork,
     pub(super) range: Option<IpNetwork>,
-    /// The bridge's own address.
-    pub(super) gateway: IpAddr,
+    /// The gateway's address, as a rule the bridge's own; none in a network that leads nowhere and whose bridge has no
+    /// address.
+    pub(super) gateway: Option<IpAddr>,
     /// Where containers send what is for none of their networks, if that is not the bridge.
     pub(super) router: Option<IpAddr>,
     pub(super) aux: BTreeMap<String, IpAddr>,
@@ -106,6 +108,12 @@ pub(super) struct BridgeRecord {
     pub(super) masquerade: Masquerade,
     pub(super) host_ip: Option<IpAddr>,
     pub(super) ifname_prefix: String,
+    /// How it is joined to the world outside.
+    #[serde(default)]
+    pub(super) exposure: Exposure,
+    /// What neighbours are told of new endpoints.
+    #[serde(default)]
+    pub(super) announce: Announce,
 }
 
 /// What a network on a link of the host has beyond others.
@@ -258,12 +266,14 @@ impl NetworkRecord {
             name: self.name.clone(),
             link: bridge.link.clone(),
             mtu: bridge.mtu,
-            v4: self.v4.as_ref().and_then(|subnet| v4_in(subnet, subnet.gateway)),
-            v6: self.v6.as_ref().and_then(|subnet| v6_in(subnet, subnet.gateway)),
+            v4: self.v4.as_ref().and_then(|subnet| v4_in(subnet, subnet.on_host())),
+            v6: self.v6.as_ref().and_then(|subnet| v6_in(subnet, subnet.on_host())),
             internal: self.internal,
             icc: bridge.icc,
             masquerade: bridge.masquerade,
             default_host_ip: bridge.host_ip,
+            exposure: bridge.exposure.clone(),
+            announce: bridge.announce,
         })
     }
 
@@ -274,7 +284,7 @@ impl NetworkRecord {
     /// Where containers of this network send what is for none of their networks.
     pub(super) fn router_v4(&self) -> Option<Ipv4Addr> {
         let subnet = self.v4.as_ref().filter(|_| self.has_router())?;
-        match subnet.router.unwrap_or(subnet.gateway) {
+        match subnet.router.or(subnet.gateway)? {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         }
@@ -283,10 +293,17 @@ impl NetworkRecord {
     /// Where containers of this network send what is for none of their networks.
     pub(super) fn router_v6(&self) -> Option<Ipv6Addr> {
         let subnet = self.v6.as_ref().filter(|_| self.has_router())?;
-        match subnet.router.unwrap_or(subnet.gateway) {
+        match subnet.router.or(subnet.gateway)? {
             IpAddr::V6(ip) => Some(ip),
             IpAddr::V4(_) => None,
         }
+    }
+}
+
+impl SubnetRecord {
+    /// The gateway's address; without one, any of the subnet, which the bridge then doesn't have.
+    fn on_host(&self) -> IpAddr {
+        self.gateway.unwrap_or_else(|| self.net.network())
     }
 }
 
@@ -316,11 +333,18 @@ impl EndpointRecord {
     }
 }
 
+/// What a container asks for when its ports move to another endpoint: the ports that it has, to the number. Where one
+/// has no port of the host, what it asked for in the first place.
+pub(super) fn again(ports: &[PublishedPort], requests: &[PortRequest]) -> Vec<PortRequest> {
+    let direct = ports.iter().any(|port| port.host_port.is_none());
+    if ports.is_empty() || direct { requests.to_vec() } else { exactly(ports) }
+}
+
 /// The ports that were published, to be asked for again.
 pub(super) fn exactly(ports: &[PublishedPort]) -> Vec<PortRequest> {
     let exactly = |port: &PublishedPort| PortRequest {
         host_ip: Some(port.host_ip),
-        host: HostPort::Exactly(port.host_port),
+        host: port.host_port.map_or(HostPort::Direct, HostPort::Exactly),
         container: port.container,
         proto: port.proto,
     };

@@ -52,7 +52,7 @@ impl Inner {
         let named = is_on(&network.options, HOST_NAMES);
         let ips: Vec<IpAddr> = match &self.config.defaults.host_gateway[..] {
             _ if !named => Vec::new(),
-            [] => network.subnets().map(|subnet| subnet.gateway).collect(),
+            [] => network.subnets().filter_map(|subnet| subnet.gateway).collect(),
             configured => configured.to_vec(),
         };
         HOST.into_iter().flat_map(move |name| ips.clone().into_iter().map(move |ip| (name, ip)))

@@ -18,12 +18,24 @@ pub(super) struct SubnetAsk {
     pub(super) subnet: Wanted,
     /// Where addresses come from that nobody asks for by name; else the whole subnet.
     pub(super) range: Option<IpNetwork>,
-    /// This gateway; else the first usable address.
+    /// This gateway; else what `gateway_need` says.
     pub(super) gateway: Option<IpAddr>,
+    /// Whether there is to be a gateway that nobody asks for by its address.
+    pub(super) gateway_need: GatewayNeed,
     /// Where containers send what is for none of their networks, if that is not the gateway.
     pub(super) router: Option<IpAddr>,
     /// Addresses that something else on the link has, by its name.
     pub(super) aux: BTreeMap<String, IpAddr>,
+}
+
+/// Whether a network is to have a gateway that nobody asks for by its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum GatewayNeed {
+    /// The first usable address.
+    #[default]
+    First,
+    /// No address is spent on it: nothing leads out, and the bridge has none.
+    None,
 }
 
 /// What a network wants in both families.

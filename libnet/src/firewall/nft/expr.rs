@@ -89,6 +89,7 @@ impl Verdict {
 #[repr(u32)]
 pub(crate) enum Meta {
     Protocol = 1,
+    Mark = 3,
     Iif = 4,
     IifName = 6,
     OifName = 7,
@@ -193,7 +194,8 @@ pub(crate) enum Expr {
         kind: Nat,
         family: u8,
         addr: Reg,
-        port: Reg,
+        /// `None`: the port stays.
+        port: Option<Reg>,
     },
     Masquerade,
     Counter,
@@ -294,7 +296,9 @@ impl Expr {
             }
             Self::Nat { kind, family, addr, port } => {
                 write_numbers(attrs, &[*kind as u32, u32::from(*family), addr.number()]);
-                attrs.number(5, port.number());
+                if let Some(port) = port {
+                    attrs.number(5, port.number());
+                }
             }
             Self::Masquerade | Self::Counter | Self::IptablesComment(_) | Self::Foreign(_) => {}
         }
@@ -386,12 +390,14 @@ fn read_nat(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
         _ => return Err(Malformed),
     };
     let family = u8::try_from(attrs.number(2)?).map_err(|_| Malformed)?;
-    Ok(Expr::Nat { kind, family, addr: Reg::read(attrs, 3)?, port: Reg::read(attrs, 5)? })
+    let port = attrs.get(5).map(|_| Reg::read(attrs, 5)).transpose()?;
+    Ok(Expr::Nat { kind, family, addr: Reg::read(attrs, 3)?, port })
 }
 
 fn meta(key: u32) -> Result<Meta, Malformed> {
     match key {
         1 => Ok(Meta::Protocol),
+        3 => Ok(Meta::Mark),
         4 => Ok(Meta::Iif),
         6 => Ok(Meta::IifName),
         7 => Ok(Meta::OifName),

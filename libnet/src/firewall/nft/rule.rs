@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::expr::{Base, Cmp, Ct, Expr, Member, Meta, Nat, Reg, Verdict};
-use crate::types::{Family, Port, Proto};
+use crate::types::{Family, FwMark, Port, Proto};
 
 /// `NFPROTO_IPV4`, `NFPROTO_IPV6`.
 pub(crate) const IPV4: u8 = 2;
@@ -192,6 +192,39 @@ impl Rule {
         self.word(format!("oifname . {name} daddr . meta l4proto . th dport @{set}"), exprs)
     }
 
+    /// Packets whose way out and family are in a set.
+    pub(crate) fn family_in(self, set: &str) -> Self {
+        let family = Expr::Meta { key: Meta::NfProto, to: Reg(4) };
+        self.word(
+            format!("oifname . meta nfproto @{set}"),
+            [load(Meta::OifName), family, lookup(set, Member::Yes)],
+        )
+    }
+
+    /// Packets whose way out and protocol are in a set.
+    pub(crate) fn protocol_in(self, set: &str) -> Self {
+        let protocol = Expr::Meta { key: Meta::L4Proto, to: Reg(4) };
+        self.word(
+            format!("oifname . meta l4proto @{set}"),
+            [load(Meta::OifName), protocol, lookup(set, Member::Yes)],
+        )
+    }
+
+    /// Packets with a mark.
+    pub(crate) fn marked(self, mark: FwMark) -> Self {
+        let equal = compare(Cmp::Equal, mark.mark().to_ne_bytes().to_vec());
+        match mark.mask() {
+            u32::MAX => self.word(format!("meta mark {:#010x}", mark.mark()), [load(Meta::Mark), equal]),
+            mask => {
+                let mask_bits = Expr::Mask { reg: SCRATCH, mask: mask.to_ne_bytes().to_vec() };
+                self.word(
+                    format!("meta mark & {mask:#010x} == {:#010x}", mark.mark()),
+                    [load(Meta::Mark), mask_bits, equal],
+                )
+            }
+        }
+    }
+
     /// Packets of a connection whose first packet was let through, and errors about one.
     pub(crate) fn established_or_related(self) -> Self {
         self.word("ct state established,related", has_bits(Ct::State, ESTABLISHED_OR_RELATED))
@@ -217,7 +250,7 @@ impl Rule {
                 kind: Nat::Destination,
                 family: nfproto(family),
                 addr: Reg(0),
-                port: Reg(after_address),
+                port: Some(Reg(after_address)),
             },
         ]);
         let guard = [load(Meta::NfProto), compare(Cmp::Equal, vec![nfproto(family)])];
@@ -230,6 +263,23 @@ impl Rule {
             format!("{nfproto}dnat {name} to {word}meta l4proto . th dport map @{map}"),
             guard.into_iter().chain(exprs),
         )
+    }
+
+    /// Rewrites the source to what a map says of the link that the packet came in by.
+    pub(crate) fn snat_by_link(self, family: Family, map: &str) -> Self {
+        let name = match family {
+            Family::V4 => "ip",
+            Family::V6 => "ip6",
+        };
+        let exprs = [
+            load(Meta::NfProto),
+            compare(Cmp::Equal, vec![nfproto(family)]),
+            load(Meta::IifName),
+            Expr::MapTo { map: map.to_owned(), from: SCRATCH, to: SCRATCH },
+            Expr::Nat { kind: Nat::Source, family: nfproto(family), addr: SCRATCH, port: None },
+        ];
+        let nfproto = if family == Family::V4 { "ipv4" } else { "ipv6" };
+        self.word(format!("meta nfproto {nfproto} snat {name} to iifname map @{map}"), exprs)
     }
 
     /// IPv4 packets (in a table of family `ip`) of one protocol with this address and port at one end.
@@ -256,7 +306,7 @@ impl Rule {
         let exprs = [
             Expr::Load { to: Reg(0), value: addr.octets().to_vec() },
             Expr::Load { to: Reg(1), value: number.get().to_be_bytes().to_vec() },
-            Expr::Nat { kind, family: IPV4, addr: Reg(0), port: Reg(1) },
+            Expr::Nat { kind, family: IPV4, addr: Reg(0), port: Some(Reg(1)) },
         ];
         self.word(format!("{word} to {addr}:{number}"), exprs)
     }
@@ -302,6 +352,14 @@ pub(crate) const fn protocol(proto: Proto) -> u8 {
     }
 }
 
+/// `IPPROTO_ICMP`, `IPPROTO_ICMPV6`.
+pub(crate) const fn icmp(family: Family) -> u8 {
+    match family {
+        Family::V4 => 1,
+        Family::V6 => 58,
+    }
+}
+
 /// A name as the kernel keeps it: padded with NUL to `IFNAMSIZ`.
 pub(crate) fn ifname(name: &str) -> Vec<u8> {
     let mut bytes = name.as_bytes().to_vec();
@@ -309,7 +367,8 @@ pub(crate) fn ifname(name: &str) -> Vec<u8> {
     bytes
 }
 
-pub(super) const fn nfproto(family: Family) -> u8 {
+/// `NFPROTO_*`.
+pub(crate) const fn nfproto(family: Family) -> u8 {
     match family {
         Family::V4 => IPV4,
         Family::V6 => IPV6,

@@ -10,14 +10,15 @@ use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
 use super::{
     expr::Verdict,
-    rule::{IFNAME_LEN, ifname, protocol},
+    rule::{IFNAME_LEN, icmp, ifname, nfproto, protocol},
 };
-use crate::types::{IfName, Port, Proto};
+use crate::types::{Family, IfName, Port, Proto};
 
 /// The type of one value; the numbers are `enum datatypes` of nft, which the kernel keeps for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub(crate) enum Kind {
+    NfProto = 2,
     V4 = 7,
     V6 = 8,
     Proto = 12,
@@ -31,7 +32,7 @@ impl Kind {
         match self {
             Self::V4 => 4,
             Self::V6 => 16,
-            Self::Proto => 1,
+            Self::NfProto | Self::Proto => 1,
             Self::Port => 2,
             Self::IfName => IFNAME_LEN,
         }
@@ -39,6 +40,7 @@ impl Kind {
 
     const fn name(self) -> &'static str {
         match self {
+            Self::NfProto => "nf_proto",
             Self::V4 => "ipv4_addr",
             Self::V6 => "ipv6_addr",
             Self::Proto => "inet_proto",
@@ -74,7 +76,11 @@ pub(crate) enum Value {
     IfName(IfName),
     V4(Ipv4Addr),
     V6(Ipv6Addr),
+    /// The family of a packet.
+    NfProto(Family),
     Proto(Proto),
+    /// ICMP of a family, as a protocol.
+    Icmp(Family),
     Port(Port),
     /// All addresses of a subnet; only alone, in a set of ranges.
     Subnet(IpNetwork),
@@ -86,7 +92,9 @@ impl Value {
             Self::IfName(name) => bytes.extend(ifname(name.as_str())),
             Self::V4(addr) => bytes.extend(addr.octets()),
             Self::V6(addr) => bytes.extend(addr.octets()),
+            Self::NfProto(family) => bytes.push(nfproto(*family)),
             Self::Proto(proto) => bytes.push(protocol(*proto)),
+            Self::Icmp(family) => bytes.push(icmp(*family)),
             Self::Port(port) => bytes.extend(port.get().to_be_bytes()),
             Self::Subnet(IpNetwork::V4(net)) => bytes.extend(net.network().octets()),
             Self::Subnet(IpNetwork::V6(net)) => bytes.extend(net.network().octets()),
@@ -98,10 +106,15 @@ impl Value {
             Kind::V4 => Some(Self::V4(<[u8; 4]>::try_from(bytes).ok()?.into())),
             Kind::V6 => Some(Self::V6(<[u8; 16]>::try_from(bytes).ok()?.into())),
             Kind::Port => Port::new(u16::from_be_bytes(bytes.try_into().ok()?)).map(Self::Port),
-            Kind::Proto => [Proto::Tcp, Proto::Udp, Proto::Sctp]
-                .into_iter()
-                .find(|proto| [protocol(*proto)] == *bytes)
-                .map(Self::Proto),
+            Kind::NfProto => {
+                let family = [Family::V4, Family::V6].into_iter().find(|family| [nfproto(*family)] == *bytes);
+                family.map(Self::NfProto)
+            }
+            Kind::Proto => {
+                let with_ports = [Proto::Tcp, Proto::Udp, Proto::Sctp].map(Self::Proto);
+                let all = with_ports.into_iter().chain([Family::V4, Family::V6].map(Self::Icmp));
+                all.into_iter().find(|value| Tuple(vec![value.clone()]).bytes() == bytes)
+            }
             Kind::IfName => {
                 let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
                 std::str::from_utf8(&bytes[..end]).ok()?.parse().ok().map(Self::IfName)
@@ -116,7 +129,11 @@ impl fmt::Display for Value {
             Self::IfName(name) => write!(f, "\"{name}\""),
             Self::V4(addr) => addr.fmt(f),
             Self::V6(addr) => addr.fmt(f),
+            Self::NfProto(Family::V4) => f.write_str("ipv4"),
+            Self::NfProto(Family::V6) => f.write_str("ipv6"),
             Self::Proto(proto) => proto.fmt(f),
+            Self::Icmp(Family::V4) => f.write_str("icmp"),
+            Self::Icmp(Family::V6) => f.write_str("ipv6-icmp"),
             Self::Port(port) => port.fmt(f),
             Self::Subnet(net) if net.prefix() == if net.is_ipv4() { 32 } else { 128 } => net.ip().fmt(f),
             Self::Subnet(net) => net.fmt(f),
@@ -282,6 +299,6 @@ pub(crate) fn subnet_between(kind: Kind, first: &[u8], after: Option<&[u8]>) -> 
             let net = Ipv6Network::new(first.into(), prefix).ok()?;
             (u128::from(net.network()) == first && u128::from(net.broadcast()) == last).then_some(net.into())
         }
-        Kind::Proto | Kind::Port | Kind::IfName => None,
+        Kind::NfProto | Kind::Proto | Kind::Port | Kind::IfName => None,
     }
 }

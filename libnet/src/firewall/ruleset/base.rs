@@ -8,7 +8,7 @@ use crate::{
         rule::{DnatKey, End, Rule},
         set::{Holds, Kind, SetSpec},
     },
-    types::Family,
+    types::{Family, FwMark},
 };
 
 /// Our table.
@@ -45,10 +45,24 @@ pub(crate) enum SetId {
     Published4,
     /// The same for IPv6.
     Published6,
+    /// Pairs of a trusted link of the host and a bridge.
+    Trusted,
+    /// Ports that containers are reached at by their own address.
+    Direct4,
+    /// The same for IPv6.
+    Direct6,
+    /// Bridges with the protocols that pass into them whole: ICMP where addresses are not rewritten.
+    DirectProtocols,
+    /// Bridges with the families in which everything passes into them.
+    Unprotected,
+    /// What packets of a bridge leave with, where it is not the address of the link that they leave by.
+    Source4,
+    /// The same for IPv6.
+    Source6,
 }
 
 impl SetId {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Bridges,
         Self::Internal,
         Self::Pairs,
@@ -61,11 +75,18 @@ impl SetId {
         Self::DnatAny6,
         Self::Published4,
         Self::Published6,
+        Self::Trusted,
+        Self::Direct4,
+        Self::Direct6,
+        Self::DirectProtocols,
+        Self::Unprotected,
+        Self::Source4,
+        Self::Source6,
     ];
 
     /// Its declaration.
     pub(crate) const fn spec(self) -> SetSpec {
-        use Kind::{IfName, Port, Proto, V4, V6};
+        use Kind::{IfName, NfProto, Port, Proto, V4, V6};
         let (name, key, holds): (_, &[Kind], _) = match self {
             Self::Bridges => ("bridges", &[IfName], Holds::Keys),
             Self::Internal => ("internal", &[IfName], Holds::Keys),
@@ -79,6 +100,13 @@ impl SetId {
             Self::DnatAny6 => ("dnat6-any", &[Proto, Port], Holds::Tuples(&[V6, Port])),
             Self::Published4 => ("published4", &[IfName, V4, Proto, Port], Holds::Keys),
             Self::Published6 => ("published6", &[IfName, V6, Proto, Port], Holds::Keys),
+            Self::Trusted => ("trusted", &[IfName, IfName], Holds::Keys),
+            Self::Direct4 => ("direct4", &[IfName, V4, Proto, Port], Holds::Keys),
+            Self::Direct6 => ("direct6", &[IfName, V6, Proto, Port], Holds::Keys),
+            Self::DirectProtocols => ("direct-protocols", &[IfName, Proto], Holds::Keys),
+            Self::Unprotected => ("unprotected", &[IfName, NfProto], Holds::Keys),
+            Self::Source4 => ("source4", &[IfName], Holds::Tuples(&[V4])),
+            Self::Source6 => ("source6", &[IfName], Holds::Tuples(&[V6])),
         };
         SetSpec { name, key, holds }
     }
@@ -88,29 +116,31 @@ impl SetId {
     }
 }
 
-/// The chains with their rules. Names that nft takes for words of its language (`fwd`, `rt`) would make the table
+/// The chains with their rules; `mark`: packets that are let in by their mark. Names that nft takes for words of its language (`fwd`, `rt`) would make the table
 /// unreadable for it.
-pub(crate) fn chains() -> Vec<Chain> {
+pub(crate) fn chains(mark: Option<FwMark>) -> Vec<Chain> {
     let anchor = |kind, hook, priority| Some(Anchor { kind, hook, priority });
     let chain = |name, anchor, rules| Chain { name, anchor, rules };
     vec![
         chain(USER, None, Vec::new()),
         chain(PUBLISHED, None, published()),
+        chain(SOURCE, None, source()),
         chain("raw-prerouting", anchor("filter", Hook::Prerouting, -300), raw_prerouting()),
         chain("nat-prerouting", anchor("nat", Hook::Prerouting, -100), vec![to_published()]),
         chain("nat-output", anchor("nat", Hook::Output, -100), vec![to_published()]),
-        chain("filter-forward", anchor("filter", Hook::Forward, 0), filter_forward()),
+        chain("filter-forward", anchor("filter", Hook::Forward, 0), filter_forward(mark)),
         chain("nat-postrouting", anchor("nat", Hook::Postrouting, 100), nat_postrouting()),
     ]
 }
 
 const PUBLISHED: &str = "nat-published";
+const SOURCE: &str = "nat-source";
 
 /// Makes `table` with its chains, sets and rules, all empty of elements.
-pub(crate) fn ops(table: Table) -> Vec<Op> {
+pub(crate) fn ops(table: Table, mark: Option<FwMark>) -> Vec<Op> {
     let mut ops = vec![Op::AddTable(table, COMMENT)];
     ops.extend(SetId::ALL.map(|set| Op::AddSet(table, set.spec())));
-    let chains = chains();
+    let chains = chains(mark);
     // All chains first: rules jump to them.
     ops.extend(chains.iter().map(|chain| Op::AddChain(table, Chain { rules: Vec::new(), ..chain.clone() })));
     for Chain { name, rules, .. } in chains {
@@ -145,27 +175,52 @@ fn published() -> Vec<Rule> {
 
 /// Policy accept: packets that concern none of our bridges are not ours to judge, and neither are those that leave a
 /// network for outside.
-fn filter_forward() -> Vec<Rule> {
+fn filter_forward(mark: Option<FwMark>) -> Vec<Rule> {
+    let into = |family, set: SetId| Rule::new().target_in(family, set.name()).verdict(Verdict::Accept);
     let published =
         |family, set: SetId| Rule::new().rewritten().target_in(family, set.name()).verdict(Verdict::Accept);
-    vec![
+    let trusted = |family, set: SetId| {
+        let from = Rule::new().links_in(SetId::Trusted.name());
+        from.target_in(family, set.name()).verdict(Verdict::Accept)
+    };
+    let marked = |mark| {
+        let into = Rule::new().oifname(Member::Yes, SetId::Bridges.name());
+        into.marked(mark).verdict(Verdict::Accept).comment("bridge-accept-fwmark")
+    };
+    let mut rules = vec![
         Rule::new().verdict(Verdict::Jump(USER.to_owned())),
         Rule::new().established_or_related().verdict(Verdict::Accept),
         Rule::new().links_verdict(SetId::Pairs.name()),
         Rule::new().iifname_in(SetId::Internal.name()).verdict(Verdict::Drop),
         Rule::new().oifname(Member::Yes, SetId::Internal.name()).verdict(Verdict::Drop),
+    ];
+    rules.extend(mark.map(marked));
+    rules.extend([
         published(Family::V4, SetId::Published4),
         published(Family::V6, SetId::Published6),
+        // What is let in by a container's own address is let in from outside.
+        Rule::new()
+            .links_in(SetId::Hairpin.name())
+            .verdict(Verdict::Drop)
+            .comment("no traffic between containers"),
+        trusted(Family::V4, SetId::Published4),
+        trusted(Family::V6, SetId::Published6),
+        into(Family::V4, SetId::Direct4),
+        into(Family::V6, SetId::Direct6),
+        Rule::new().protocol_in(SetId::DirectProtocols.name()).verdict(Verdict::Accept),
+        Rule::new().family_in(SetId::Unprotected.name()).verdict(Verdict::Accept),
         Rule::new()
             .oifname(Member::Yes, SetId::Bridges.name())
             .verdict(Verdict::Drop)
             .comment("unpublished ports, other networks"),
-    ]
+    ]);
+    rules
 }
 
 fn nat_postrouting() -> Vec<Rule> {
     let outbound = |family, set: SetId| {
-        Rule::new().oifname(Member::No, SetId::Bridges.name()).source_in(family, set.name()).masquerade()
+        let from = Rule::new().oifname(Member::No, SetId::Bridges.name()).source_in(family, set.name());
+        from.verdict(Verdict::Goto(SOURCE.to_owned()))
     };
     vec![
         // Through the host back into the same network: the answer must come back this way as well.
@@ -174,5 +229,13 @@ fn nat_postrouting() -> Vec<Rule> {
         Rule::new().no_iif().oifname(Member::Yes, SetId::Bridges.name()).rewritten().masquerade(),
         outbound(Family::V4, SetId::Masquerade4),
         outbound(Family::V6, SetId::Masquerade6),
+    ]
+}
+
+fn source() -> Vec<Rule> {
+    vec![
+        Rule::new().snat_by_link(Family::V4, SetId::Source4.name()),
+        Rule::new().snat_by_link(Family::V6, SetId::Source6.name()),
+        Rule::new().masquerade(),
     ]
 }

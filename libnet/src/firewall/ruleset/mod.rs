@@ -17,6 +17,7 @@ use super::{
         set::{Entry, Tuple},
     },
 };
+use crate::types::FwMark;
 
 /// Elements by set and key.
 pub(super) type Elements = BTreeMap<(SetId, Tuple), Entry>;
@@ -25,6 +26,8 @@ pub(super) type Elements = BTreeMap<(SetId, Tuple), Entry>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruleset {
     pub(super) elements: Elements,
+    /// Packets with this mark are let in; the one thing in which the rules differ.
+    pub(super) accept_mark: Option<FwMark>,
 }
 
 /// What comes and what goes from one ruleset to another.
@@ -40,12 +43,15 @@ impl Ruleset {
     /// # Errors
     /// If two networks or endpoints want the same: one subnet, one port of the host.
     pub fn compute(declared: &DeclaredFirewall) -> Result<Self, FirewallError> {
-        let mut ruleset = Self::default();
+        let mut ruleset = Self { accept_mark: declared.options.accept_mark, ..Self::default() };
         for network in declared.networks.values() {
             add(&mut ruleset.elements, of_network(network))?;
         }
         for endpoint in declared.endpoints.values() {
-            add(&mut ruleset.elements, of_endpoint(declared.network(endpoint.network)?, endpoint))?;
+            add(
+                &mut ruleset.elements,
+                of_endpoint(declared.options.direct_routing, declared.network(endpoint.network)?, endpoint),
+            )?;
         }
         Ok(ruleset)
     }
@@ -112,13 +118,17 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
         let mut before = Elements::new();
         if let Ok(network) = declared.network(id) {
             before.extend(of_network(network));
-            before.extend(declared.endpoints_of(id).flat_map(|endpoint| of_endpoint(network, endpoint)));
+            before.extend(
+                declared
+                    .endpoints_of(id)
+                    .flat_map(|ep| of_endpoint(declared.options.direct_routing, network, ep)),
+            );
         }
         before
     };
     let endpoint_before = |id| {
         let endpoint = declared.endpoints.get(id)?;
-        Some(of_endpoint(declared.network(endpoint.network).ok()?, endpoint))
+        Some(of_endpoint(declared.options.direct_routing, declared.network(endpoint.network).ok()?, endpoint))
     };
     Ok(match change {
         Change::AddNetwork(network) => {
@@ -126,14 +136,15 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
             if declared.networks.contains_key(&network.id) {
                 // What a network kept to itself may be the same in two endpoints, until it is opened.
                 for endpoint in declared.endpoints_of(network.id) {
-                    add(&mut after, of_endpoint(network, endpoint))?;
+                    add(&mut after, of_endpoint(declared.options.direct_routing, network, endpoint))?;
                 }
             }
             (network_before(network.id), after)
         }
         Change::RemoveNetwork(id) => (network_before(*id), Elements::new()),
         Change::AddEndpoint(endpoint) => {
-            let after = of_endpoint(declared.network(endpoint.network)?, endpoint);
+            let after =
+                of_endpoint(declared.options.direct_routing, declared.network(endpoint.network)?, endpoint);
             (endpoint_before(&endpoint.id).unwrap_or_default(), after)
         }
         Change::RemoveEndpoint(id) => (endpoint_before(id).unwrap_or_default(), Elements::new()),
@@ -161,12 +172,16 @@ mod tests {
 
     use super::*;
     use crate::{
-        firewall::{FirewallEndpoint, FirewallNetwork},
+        firewall::{DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions},
         ports::PublishedPort,
-        types::{EndpointId, Icc, Internal, Masquerade, NetworkId, Port, Proto},
+        types::{EndpointId, Exposure, GatewayMode, Icc, Internal, Masquerade, NetworkId, Port, Proto},
     };
 
-    fn network(number: u8, options: u8) -> FirewallNetwork {
+    fn mode(number: u16) -> GatewayMode {
+        [GatewayMode::Nat, GatewayMode::NatUnprotected, GatewayMode::Routed][usize::from(number % 3)]
+    }
+
+    fn network(number: u8, options: u16) -> FirewallNetwork {
         FirewallNetwork {
             id: NetworkId::from_bytes([number; 32]),
             link: format!("br-{number}-{}", options & 1).parse().unwrap(),
@@ -175,13 +190,21 @@ mod tests {
             internal: if options & 8 == 0 { Internal::No } else { Internal::Yes },
             icc: if options & 16 == 0 { Icc::Allowed } else { Icc::Denied },
             masquerade: if options & 32 == 0 { Masquerade::Yes } else { Masquerade::No },
+            exposure: Exposure {
+                v4: mode(options / 64),
+                v6: mode(options / 192),
+                v4_source: (options & 64 == 0).then_some([192, 0, 2, number].into()),
+                v6_source: (options & 128 == 0).then(|| format!("2001:db8::{number}").parse().unwrap()),
+                trusted: (options & 256 == 0).then(|| "lan0".parse().unwrap()).into_iter().collect(),
+                ..Exposure::default()
+            },
         }
     }
 
     fn endpoint(network: u8, number: u8, ports: Vec<(u16, bool)>) -> FirewallEndpoint {
         let published = |(number, v6): (u16, bool)| PublishedPort {
             host_ip: if v6 { "::".parse().unwrap() } else { [127, 0, 0, (number % 3) as u8].into() },
-            host_port: Port::new(number).unwrap(),
+            host_port: number.is_multiple_of(5).then(|| Port::new(number).unwrap()),
             container: Port::new(80).unwrap(),
             proto: Proto::Tcp,
         };
@@ -197,7 +220,7 @@ mod tests {
     fn change() -> impl Strategy<Value = Change> {
         let ports = prop::collection::vec((1..30u16, any::<bool>()), 0..4);
         prop_oneof![
-            (1..4u8, any::<u8>()).prop_map(|(number, options)| Change::AddNetwork(network(number, options))),
+            (1..4u8, any::<u16>()).prop_map(|(number, options)| Change::AddNetwork(network(number, options))),
             (1..4u8).prop_map(|number| Change::RemoveNetwork(NetworkId::from_bytes([number; 32]))),
             (1..4u8, 2..9u8, ports)
                 .prop_map(|(network, number, ports)| Change::AddEndpoint(endpoint(network, number, ports))),
@@ -207,8 +230,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn changes_in_any_order_lead_where_the_whole_leads(changes in prop::collection::vec(change(), 0..40)) {
-            let (mut declared, mut ruleset) = (DeclaredFirewall::default(), Ruleset::default());
+        fn changes_in_any_order_lead_where_the_whole_leads(
+            changes in prop::collection::vec(change(), 0..40), direct: bool
+        ) {
+            let direct_routing = if direct { DirectRouting::Allowed } else { DirectRouting::Denied };
+            let options = FirewallOptions { direct_routing, accept_mark: None };
+            let (mut declared, mut ruleset) =
+                (DeclaredFirewall { options, ..DeclaredFirewall::default() }, Ruleset::default());
             for change in changes {
                 let mut after = declared.clone();
                 let whole = after.change(change.clone()).and_then(|()| Ruleset::compute(&after));

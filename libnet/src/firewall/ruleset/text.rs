@@ -20,7 +20,7 @@ impl fmt::Display for Ruleset {
             }
             self.write_set(f, set)?;
         }
-        for chain in chains() {
+        for chain in chains(self.accept_mark) {
             writeln!(f)?;
             write_chain(f, &chain)?;
         }

@@ -68,5 +68,7 @@ fn before(port: PublishedPort, own: &[IpAddr]) -> impl Iterator<Item = Stale> {
     let all = port.host_ip.is_unspecified();
     let meant =
         move |ip: &&IpAddr| **ip == port.host_ip || all && Family::of(**ip) == Family::of(port.host_ip);
-    own.iter().filter(meant).map(move |ip| Stale::Host { ip: *ip, port: port.host_port, proto: port.proto })
+    let number = port.host_port;
+    let stale = move |ip: &IpAddr| Some(Stale::Host { ip: *ip, port: number?, proto: port.proto });
+    own.iter().filter(meant).filter_map(stale)
 }

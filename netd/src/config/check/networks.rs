@@ -3,6 +3,10 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
+use libnet::{
+    firewall::{DirectRouting, FirewallOptions},
+    types::FwMark,
+};
 
 use super::{Checked, bridge::default_bridge, cidr, ip, wrong};
 use crate::config::{
@@ -34,7 +38,21 @@ pub(super) fn network(bridge: &BridgeSettings, said: NetworkSettings) -> Checked
         },
         host_gateway: addresses("host-gateway-ips", &said.host_gateway_ips.unwrap_or_default())?,
         ip_forward: said.ip_forward.unwrap_or(true),
+        firewall: firewall(said.allow_direct_routing, said.bridge_accept_fwmark.as_deref())?,
         userland_proxy: said.userland_proxy.unwrap_or(true),
+    })
+}
+
+fn firewall(direct_routing: Option<bool>, mark: Option<&str>) -> Checked<FirewallOptions> {
+    let read = |text: &str| {
+        text.parse::<FwMark>().map_err(|error| wrong("bridge-accept-fwmark", &text, error.to_string()))
+    };
+    Ok(FirewallOptions {
+        direct_routing: match direct_routing {
+            Some(true) => DirectRouting::Allowed,
+            _ => DirectRouting::Denied,
+        },
+        accept_mark: mark.filter(|text| !text.is_empty()).map(read).transpose()?,
     })
 }
 

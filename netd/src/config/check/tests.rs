@@ -48,6 +48,8 @@ fn every_value_is_typed() {
         "--log-opt=max-size=10m",
         "--shutdown-timeout=-1",
         "-D",
+        "--allow-direct-routing",
+        "--bridge-accept-fwmark=0x1/0xff",
         "--default-network-opt=bridge=com.docker.network.driver.mtu=1234",
     ])
     .unwrap();
@@ -55,6 +57,9 @@ fn every_value_is_typed() {
     assert_eq!(bridge.bip.unwrap().to_string(), "10.10.0.1/16");
     assert_eq!(bridge.mtu.unwrap().bytes(), 1400);
     assert!(!bridge.icc && !bridge.masquerade);
+    let firewall = config.network.firewall;
+    assert_eq!(firewall.accept_mark.unwrap().to_string(), "0x1/0xff");
+    assert_eq!(firewall.direct_routing, libnet::firewall::DirectRouting::Allowed);
     assert_eq!(config.network.pools[0].size, 24);
     assert_eq!(config.network.options["bridge"]["com.docker.network.driver.mtu"], "1234");
     assert_eq!(config.hosts.len(), 3);
@@ -87,6 +92,10 @@ fn nonsense_is_refused_with_its_name() {
         (
             &["-b", "br0", "--bip=10.0.0.1/24"],
             r#"invalid value "10.0.0.1/24" for "bip": bridge and bip are mutually exclusive: an existing bridge keeps its own address"#,
+        ),
+        (
+            &["--bridge-accept-fwmark=x"],
+            r#"invalid value "x" for "bridge-accept-fwmark": invalid firewall mark "x""#,
         ),
         (&["--mtu=-1"], r#"invalid value "-1" for "mtu": invalid MTU number: -1"#),
         (&["--ip=localhost"], r#"invalid value "localhost" for "ip": IP address is not correctly formatted"#),

@@ -11,7 +11,7 @@ use super::{Endpoint, Member, NewLease, State};
 use crate::network::{
     EndpointAsk, EndpointView, NetworkError, egress, endpoint,
     gateway::{self, Candidate},
-    record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, exactly, v4_in, v6_in},
+    record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, again, v4_in, v6_in},
 };
 
 /// An endpoint that is about to be attached.
@@ -193,8 +193,7 @@ impl State {
         });
         let ports = match from {
             _ if !publishes => Vec::new(),
-            Some(from) if !from.ports.is_empty() => exactly(&from.ports),
-            _ => sandbox.requests.clone(),
+            from => again(from.map_or(&[], |from| &from.ports), &sandbox.requests),
         };
         Some(GatewayMove { sandbox: sandbox.name.clone(), from: from.cloned(), to, ports })
     }

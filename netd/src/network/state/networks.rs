@@ -15,7 +15,7 @@ use crate::network::{
     options::BridgeOptions,
     parent,
     record::{BridgeRecord, Configuration, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
-    subnet::SubnetAsk,
+    subnet::{GatewayNeed, SubnetAsk},
     template::Template,
 };
 
@@ -107,7 +107,8 @@ impl State {
             let ask = SubnetAsk {
                 subnet: Wanted::Exactly(subnet.net),
                 range: subnet.range,
-                gateway: Some(subnet.gateway),
+                gateway: subnet.gateway,
+                gateway_need: if subnet.gateway.is_some() { GatewayNeed::First } else { GatewayNeed::None },
                 router: subnet.router,
                 aux: subnet.aux.clone(),
             };
@@ -236,6 +237,8 @@ impl State {
 
 fn bridge_record(options: BridgeOptions, link: IfName, around: &Surroundings) -> BridgeRecord {
     BridgeRecord {
+        announce: options.announce(),
+        exposure: options.exposure,
         link,
         mtu: options.mtu.or(around.mtu).unwrap_or(Mtu::ETHERNET),
         icc: options.icc,
@@ -276,7 +279,10 @@ fn fill(ipam: &mut Ipam, ask: &SubnetAsk, pool: Pool) -> Result<SubnetRecord, Ne
     Ok(SubnetRecord {
         net: pool.subnet(),
         range: ask.range,
-        gateway: ipam.request_gateway(pool, ask.gateway).map_err(failed)?,
+        gateway: match (ask.gateway, ask.gateway_need) {
+            (None, GatewayNeed::None) => None,
+            (wanted, _) => Some(ipam.request_gateway(pool, wanted).map_err(failed)?),
+        },
         router: ask.router,
         aux: ask.aux.clone(),
         chosen: if ask.subnet.named().is_some() { Chosen::ByUser } else { Chosen::ByPool },

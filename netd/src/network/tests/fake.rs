@@ -77,7 +77,7 @@ impl World {
         asks: &[PortRequest],
     ) -> Result<Vec<PublishedPort>, KernelError> {
         let mut taken: BTreeSet<_> =
-            self.ports.values().flatten().map(|port| (port.host_port, port.proto)).collect();
+            self.ports.values().flatten().filter_map(|port| Some((port.host_port?, port.proto))).collect();
         let mut bound = Vec::new();
         for ask in asks {
             let host_port = match ask.host {
@@ -90,7 +90,8 @@ impl World {
                     format!("Bind for {host_ip}:{} failed: port is already allocated", host_port.get());
                 return Err(KernelError::Port(text.into()));
             }
-            bound.push(PublishedPort { host_ip, host_port, container: ask.container, proto: ask.proto });
+            let (container, proto) = (ask.container, ask.proto);
+            bound.push(PublishedPort { host_ip, host_port: Some(host_port), container, proto });
         }
         if !bound.is_empty() {
             self.ports.entry(endpoint).or_default().extend(bound.clone());

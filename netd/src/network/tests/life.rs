@@ -142,7 +142,7 @@ fn gateway_and_ports_follow_priority_and_name() {
         assert_eq!(world.ports.values().flatten().copied().collect::<Vec<_>>(), published);
         (
             first.map(|endpoint| endpoint.network_name.clone()),
-            published.first().map(|port| port.host_port.get()),
+            published.first().map(|port| port.host_port.unwrap().get()),
         )
     };
     let with =

@@ -205,6 +205,7 @@ fn config() -> NetworkConfig {
             dns: crate::config::DnsDefaults::default(),
             host_gateway: Vec::new(),
             ip_forward: true,
+            firewall: Default::default(),
             userland_proxy: true,
         },
         resolv_conf: PathBuf::from("/nonexistent/resolv.conf"),
