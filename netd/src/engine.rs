@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use libnet::{
-    host::{Forwarding, Host, HostConfig, HostError},
+    host::{Forwarding, Host, HostConfig, HostError, Watch},
     netns::ETC,
     store::{self, Change, HostLock, RedbStore, Store, StoreError},
 };
@@ -21,6 +21,7 @@ use crate::{
     events::Events,
     network::{NetworkConfig, NetworkError, NetworkParts, Networks},
     recovery::{self, RecoveryError},
+    repairs::Repairs,
 };
 use netd_runtime::{Runtime, RuntimeConfig};
 
@@ -46,6 +47,9 @@ pub struct Engine {
     pub clock: Clock,
     /// The daemon's lasting identity.
     pub identity: [u8; 32],
+    /// How often something that was changed behind our back was put right.
+    pub(crate) repairs: Repairs,
+    _watch: Watch,
     host: Arc<Host>,
     _lock: HostLock,
 }
@@ -134,6 +138,8 @@ impl Engine {
         });
         let containers = Arc::new(Containers::new(parts.clone()));
         recovery::recover(&parts, &containers).await?;
+        let repairs = Repairs::default();
+        let watch = repairs.watch(&ground.host, events.clone(), clock.clone())?;
         Ok(Arc::new(Self {
             networks,
             containers,
@@ -142,6 +148,8 @@ impl Engine {
             config,
             clock,
             identity: ground.identity,
+            repairs,
+            _watch: watch,
             host: ground.host,
             _lock: ground.lock,
         }))

@@ -13,6 +13,7 @@ mod metrics;
 pub mod names;
 pub mod network;
 pub mod recovery;
+mod repairs;
 pub mod system;
 
 pub use config::Config;

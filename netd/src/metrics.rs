@@ -13,6 +13,8 @@ pub(crate) struct Measured {
     /// Containers that are running, paused, stopped.
     pub(crate) containers: (usize, usize, usize),
     pub(crate) networks: usize,
+    /// How often something of ours that others changed was put right.
+    pub(crate) repairs: u64,
 }
 
 /// The page.
@@ -28,6 +30,12 @@ pub(crate) fn page(measured: &Measured) -> String {
         page.sample("engine_daemon_container_states_containers", &[("state", state)], count);
     }
     page.one("pontoon_networks", "gauge", "Networks of this host", measured.networks);
+    page.one(
+        "pontoon_repairs_total",
+        "counter",
+        "Things of ours on this host that others changed and that were put right",
+        measured.repairs,
+    );
     dns(&mut page, &measured.dns);
     page.0
 }

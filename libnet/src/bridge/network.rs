@@ -21,6 +21,21 @@ pub(crate) fn create(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
     steps
 }
 
+/// Those of the steps that change settings.
+pub(crate) fn setting_steps(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
+    create(net, forward).into_iter().filter(|step| matches!(step, Step::Set(_) | Step::ForwardV6)).collect()
+}
+
+/// The settings that a network needs.
+pub(crate) fn settings(net: &BridgeNetwork, forward: Forwarding) -> Vec<Setting> {
+    let of_step = |step| match step {
+        Step::Set(settings) => settings,
+        Step::ForwardV6 => vec![Setting::new("ipv6/conf/all/forwarding", "1")],
+        _ => Vec::new(),
+    };
+    setting_steps(net, forward).into_iter().flat_map(of_step).collect()
+}
+
 /// The steps that take a network away.
 pub(crate) fn remove(net: &BridgeNetwork) -> Vec<Step> {
     vec![Step::Condemn(net.link.clone()), Step::ExpelNetwork(net.id)]

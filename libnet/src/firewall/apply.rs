@@ -1,16 +1,19 @@
 //! The firewall as a thing: one socket, what is declared, and the value that the kernel holds.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use nix::errno::Errno;
 use tracing::{debug, info, warn};
 
 use super::{
-    Change, DeclaredFirewall, FirewallError, FirewallOptions, NfSocket, Ruleset,
+    Change, DeclaredFirewall, FirewallError, FirewallOptions, NfSocket, Ruleset, egress,
     nft::{
         chain::{Chain, Table, TableFamily},
         dump::{self, FoundChain, FoundElement, FoundSet},
-        op::Op,
+        op::{ForeignChain, Op},
     },
     ruleset::{
         Delta, Elements, SetId, TABLE,
@@ -35,6 +38,46 @@ struct State {
     socket: NfSocket,
     declared: DeclaredFirewall,
     ruleset: Ruleset,
+}
+
+/// What may have been changed by somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Suspects {
+    /// Table `inet pontoon`.
+    pub(crate) table: bool,
+    /// Chains on the way of forwarded packets in other tables.
+    pub(crate) foreign: bool,
+    /// The tables of restricted endpoints.
+    pub(crate) egress: bool,
+}
+
+impl std::ops::BitOrAssign for Suspects {
+    fn bitor_assign(&mut self, other: Self) {
+        self.table |= other.table;
+        self.foreign |= other.foreign;
+        self.egress |= other.egress;
+    }
+}
+
+/// How the kernel's table was not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Divergence {
+    None,
+    /// So many elements too many or too few; one that differs counts twice.
+    Elements(usize),
+    /// Chains, rules or sets.
+    Table,
+}
+
+impl Divergence {
+    fn in_words(self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Elements(1) => Some(format!("1 element of table {TABLE}")),
+            Self::Elements(count) => Some(format!("{count} elements of table {TABLE}")),
+            Self::Table => Some(format!("table {TABLE}")),
+        }
+    }
 }
 
 /// What table `inet pontoon` looks like.
@@ -87,6 +130,20 @@ impl Firewall {
         self.lock().replace(declared)
     }
 
+    /// Looks at the kernel's rules as far as they are suspected, and puts right what is not as it was left there. What
+    /// was put right comes back, in words.
+    ///
+    /// # Errors
+    /// If the kernel can't be read, or refuses; nothing has changed then.
+    pub(crate) fn heal(&self, suspects: Suspects) -> Result<Vec<String>, FirewallError> {
+        self.lock().heal(suspects)
+    }
+
+    /// The port of the socket that changes are made with: who hears of changes knows ours by it.
+    pub(crate) fn port(&self) -> Result<u32, FirewallError> {
+        self.lock().socket.port().map_err(FirewallError::Socket)
+    }
+
     /// Removes table `inet pontoon`. If the user has rules in it, those stay, with the chain they are in.
     ///
     /// # Errors
@@ -130,21 +187,38 @@ impl State {
         self.declared.change(change)?;
         self.ruleset.apply(delta);
         if concerns_links {
-            self.admit();
+            self.admit_or_warn();
         }
         Ok(())
     }
 
-    /// Sees to it that the packets of our networks are let through where somebody else's chain drops what it doesn't
-    /// know. Our own table is complete without: what fails here is reported and no more.
-    fn admit(&mut self) {
-        let links: Vec<_> = self.declared.networks.values().map(|network| network.link.clone()).collect();
-        let chains = dump::forward_chains(&mut self.socket, TABLE).map_err(FirewallError::from);
-        let done = chains.and_then(|chains| commit(&mut self.socket, &foreign::plan(&chains, &links), None));
-        if let Err(error) = done {
+    /// Our own table is complete without: what fails here is reported and no more.
+    fn admit_or_warn(&mut self) {
+        if let Err(error) = self.admit() {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             warn!(error = %error, source, "packets of networks may be dropped by another firewall's chain");
         }
+    }
+
+    /// Sees to it that the packets of our networks are let through where somebody else's chain drops what it doesn't
+    /// know; the chains that were changed for it.
+    fn admit(&mut self) -> Result<BTreeSet<ForeignChain>, FirewallError> {
+        let links: Vec<_> = self.declared.networks.values().map(|network| network.link.clone()).collect();
+        let ops = foreign::plan(&dump::forward_chains(&mut self.socket, &[TABLE, egress::TABLE])?, &links);
+        commit(&mut self.socket, &ops, None)?;
+        Ok(ops.iter().filter_map(Op::foreign_chain).cloned().collect())
+    }
+
+    fn heal(&mut self, suspects: Suspects) -> Result<Vec<String>, FirewallError> {
+        let mut healed = Vec::new();
+        if suspects.table {
+            let wanted = self.ruleset.clone();
+            healed.extend(self.match_kernel(&wanted)?.in_words());
+        }
+        if suspects.foreign {
+            healed.extend(self.admit()?.iter().map(|chain| format!("rules of ours in {chain}")));
+        }
+        Ok(healed)
     }
 
     fn replace_with(&mut self, change: Change) -> Result<(), FirewallError> {
@@ -160,24 +234,30 @@ impl State {
     fn replace(&mut self, declared: DeclaredFirewall) -> Result<(), FirewallError> {
         let declared = DeclaredFirewall { options: self.declared.options, ..declared };
         let wanted = Ruleset::compute(&declared)?;
+        if self.match_kernel(&wanted)? == Divergence::Table && !wanted.is_empty() {
+            info!("firewall table made anew");
+        }
+        (self.declared, self.ruleset) = (declared, wanted);
+        self.admit_or_warn();
+        Ok(())
+    }
+
+    /// Makes the kernel's rules those of `wanted`; how they differed.
+    fn match_kernel(&mut self, wanted: &Ruleset) -> Result<Divergence, FirewallError> {
         for _ in 0..TRIES {
             let observed = observe(&mut self.socket)?;
-            let ops = if wanted.is_empty() {
-                removal(&observed)
+            let (ops, divergence) = if wanted.is_empty() {
+                (removal(&observed), Divergence::Table)
             } else if is_ours(&observed, wanted.accept_mark) {
-                self.difference(&wanted)?
+                let ops = self.difference(wanted)?;
+                let count = ops.iter().map(Op::elements).sum();
+                (ops, Divergence::Elements(count))
             } else {
-                info!("firewall table made anew");
-                rebuild(&observed, &wanted)
+                (rebuild(&observed, wanted), Divergence::Table)
             };
             match commit(&mut self.socket, &ops, Some(observed.generation)) {
                 Err(error) if error.errno() == Some(Errno::ERESTART as i32) => {}
-                done => {
-                    done?;
-                    (self.declared, self.ruleset) = (declared, wanted);
-                    self.admit();
-                    return Ok(());
-                }
+                done => return done.map(|()| if ops.is_empty() { Divergence::None } else { divergence }),
             }
         }
         Err(FirewallError::Socket(Errno::ERESTART.into()))

@@ -9,12 +9,14 @@ mod declared;
 mod dns;
 mod egress;
 mod error;
+mod events;
 mod nft;
 mod ruleset;
 mod transact;
 
 pub use crate::sys::nfnl::NfSocket;
 pub use apply::Firewall;
+pub(crate) use apply::Suspects;
 pub use declared::{
     Change, DeclaredFirewall, DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions,
 };
@@ -23,6 +25,7 @@ pub use dns::dns_redirect;
 pub(crate) use egress::Egress;
 pub use egress::{Allowance, Attempt, Fate, Restriction};
 pub use error::FirewallError;
+pub(crate) use events::suspects;
 pub(crate) use nft::dump::must_hold;
 pub use ruleset::Ruleset;
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     bridge::{self, Circumstances, Fate, Step, Telling, names::host_link},
-    firewall::{Change, FirewallEndpoint},
+    firewall::Change,
     parent, plan,
     ports::{PortRequest, PublishedPort, Reservation},
     types::EndpointId,
@@ -22,6 +22,7 @@ impl Host {
     /// # Errors
     /// Whatever step failed; nothing is left then.
     pub fn attach(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<AttachedEndpoint, HostError> {
+        let _changing = self.inner.changing();
         let network = self.inner.state.network(ep.network)?;
         self.inner.janitor.settle(ep.addresses().map(|address| address.ip()));
         let on = Circumstances {
@@ -44,6 +45,7 @@ impl Host {
     /// # Errors
     /// [`HostError::UnknownEndpoint`], or everything that failed.
     pub fn detach(&self, sandbox: &Sandbox, id: EndpointId) -> Result<(), HostError> {
+        let _changing = self.inner.changing();
         let done = self.inner.end_endpoint(sandbox, id, Fate::Lives);
         self.inner.janitor.sweep_within(janitor::SOON);
         done
@@ -57,6 +59,7 @@ impl Host {
     // Whoever closes a sandbox has no more use for the handle.
     #[allow(clippy::needless_pass_by_value)]
     pub fn close_sandbox(&self, sandbox: Sandbox) -> Result<(), HostError> {
+        let _changing = self.inner.changing();
         let endpoints = self.inner.state.endpoints_in(sandbox.name());
         let fate = match sandbox.origin() {
             Origin::Made => Fate::Ends,
@@ -81,6 +84,7 @@ impl Host {
     /// # Errors
     /// If the endpoint is not attached or is on a parent link, or a port can't be had; none of `ports` is published then.
     pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
+        let _changing = self.inner.changing();
         let mut who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
         let network = self.inner.state.network(who.network)?;
         let ports = match &network.spec {
@@ -101,7 +105,8 @@ impl Host {
     /// # Errors
     /// If the endpoint is not attached, or the firewall refuses.
     pub fn unpublish(&self, id: EndpointId) -> Result<(), HostError> {
-        let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
+        let _changing = self.inner.changing();
+        let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.without_ports())?;
         if !self.inner.state.takes_part_in(who.network) {
             return Ok(());
         }
@@ -128,9 +133,9 @@ impl Inner {
         steps: &[Step],
     ) -> Result<AttachedEndpoint, HostError> {
         let host_link = self.state.takes_part_in(ep.network).then(|| host_link(&ep.id));
-        let spec = FirewallEndpoint::new(ep, &[]);
         let mut effects = self.effects_in(sandbox)?;
-        self.state.claim(Endpoint { spec, sandbox: sandbox.name().to_owned(), ports: Vec::new() })?;
+        let (spec, name) = (ep.clone(), sandbox.name().to_owned());
+        self.state.claim(Endpoint { spec, sandbox: name, ports: Vec::new() })?;
         let made = plan::set_up(steps, &mut effects);
         let held = effects.ports.take();
         drop(effects);
@@ -148,7 +153,7 @@ impl Inner {
     }
 
     fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId, fate: Fate) -> Result<(), HostError> {
-        let who = self.state.with_endpoint(id, |endpoint| endpoint.spec.clone())?;
+        let who = self.state.with_endpoint(id, |endpoint| endpoint.without_ports())?;
         let mut effects = self.effects_in(sandbox)?;
         let steps = match self.state.takes_part_in(who.network) {
             true => bridge::detach(&who, fate),

@@ -2,8 +2,8 @@
 //!
 //! A [`Host`] stands for the network namespace that it was opened in, and may be used from any thread. It blocks: an
 //! attach takes about a millisecond. What it makes is planned by `bridge` as a list of steps; the effects apply them and
-//! undo them on failure. It keeps no record of what should be there: that is the caller's, who hands it to
-//! [`Host::reconcile`].
+//! undo them on failure. What should be there over a restart is the caller's knowledge, who hands it to
+//! [`Host::reconcile`]; what a host made or adopted it knows itself, and keeps right while somebody [watches](Host::watch).
 
 mod admission;
 #[cfg(test)]
@@ -12,6 +12,7 @@ mod effects;
 mod endpoint;
 mod error;
 mod freed;
+mod heal;
 mod hung;
 mod janitor;
 mod network;
@@ -22,6 +23,7 @@ mod sandbox;
 mod settings;
 mod spec;
 mod state;
+mod watch;
 
 pub use error::{HostError, NetworkFull, ParentError, StepError};
 pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent, ParentNetwork};
@@ -30,13 +32,14 @@ pub use spec::{
     AttachedEndpoint, BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec,
     Forwarding, HostConfig, Report,
 };
+pub use watch::Watch;
 
 use std::{
     io,
     net::IpAddr,
     path::PathBuf,
     sync::{
-        Mutex, PoisonError, RwLock,
+        Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -69,8 +72,8 @@ struct Inner {
     sockets: Sockets,
     firewall: Firewall,
     egress: Egress,
-    /// Held for writing while the firewall is compared with the kernel as a whole.
-    comparing: RwLock<()>,
+    /// See [`Inner::changing`] and [`Inner::comparing`].
+    changing: RwLock<()>,
     ports: PortTable,
     freed: Freed,
     janitor: Janitor,
@@ -93,7 +96,7 @@ impl Host {
             sockets: Sockets::open(config.concurrency).map_err(HostError::Open)?,
             firewall: Firewall::open_with(config.firewall)?,
             egress: Egress::open()?,
-            comparing: RwLock::default(),
+            changing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
             freed: Freed::default(),
             janitor: Janitor::start().map_err(HostError::Open)?,
@@ -181,9 +184,19 @@ impl Host {
 
 impl Inner {
     fn change_firewall(&self, change: Change) -> Result<(), StepError> {
-        // Nothing is behind the lock that a panic could have left half done.
-        let _unhurried = self.comparing.read().unwrap_or_else(PoisonError::into_inner);
         Ok(self.firewall.apply(change)?)
+    }
+
+    /// Held by whoever makes or removes something.
+    fn changing(&self) -> RwLockReadGuard<'_, ()> {
+        // Nothing is behind the lock that a panic could have left half done; so below.
+        self.changing.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while this host is compared with the kernel as a whole: what is seen meanwhile is neither half made nor half
+    /// removed.
+    fn comparing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.changing.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path_of(&self, name: &str) -> Result<PathBuf, HostError> {

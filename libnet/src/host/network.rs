@@ -19,7 +19,10 @@ impl Host {
     /// Whatever step failed; those before it are undone.
     pub fn create_network(&self, net: impl Into<NetworkSpec>) -> Result<(), HostError> {
         let net = net.into();
-        self.inner.make_network(&net, &self.inner.creation(&net))
+        let _changing = self.inner.changing();
+        self.inner.make_network(&net, &self.inner.creation(&net))?;
+        tracing::info!(network.id = %net.id(), if.name = %net.link(), "network created");
+        Ok(())
     }
 
     /// Removes the bridge of a network and closes the firewall, or leaves its parent. Goes on after errors.
@@ -27,6 +30,7 @@ impl Host {
     /// # Errors
     /// [`HostError::UnknownNetwork`], or everything that failed.
     pub fn remove_network(&self, id: NetworkId) -> Result<(), HostError> {
+        let _changing = self.inner.changing();
         let _alone = self.inner.alone_on_parents();
         let network = self.inner.state.take_network(id).ok_or(HostError::UnknownNetwork(id))?;
         let mut effects = self.inner.effects()?;
@@ -68,7 +72,6 @@ impl Inner {
             NetworkSpec::Parent(_) => None,
         };
         self.state.put_network(net.clone(), bridge);
-        tracing::info!(network.id = %net.id(), if.name = %net.link(), "network created");
         Ok(())
     }
 

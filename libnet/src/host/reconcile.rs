@@ -1,6 +1,6 @@
 //! Start-up and healing, which are the same: look, compare with what is declared, apply the difference.
 
-use std::{fs, io, sync::PoisonError};
+use std::{fs, io};
 
 use nix::errno::Errno;
 
@@ -14,9 +14,10 @@ use crate::{
         names::{CONDEMNED, Owner, host_link},
     },
     firewall::{Change, FirewallEndpoint, FirewallError},
-    link::{self, Which, veth},
+    link::{self, Which, neighbour, veth},
     netns::NetNs,
     observe::{self, Snapshot},
+    sys::rtnl::Request,
 };
 
 impl Host {
@@ -26,6 +27,7 @@ impl Host {
     /// # Errors
     /// If the kernel can't be read; nothing was changed then.
     pub fn reconcile(&self, declared: &Declared) -> Result<Report, HostError> {
+        let _alone = self.inner.comparing();
         self.inner.reconcile(declared, &self.inner.state.in_use())
     }
 
@@ -35,6 +37,7 @@ impl Host {
     /// If it is gone, attached already, or a port is lost to somebody else.
     pub fn adopt_endpoint(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
         let inner = &self.inner;
+        let _changing = inner.changing();
         if !inner.state.takes_part_in(ep.network) {
             return inner.adopt_hung(sandbox, ep);
         }
@@ -44,7 +47,7 @@ impl Host {
             false => Some(inner.freed.reserve(&inner.ports, &ep.ports)?),
         };
         let endpoint = Endpoint {
-            spec: FirewallEndpoint::new(ep, &[]),
+            spec: ep.clone(),
             sandbox: sandbox.name().to_owned(),
             ports: held.into_iter().collect(),
         };
@@ -66,12 +69,18 @@ impl Host {
     /// # Errors
     /// Everything that failed.
     pub fn clear(&self) -> Result<(), HostError> {
+        let _alone = self.inner.comparing();
         self.inner.state.forget_all();
         let mut errors = self.inner.reconcile(&Declared::default(), &InUse::default())?.errors;
         errors.extend(self.inner.firewall.clear().err().map(HostError::from));
         errors.extend(self.inner.egress.clear().err().map(HostError::from));
         HostError::gather(errors)
     }
+}
+
+/// What the bridge of an endpoint's network has to know of it.
+pub(super) fn neighbours(bridge: u32, ep: &EndpointSpec) -> impl Iterator<Item = Request> {
+    ep.addresses().map(move |address| neighbour::learn(bridge, address.ip(), ep.mac))
 }
 
 fn adopting(source: StepError) -> HostError {
@@ -81,8 +90,8 @@ fn adopting(source: StepError) -> HostError {
 impl Inner {
     fn adopt_hung(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
         sandbox.adopt_interface(ep, Ends::Inside)?;
-        let spec = FirewallEndpoint::new(ep, &[]);
-        self.state.claim(Endpoint { spec, sandbox: sandbox.name().to_owned(), ports: Vec::new() })?;
+        let (spec, sandbox) = (ep.clone(), sandbox.name().to_owned());
+        self.state.claim(Endpoint { spec, sandbox, ports: Vec::new() })?;
         tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, "endpoint adopted");
         Ok(())
     }
@@ -99,7 +108,7 @@ impl Inner {
         Ok(report)
     }
 
-    fn look(&self) -> Result<Snapshot, HostError> {
+    pub(super) fn look(&self) -> Result<Snapshot, HostError> {
         let mut socket = self.sockets.admit().map_err(HostError::Open)?;
         Ok(Snapshot::read(&mut socket)?)
     }
@@ -154,7 +163,7 @@ impl Inner {
         }
     }
 
-    fn rejoin(&self, loose: &[EndpointSpec], report: &mut Report) {
+    pub(super) fn rejoin(&self, loose: &[EndpointSpec], report: &mut Report) {
         for ep in loose {
             let name = host_link(&ep.id);
             match self.rejoin_one(ep) {
@@ -173,14 +182,15 @@ impl Inner {
         let name = host_link(&ep.id);
         let alias = Owner::Endpoint(ep.id).alias(&ep.label);
         let flags = bridge::flags(spec, self.bridge_filtered);
-        self.send(vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags)])
+        let mut requests = vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags)];
+        // Another bridge of the same name knows none of its neighbours.
+        requests.extend(neighbours(bridge, ep));
+        self.send(requests)
             .map_err(|source| HostError::of_step(&format!("put link {name} into its bridge"), source))
     }
 
     /// The firewall as it was declared so far, with the endpoints that are not known here yet.
     fn restore_firewall(&self, declared: &Declared, in_use: &InUse) -> Vec<FirewallError> {
-        // Nothing is behind the lock that a panic could have left half done.
-        let _alone = self.comparing.write().unwrap_or_else(PoisonError::into_inner);
         let mut wanted = self.firewall.declared();
         let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
         let filtered = endpoints.filter(|endpoint| self.state.takes_part_in(endpoint.spec.network));
@@ -208,7 +218,7 @@ impl Inner {
         if owner == Some(Owner::Endpoint(ep.id)) { Ok(()) } else { Err(HostError::UnknownEndpoint(ep.id)) }
     }
 
-    fn send(&self, requests: Vec<crate::sys::rtnl::Request>) -> Result<(), StepError> {
+    pub(super) fn send(&self, requests: Vec<Request>) -> Result<(), StepError> {
         Ok(self.sockets.admit()?.send(requests)?)
     }
 }

@@ -4,6 +4,20 @@ use std::io;
 
 use crate::{bridge::Setting, netns::NetNs, sys::sysctl};
 
+/// Of each list, the settings that are not as they should be; lists without any are left out. A setting that is not there
+/// belongs to a link that is not there.
+pub(super) fn differing<T: Send>(
+    netns: &NetNs,
+    lists: Vec<(Vec<Setting>, T)>,
+) -> io::Result<Vec<(T, Vec<Setting>)>> {
+    let differs = |setting: &Setting| sysctl::read(&setting.key).is_ok_and(|value| value != setting.value);
+    let differing = |(mut settings, of): (Vec<Setting>, T)| {
+        settings.retain(differs);
+        (!settings.is_empty()).then_some((of, settings))
+    };
+    netns.run(|| lists.into_iter().filter_map(differing).collect())
+}
+
 /// Writes the settings that differ; returns the former values, last changed first.
 pub(super) fn apply(netns: &NetNs, settings: &[Setting]) -> io::Result<Vec<Setting>> {
     netns.run(|| write(settings))?

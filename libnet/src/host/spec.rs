@@ -231,3 +231,10 @@ pub struct Report {
     /// What failed on the way; the rest was done all the same.
     pub errors: Vec<super::HostError>,
 }
+
+impl Report {
+    /// Whether all was as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.repaired.is_empty() && self.removed.is_empty() && self.lost.is_empty() && self.errors.is_empty()
+    }
+}

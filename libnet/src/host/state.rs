@@ -2,16 +2,22 @@
 //! caller's knowledge, not kept here.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{EndpointSpec, HostError, NetworkSpec};
+use super::{
+    Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec, HostError, NetworkSpec,
+    watch::{Told, ToldLink},
+};
 use crate::{
-    bridge::InUse,
+    bridge::{
+        InUse,
+        names::{CONDEMNED, Owner},
+    },
     firewall::FirewallEndpoint,
-    ports::Reservation,
+    ports::{PublishedPort, Reservation},
     types::{EndpointId, IfName, MacAddr, NetworkId},
 };
 
@@ -38,8 +44,8 @@ pub(crate) struct Network {
 /// An endpoint of this host.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    /// Who it is, without ports.
-    pub(crate) spec: FirewallEndpoint,
+    /// What it was attached or adopted as; ports may be others by now.
+    pub(crate) spec: EndpointSpec,
     /// Name of the sandbox that it is in.
     pub(crate) sandbox: String,
     /// Host ports that are held for it.
@@ -49,8 +55,41 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// As the firewall knows it, with the ports published for it.
     pub(crate) fn in_firewall(&self) -> FirewallEndpoint {
-        let ports = self.ports.iter().flat_map(|held| held.ports().iter().copied()).collect();
-        FirewallEndpoint { ports, ..self.spec.clone() }
+        FirewallEndpoint::new(&self.spec, &self.published())
+    }
+
+    /// As the firewall knows it, without ports.
+    pub(crate) fn without_ports(&self) -> FirewallEndpoint {
+        FirewallEndpoint::new(&self.spec, &[])
+    }
+
+    fn published(&self) -> Vec<PublishedPort> {
+        self.ports.iter().flat_map(|held| held.ports().iter().copied()).collect()
+    }
+}
+
+impl Tables {
+    fn bridge_of(&self, network: NetworkId) -> Option<u32> {
+        self.networks.get(&network)?.bridge
+    }
+
+    /// Whether a link is as we made it; nobody else's is not.
+    fn agree(&self, link: &ToldLink) -> bool {
+        match link.owner {
+            Some(Owner::Network(id)) => match self.networks.get(&id) {
+                Some(Network { spec: NetworkSpec::Bridge(net), bridge }) => {
+                    link.up && link.mtu == net.mtu.bytes() && Some(link.index) == *bridge
+                }
+                _ => true,
+            },
+            Some(Owner::Endpoint(id)) => match self.endpoints.get(&id) {
+                Some(endpoint) => {
+                    link.up && link.bridge.is_some() && link.bridge == self.bridge_of(endpoint.spec.network)
+                }
+                None => true,
+            },
+            None => true,
+        }
     }
 }
 
@@ -61,7 +100,7 @@ impl State {
 
     /// Index of a network's bridge.
     pub(crate) fn bridge_of(&self, id: NetworkId) -> Option<u32> {
-        self.lock().networks.get(&id).and_then(|network| network.bridge)
+        self.lock().bridge_of(id)
     }
 
     pub(crate) fn put_network(&self, spec: NetworkSpec, bridge: Option<u32>) {
@@ -149,6 +188,40 @@ impl State {
             links: tables.networks.values().map(|network| network.spec.link().clone()).collect(),
             endpoints: tables.endpoints.keys().copied().collect(),
             sandboxes: tables.sandboxes.clone(),
+        }
+    }
+
+    /// All that this host made or adopted, as if it were declared.
+    pub(crate) fn declared(&self) -> Declared {
+        let tables = self.lock();
+        let mut sandboxes: BTreeMap<&str, Vec<DeclaredEndpoint>> = BTreeMap::new();
+        for endpoint in tables.endpoints.values() {
+            let (spec, ports) = (endpoint.spec.clone(), endpoint.published());
+            sandboxes.entry(&endpoint.sandbox).or_default().push(DeclaredEndpoint { spec, ports });
+        }
+        let sandbox = |(name, endpoints): (&str, _)| DeclaredSandbox { name: name.to_owned(), endpoints };
+        Declared {
+            networks: tables.networks.values().map(|network| network.spec.clone()).collect(),
+            sandboxes: sandboxes.into_iter().map(sandbox).collect(),
+        }
+    }
+
+    /// Whether something that the kernel told shows that one of our things is not as we made it. What is being made or
+    /// removed is nothing of ours yet, or no longer.
+    pub(super) fn is_contradicted_by(&self, told: &Told) -> bool {
+        let tables = self.lock();
+        let is_bridge = |index| tables.networks.values().any(|network| network.bridge == Some(index));
+        match told {
+            // What we condemn ourselves.
+            Told::Link(link) | Told::LinkGone(link) if link.group == CONDEMNED => false,
+            Told::Link(link) => !tables.agree(link),
+            Told::LinkGone(link) => match link.owner {
+                Some(Owner::Network(id)) => tables.bridge_of(id) == Some(link.index),
+                Some(Owner::Endpoint(id)) => tables.endpoints.contains_key(&id),
+                None => false,
+            },
+            Told::AddressGone { link } => is_bridge(*link),
+            Told::NotForwarding { link } => link.map_or(!tables.networks.is_empty(), is_bridge),
         }
     }
 

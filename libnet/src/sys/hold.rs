@@ -8,14 +8,16 @@ use std::{
 
 use nix::{
     errno::Errno,
-    libc,
     sys::socket::{
         AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, listen, setsockopt,
         socket, sockopt,
     },
 };
 
-use crate::types::{Port, Proto};
+use crate::{
+    sys::filter,
+    types::{Port, Proto},
+};
 
 /// Binds a socket to `addr`, so that nobody else can.
 ///
@@ -78,22 +80,7 @@ fn open(addr: SocketAddr, proto: Proto, reach: Reach) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Attaches the classic BPF program `ret #0`: nothing passes.
+/// The classic BPF program `ret #0`: nothing passes.
 fn drop_all(fd: &OwnedFd) -> io::Result<()> {
-    // BPF_RET | BPF_K
-    let mut program = [libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 }];
-    let program = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
-    let length = libc::socklen_t::try_from(size_of_val(&program)).unwrap_or_default();
-    // SAFETY: the kernel reads `length` bytes of a `sock_fprog`, which points to one instruction; both live on this
-    // stack until the call returns, and it keeps neither.
-    let result = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            length,
-        )
-    };
-    Ok(Errno::result(result).map(drop)?)
+    filter::attach(fd, &mut [filter::ret(0)])
 }

@@ -1,10 +1,12 @@
 //! Where values become syscalls: netlink sockets, namespaces, sysctls, ioctls. The only modules that know file
 //! descriptors and raw bytes; nothing here decides anything.
 
-// Two ioctls (ethtool, netns) and a socket option (hold) have no safe wrapper; each block says why it is sound.
+// Two ioctls (ethtool, netns) and a socket option (filter) have no safe wrapper; each block says why it is sound.
 #![allow(unsafe_code)]
 
 pub(crate) mod ethtool;
+pub(crate) mod events;
+pub(crate) mod filter;
 pub(crate) mod hold;
 pub(crate) mod netns;
 pub(crate) mod nfnl;

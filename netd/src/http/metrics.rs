@@ -26,6 +26,7 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> impl IntoResponse {
         dns: engine.networks.dns_totals(),
         containers: engine.containers.counts(),
         networks: engine.networks.count(),
+        repairs: engine.repairs.count(),
     };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page(&measured))
 }

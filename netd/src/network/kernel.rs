@@ -13,7 +13,7 @@ use std::{
 use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
-    host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, NetworkSpec, Sandbox},
+    host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, NetworkSpec, Report, Sandbox},
     netns::{DnsSockets, Holder, Identity, NAMES, NetNs, Reference, ReferenceError},
     observe::Snapshot,
     ports::{PortRequest, PublishedPort},
@@ -57,15 +57,6 @@ pub(super) enum Whose {
     Other(Identity),
 }
 
-/// What [`Kernel::reconcile`] found.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) repaired: Vec<String>,
-    pub(super) removed: Vec<String>,
-    pub(super) lost: Vec<String>,
-    pub(super) errors: Vec<String>,
-}
-
 /// The networking of one host. Calls block.
 pub(super) trait Kernel: Send + Sync + 'static {
     fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError>;
@@ -92,7 +83,7 @@ pub(super) trait Kernel: Send + Sync + 'static {
     ) -> Result<(), KernelError>;
     fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError>;
     fn attempts(&self, from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError>;
-    fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError>;
+    fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError>;
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
 }
@@ -257,14 +248,8 @@ impl Kernel for HostKernel {
         Ok(self.host.attempts(from)?)
     }
 
-    fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {
-        let report = self.host.reconcile(declared)?;
-        Ok(Found {
-            repaired: report.repaired,
-            removed: report.removed,
-            lost: report.lost,
-            errors: report.errors.iter().map(|error| crate::error::chain(error)).collect(),
-        })
+    fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError> {
+        Ok(self.host.reconcile(declared)?)
     }
 
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError> {

@@ -18,10 +18,10 @@ use netd_api::time;
 use super::{
     Driver, Durability, NetworkError, defaults,
     inner::{Inner, delete_endpoint, delete_lease, failed},
-    kernel::{Found, KernelError},
+    kernel::KernelError,
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NETWORKS, NetworkRecord, SANDBOXES, SandboxRecord},
 };
-use crate::error::chain;
+use crate::{error::chain, repairs};
 
 impl Inner {
     /// Takes in what earlier daemons left, and makes what is missing.
@@ -105,21 +105,9 @@ impl Inner {
 
     /// Brings the kernel to what is declared; what is ours and not declared goes.
     fn reconcile(&self) -> Result<(), NetworkError> {
-        let found =
+        let report =
             self.kernel.reconcile(&self.on_host()).map_err(failed("reconcile", "the host's networks"))?;
-        let Found { repaired, removed, lost, errors } = found;
-        for object in repaired {
-            tracing::info!(object, "repaired");
-        }
-        for object in removed {
-            tracing::info!(object, "removed");
-        }
-        for object in lost {
-            tracing::warn!(object, "lost");
-        }
-        for error in errors {
-            tracing::error!(error, "not reconciled");
-        }
+        repairs::log(&report);
         Ok(())
     }
 

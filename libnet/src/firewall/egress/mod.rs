@@ -28,7 +28,8 @@ use super::{
     transact::commit,
 };
 use crate::types::{Egress as Mode, EndpointId, Family, IfName, Port, Proto};
-use rules::{FLOWS, HOSTS, REFUSED, SEEN, TABLE};
+pub(in crate::firewall) use rules::TABLE;
+use rules::{FLOWS, HOSTS, REFUSED, SEEN};
 
 /// An endpoint whose packets are judged or noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +125,21 @@ impl Egress {
         let mut state = self.lock();
         state.restricted.extend(restrictions.map(|restriction| (restriction.endpoint, restriction)));
         state.declare()
+    }
+
+    /// Declares anew who is restricted, after somebody else changed the tables; false: nobody is. What had been allowed
+    /// and was removed with its set is allowed again when its name is next asked for.
+    pub(crate) fn heal(&self) -> Result<bool, FirewallError> {
+        let mut state = self.lock();
+        if state.restricted.is_empty() {
+            return Ok(false);
+        }
+        state.declare().map(|()| true)
+    }
+
+    /// The port of the socket that changes are made with: who hears of changes knows ours by it.
+    pub(crate) fn port(&self) -> Result<u32, FirewallError> {
+        self.lock().socket.port().map_err(FirewallError::Socket)
     }
 
     /// Forgets an endpoint, and all that it was allowed: its addresses will be another's. That it was not restricted is

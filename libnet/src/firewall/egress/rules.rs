@@ -16,7 +16,7 @@ use crate::{
     types::{Egress, Family, Proto},
 };
 
-pub(super) const TABLE: Table = Table { family: TableFamily::Inet, name: "pontoon-egress" };
+pub(in crate::firewall) const TABLE: Table = Table { family: TableFamily::Inet, name: "pontoon-egress" };
 const GUARD: Table = Table { family: TableFamily::Bridge, name: "pontoon-egress" };
 const COMMENT: &str = "made by Pontoon: what restricted containers may send";
 

@@ -25,7 +25,7 @@ const GET_GENERATION: u16 = SUBSYSTEM | 16;
 /// `NFPROTO_UNSPEC`: all families.
 const UNSPECIFIED: u8 = 0;
 /// `NFPROTO_INET`, `NFPROTO_IPV4`, `NFPROTO_IPV6`: the families whose hook 2 is the forwarding of packets.
-const FORWARDING: [u8; 3] = [1, 2, 10];
+pub(crate) const FORWARDING: [u8; 3] = [1, 2, 10];
 
 /// A chain as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,11 +163,12 @@ pub(crate) fn elements(
 }
 
 /// The base chains of IPv4 and IPv6 that forwarded packets pass, except those of `own`.
-pub(crate) fn forward_chains(socket: &mut NfSocket, own: Table) -> Result<Vec<ForwardChain>, NfnlError> {
+pub(crate) fn forward_chains(socket: &mut NfSocket, own: &[Table]) -> Result<Vec<ForwardChain>, NfnlError> {
     let all = || Messages::single(GET_CHAIN, DUMP, UNSPECIFIED, |_| {});
     let found = socket.dump(all, |_, family, attrs| forward_chain(family, attrs))?;
-    let foreign =
-        |chain: &ForwardChain| (chain.name.family, chain.name.table.as_str()) != (own.family as u8, own.name);
+    let foreign = |chain: &ForwardChain| {
+        own.iter().all(|own| (chain.name.family, chain.name.table.as_str()) != (own.family as u8, own.name))
+    };
     let mut chains: Vec<ForwardChain> = found.into_iter().flatten().filter(foreign).collect();
     for chain in &mut chains {
         let of_chain = |attrs: &mut Writer<'_>| {

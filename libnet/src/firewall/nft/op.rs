@@ -17,12 +17,12 @@ use crate::sys::nfnl::{
 /// `NFNL_SUBSYS_NFTABLES << 8`.
 pub(crate) const SUBSYSTEM: u16 = 10 << 8;
 /// `NFT_MSG_*`.
-const NEW_TABLE: u16 = SUBSYSTEM;
-const DEL_TABLE: u16 = SUBSYSTEM | 2;
-const NEW_CHAIN: u16 = SUBSYSTEM | 3;
-const DEL_CHAIN: u16 = SUBSYSTEM | 5;
+pub(crate) const NEW_TABLE: u16 = SUBSYSTEM;
+pub(crate) const DEL_TABLE: u16 = SUBSYSTEM | 2;
+pub(crate) const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+pub(crate) const DEL_CHAIN: u16 = SUBSYSTEM | 5;
 pub(crate) const NEW_RULE: u16 = SUBSYSTEM | 6;
-const DEL_RULE: u16 = SUBSYSTEM | 8;
+pub(crate) const DEL_RULE: u16 = SUBSYSTEM | 8;
 const NEW_SET: u16 = SUBSYSTEM | 9;
 const DEL_SET: u16 = SUBSYSTEM | 11;
 const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
@@ -196,6 +196,23 @@ impl Op {
             | Self::AddElements(table, ..)
             | Self::AddTimed(table, ..)
             | Self::DeleteElements(table, ..) => (table.family as u8, table.name),
+        }
+    }
+
+    /// The chain of somebody else that it changes.
+    pub(crate) const fn foreign_chain(&self) -> Option<&ForeignChain> {
+        match self {
+            Self::Admit(chain, ..) | Self::Withdraw(chain, _) => Some(chain),
+            _ => None,
+        }
+    }
+
+    /// How many elements it adds or deletes; of a set that is emptied nobody knows, and it counts as one.
+    pub(crate) const fn elements(&self) -> usize {
+        match self {
+            Self::AddElements(_, _, all) | Self::DeleteElements(_, _, all) => all.len(),
+            Self::FlushSet(..) => 1,
+            _ => 0,
         }
     }
 

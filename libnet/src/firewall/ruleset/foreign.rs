@@ -1,7 +1,7 @@
 //! The one thing that we do in other tables. A packet has to pass every base chain of the forward hook; where one drops
-//! what it doesn't know (the FORWARD policy that Docker and ufw set through iptables-nft), our networks are cut off
-//! whatever our own table says. There, and only there, each of our bridges is let through; what may really pass is
-//! decided in our table. Our rules carry a mark, and go when the network goes or the chain no longer drops.
+//! what it doesn't know (the FORWARD policy that Docker and ufw set through iptables-nft, firewalld's last rule), our
+//! networks are cut off whatever our own table says. There, and only there, each of our bridges is let through; what may
+//! really pass is decided in our table. Our rules carry a mark, and go when the network goes or the chain no longer drops.
 //!
 //! Tables of the old iptables (`ip_tables`, not nf_tables) are another interface of the kernel; a plan for them would
 //! take the same input and answer in other operations.
@@ -21,7 +21,8 @@ const MARK: &str = "pontoon";
 
 /// What is to be done in these chains, so that packets of these bridges pass.
 pub(crate) fn plan(chains: &[ForwardChain], links: &[IfName]) -> Vec<Op> {
-    chains.iter().flat_map(|chain| plan_chain(chain, if chain.drops { links } else { &[] })).collect()
+    let drops = |chain: &ForwardChain| chain.drops || place(&chain.rules).is_some();
+    chains.iter().flat_map(|chain| plan_chain(chain, if drops(chain) { links } else { &[] })).collect()
 }
 
 fn plan_chain(chain: &ForwardChain, links: &[IfName]) -> Vec<Op> {

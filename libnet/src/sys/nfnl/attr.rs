@@ -123,6 +123,11 @@ impl<'a> Attrs<'a> {
         if self.get(kind).is_some() { self.number(kind) } else { Ok(0) }
     }
 
+    /// A number in the host's order, as rtnetlink writes them.
+    pub(crate) fn native(&self, kind: u16) -> Option<u32> {
+        Some(u32::from_ne_bytes(self.get(kind)?.try_into().ok()?))
+    }
+
     /// A text, up to its NUL.
     pub(crate) fn text(&self, kind: u16) -> Result<&'a str, Malformed> {
         let bytes = self.need(kind)?;

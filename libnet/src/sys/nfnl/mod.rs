@@ -92,6 +92,13 @@ impl NfSocket {
         Ok(Self { socket, sequence: 0, room: 0 })
     }
 
+    /// Its port, which the kernel names as the cause of what this socket changes.
+    pub(crate) fn port(&self) -> io::Result<u32> {
+        let mut address = SocketAddr::new(0, 0);
+        self.socket.get_address(&mut address)?;
+        Ok(address.port_number())
+    }
+
     /// Sends messages of which the last asks for an acknowledgement, and reads what the kernel says. The first refusal
     /// is returned.
     pub(crate) fn send(&mut self, messages: &mut Messages) -> Result<(), NfnlError> {
@@ -210,6 +217,11 @@ pub(crate) fn read_all(datagram: &[u8], mut each: impl FnMut(u8, &Attrs<'_>)) {
             each(answer.payload[0], &attrs);
         }
     }
+}
+
+/// The messages of a datagram of events, netfilter's or rtnetlink's: type and payload. What is cut off is left out.
+pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    answers(datagram).flatten().map(|answer| (answer.kind, answer.payload))
 }
 
 /// The messages of one datagram.

@@ -13,7 +13,7 @@ use std::{
 use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
-    host::{Declared, DefaultRoute, EndpointSpec, NetworkSpec},
+    host::{Declared, DefaultRoute, EndpointSpec, NetworkSpec, Report},
     netns::{DnsSockets, Identity, Reference, ReferenceError},
     observe::Snapshot,
     ports::{HostPort, PortRequest, PublishedPort},
@@ -22,7 +22,7 @@ use libnet::{
 };
 
 use crate::network::{
-    kernel::{Found, Kernel, KernelError, Opened, Whose},
+    kernel::{Kernel, KernelError, Opened, Whose},
     record::Borrowed,
 };
 
@@ -269,7 +269,7 @@ impl Kernel for FakeKernel {
         self.call(|_| Ok(Vec::new()))
     }
 
-    fn reconcile(&self, declared: &Declared) -> Result<Found, KernelError> {
+    fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError> {
         self.call(|world| {
             world.networks =
                 declared.networks.iter().map(|network| (network.id(), network.clone())).collect();
@@ -287,7 +287,7 @@ impl Kernel for FakeKernel {
             let left: BTreeSet<_> = world.sandboxes.values().flat_map(BTreeMap::keys).copied().collect();
             world.ports.retain(|id, _| left.contains(id));
             world.routes.retain(|_, (via, _)| left.contains(via));
-            Ok(Found { removed: gone, ..Found::default() })
+            Ok(Report { removed: gone, ..Report::default() })
         })
     }
 

@@ -1,0 +1,147 @@
+//! Healing: what this host made or adopted is looked at, and what somebody else changed of it is put right. What is
+//! right stays untouched.
+
+use super::{
+    BridgeNetwork, EndpointSpec, HostError, Inner, NetworkSpec, Report, StepError, reconcile::neighbours,
+    settings,
+};
+use crate::{
+    bridge::{self, Setting},
+    firewall::Suspects,
+    plan,
+    types::NetworkId,
+};
+
+/// What may not be as it was left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Suspicion {
+    /// Links, addresses, settings.
+    pub(super) links: bool,
+    pub(super) firewall: Suspects,
+}
+
+impl Suspicion {
+    pub(super) const ALL: Self =
+        Self { links: true, firewall: Suspects { table: true, foreign: true, egress: true } };
+
+    pub(super) fn is_any(self) -> bool {
+        self != Self::default()
+    }
+}
+
+/// What is wrong with links.
+#[derive(Debug, Default)]
+struct Ailments {
+    /// Networks whose bridge is gone or wrong.
+    broken: Vec<NetworkId>,
+    /// Settings that differ, and the network that wants them.
+    settings: Vec<(BridgeNetwork, Vec<Setting>)>,
+    /// Host ends that are down or out of their bridge.
+    loose: Vec<EndpointSpec>,
+    /// What can't be made again, in words.
+    lost: Vec<String>,
+}
+
+impl Ailments {
+    fn is_empty(&self) -> bool {
+        self.broken.is_empty() && self.settings.is_empty() && self.loose.is_empty() && self.lost.is_empty()
+    }
+}
+
+impl Inner {
+    /// Puts right what is suspected. Goes on after errors: they are in the report.
+    pub(super) fn heal(&self, suspicion: Suspicion) -> Report {
+        let mut report = Report::default();
+        if suspicion.links
+            && let Err(error) = self.heal_links(&mut report)
+        {
+            report.errors.push(error);
+        }
+        match self.firewall.heal(suspicion.firewall) {
+            Ok(healed) => report.repaired.extend(healed),
+            Err(error) => report.errors.push(error.into()),
+        }
+        match if suspicion.firewall.egress { self.egress.heal() } else { Ok(false) } {
+            Ok(true) => report.repaired.push("egress of restricted containers".to_owned()),
+            Ok(false) => {}
+            Err(error) => report.errors.push(error.into()),
+        }
+        report
+    }
+
+    fn heal_links(&self, report: &mut Report) -> Result<(), HostError> {
+        // What is half made or half removed looks ill. That is seldom: who looks for it does not keep others waiting.
+        if self.ailments()?.is_empty() {
+            return Ok(());
+        }
+        let _alone = self.comparing();
+        let Ailments { broken, settings, loose, lost } = self.ailments()?;
+        for id in &broken {
+            self.mend_network(*id, report);
+        }
+        for (net, differing) in settings {
+            self.mend_settings(&net, &differing, report);
+        }
+        self.rejoin(&loose, report);
+        report.lost = lost;
+        // A bridge that is down knows no neighbours, and one that was made anew never did.
+        self.relearn(&broken)
+    }
+
+    fn ailments(&self) -> Result<Ailments, HostError> {
+        let declared = self.state.declared();
+        // Namespaces can't be taken away while we hold them.
+        let sandboxes: Vec<String> = declared.sandboxes.iter().map(|sandbox| sandbox.name.clone()).collect();
+        let mut difference = bridge::compare(&declared, &self.state.in_use(), &self.look()?, &sandboxes);
+        // A parent is the host's own: whoever took it away may bring it back, we can't.
+        let bridges: Vec<BridgeNetwork> = declared.networks.into_iter().filter_map(of_bridge).collect();
+        difference.broken.retain(|id| bridges.iter().any(|net| net.id == *id));
+        // A bridge that is made anew gets its settings with it.
+        let whole = bridges.into_iter().filter(|net| !difference.broken.contains(&net.id));
+        let wanted: Vec<_> = whole.map(|net| (bridge::settings(&net, self.forwarding), net)).collect();
+        let settings = settings::differing(&self.netns, wanted).map_err(HostError::Open)?;
+        Ok(Ailments { broken: difference.broken, settings, loose: difference.loose, lost: difference.lost })
+    }
+
+    fn mend_network(&self, id: NetworkId, report: &mut Report) {
+        let mended = self.state.network(id).and_then(|network| {
+            self.make_network(&network.spec, &self.creation(&network.spec)).map(|()| network.spec)
+        });
+        match mended {
+            Ok(net) => report.repaired.push(format!("network {} ({})", net.name(), net.link())),
+            Err(error) => report.errors.push(error),
+        }
+    }
+
+    fn relearn(&self, networks: &[NetworkId]) -> Result<(), HostError> {
+        let declared = self.state.declared();
+        let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
+        let within = endpoints.map(|endpoint| &endpoint.spec).filter(|ep| networks.contains(&ep.network));
+        let requests = within.flat_map(|ep| {
+            let bridge = self.state.bridge_of(ep.network);
+            let learn = |bridge| neighbours(bridge, ep);
+            bridge.into_iter().flat_map(learn)
+        });
+        self.send(requests.collect())
+            .map_err(|source| HostError::of_step("tell a bridge its neighbours", source))
+    }
+
+    fn mend_settings(&self, net: &BridgeNetwork, differing: &[Setting], report: &mut Report) {
+        let failed = match self.effects() {
+            Ok(mut effects) => plan::tear_down(&bridge::setting_steps(net, self.forwarding), &mut effects),
+            Err(error) => return report.errors.push(error),
+        };
+        if failed.is_empty() {
+            report.repaired.extend(differing.iter().map(|setting| format!("setting net/{}", setting.key)));
+        }
+        let error = |(step, source): (bridge::Step, StepError)| HostError::of_step(&step.to_string(), source);
+        report.errors.extend(failed.into_iter().map(error));
+    }
+}
+
+fn of_bridge(net: NetworkSpec) -> Option<BridgeNetwork> {
+    match net {
+        NetworkSpec::Bridge(net) => Some(net),
+        NetworkSpec::Parent(_) => None,
+    }
+}

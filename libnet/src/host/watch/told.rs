@@ -1,0 +1,162 @@
+//! What an event of rtnetlink says, as far as it may concern us. Pure.
+
+use crate::{bridge::names::Owner, sys::nfnl::attr::Attrs};
+
+/// `RTM_NEWLINK`, `RTM_DELLINK`, `RTM_DELADDR`, `RTM_NEWNETCONF` of linux/rtnetlink.h.
+const NEW_LINK: u16 = 16;
+const DEL_LINK: u16 = 17;
+const DEL_ADDRESS: u16 = 21;
+const NEW_NETCONF: u16 = 80;
+/// Lengths of `struct ifinfomsg` and of `struct netconfmsg`, the latter with its padding.
+const LINK_HEADER: usize = 16;
+const NETCONF_HEADER: usize = 4;
+/// `AF_UNSPEC`: about the link as such. Bridges tell of their ports in a family of their own.
+const UNSPECIFIED: u8 = 0;
+/// `IFF_UP`.
+const UP: u32 = 1;
+/// `IFLA_MTU`, `IFLA_MASTER`, `IFLA_IFALIAS`, `IFLA_GROUP` of linux/if_link.h.
+const MTU: u16 = 4;
+const MASTER: u16 = 10;
+const ALIAS: u16 = 20;
+const GROUP: u16 = 27;
+/// `NETCONFA_IFINDEX`, `NETCONFA_FORWARDING` of linux/netconf.h.
+const NETCONF_INDEX: u16 = 1;
+const NETCONF_FORWARDING: u16 = 2;
+/// `NETCONFA_IFINDEX_ALL`, `NETCONFA_IFINDEX_DEFAULT`, as unsigned numbers.
+const EVERY_LINK: u32 = u32::MAX;
+const NEW_LINKS: u32 = u32::MAX - 1;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// A link came, or is different now.
+    Link(ToldLink),
+    /// A link went.
+    LinkGone(ToldLink),
+    /// A link has an address less.
+    AddressGone {
+        /// Index of the link.
+        link: u32,
+    },
+    /// Packets that come in by a link are not forwarded.
+    NotForwarding {
+        /// Index of the link; `None`: any link.
+        link: Option<u32>,
+    },
+}
+
+/// A link, as an event tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ToldLink {
+    pub(crate) index: u32,
+    /// Whose it is, by its alias.
+    pub(crate) owner: Option<Owner>,
+    pub(crate) up: bool,
+    pub(crate) mtu: u32,
+    /// Index of the bridge that it is a port of.
+    pub(crate) bridge: Option<u32>,
+    pub(crate) group: u32,
+}
+
+/// Reads an event of this message type; `payload` is what follows its header. `None`: nothing that concerns us.
+pub(crate) fn read(kind: u16, payload: &[u8]) -> Option<Told> {
+    match kind {
+        NEW_LINK => link(payload).map(Told::Link),
+        DEL_LINK => link(payload).map(Told::LinkGone),
+        DEL_ADDRESS => word(payload, 4).map(|link| Told::AddressGone { link }),
+        NEW_NETCONF => forwarding(payload),
+        _ => None,
+    }
+}
+
+fn link(payload: &[u8]) -> Option<ToldLink> {
+    if *payload.first()? != UNSPECIFIED {
+        return None;
+    }
+    let attrs = Attrs::parse(payload.get(LINK_HEADER..)?).ok()?;
+    Some(ToldLink {
+        index: word(payload, 4)?,
+        owner: attrs.text(ALIAS).ok().and_then(Owner::of_alias),
+        up: word(payload, 8)? & UP != 0,
+        mtu: attrs.native(MTU).unwrap_or_default(),
+        bridge: attrs.native(MASTER),
+        group: attrs.native(GROUP).unwrap_or_default(),
+    })
+}
+
+fn forwarding(payload: &[u8]) -> Option<Told> {
+    let attrs = Attrs::parse(payload.get(NETCONF_HEADER..)?).ok()?;
+    let index = attrs.native(NETCONF_INDEX).filter(|index| *index != NEW_LINKS)?;
+    let is_off = attrs.native(NETCONF_FORWARDING)? == 0;
+    is_off.then_some(Told::NotForwarding { link: (index != EVERY_LINK).then_some(index) })
+}
+
+/// A number in the host's order.
+fn word(payload: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(payload.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{sys::nfnl::attr::Writer, types::NetworkId};
+
+    fn link_event(family: u8, flags: u32, attrs: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut payload = vec![family, 0, 0, 0];
+        payload.extend([7_u32, flags, 0].iter().flat_map(|word| word.to_ne_bytes()));
+        let mut writer = Writer::new(&mut payload);
+        attrs.iter().for_each(|(kind, value)| writer.bytes(*kind, value));
+        payload
+    }
+
+    fn owner() -> Owner {
+        Owner::Network(NetworkId::from_bytes([7; 32]))
+    }
+
+    fn netconf(index: u32, forwarding: Option<u32>) -> Vec<u8> {
+        let mut payload = vec![2, 0, 0, 0];
+        let mut writer = Writer::new(&mut payload);
+        writer.bytes(NETCONF_INDEX, &index.to_ne_bytes());
+        forwarding.iter().for_each(|value| writer.bytes(NETCONF_FORWARDING, &value.to_ne_bytes()));
+        payload
+    }
+
+    #[test]
+    fn links_say_whose_they_are_and_where() {
+        let alias = owner().alias("web");
+        let attrs: [(u16, &[u8]); 4] = [
+            (MTU, &1_500_u32.to_ne_bytes()),
+            (MASTER, &3_u32.to_ne_bytes()),
+            (ALIAS, alias.as_bytes()),
+            (GROUP, &9_u32.to_ne_bytes()),
+        ];
+        let expected =
+            ToldLink { index: 7, owner: Some(owner()), up: true, mtu: 1_500, bridge: Some(3), group: 9 };
+        assert_eq!(read(NEW_LINK, &link_event(0, UP, &attrs)), Some(Told::Link(expected)));
+        assert_eq!(read(DEL_LINK, &link_event(0, UP, &attrs)), Some(Told::LinkGone(expected)));
+        // A bridge that tells of its port.
+        assert_eq!(read(DEL_LINK, &link_event(7, UP, &attrs)), None);
+        let bare = ToldLink { owner: None, up: false, mtu: 0, bridge: None, group: 0, ..expected };
+        assert_eq!(read(NEW_LINK, &link_event(0, 0, &[])), Some(Told::Link(bare)));
+    }
+
+    #[test]
+    fn forwarding_that_was_turned_off() {
+        let off = |link| Some(Told::NotForwarding { link });
+        assert_eq!(read(NEW_NETCONF, &netconf(EVERY_LINK, Some(0))), off(None));
+        assert_eq!(read(NEW_NETCONF, &netconf(4, Some(0))), off(Some(4)));
+        assert_eq!(read(NEW_NETCONF, &netconf(NEW_LINKS, Some(0))), None);
+        assert_eq!(read(NEW_NETCONF, &netconf(4, Some(1))), None);
+        assert_eq!(read(NEW_NETCONF, &netconf(4, None)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(kind in prop_oneof![Just(16_u16), Just(17), Just(21), Just(80), any::<u16>()],
+                     payload in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = read(kind, &payload);
+        }
+    }
+}
