@@ -317,3 +317,79 @@ fn what_can_not_be_attached_is_refused() {
 fn without_loopback(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.contains(": lo:")).collect()
 }
+
+/// Commands of a page, each with the output that the page shows for it.
+fn commands(page: &str) -> Vec<(String, Vec<String>)> {
+    let blocks = page.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    for line in blocks.flat_map(str::lines) {
+        match (line.strip_prefix("$ "), all.last_mut()) {
+            (Some(command), _) => all.push((command.to_owned(), Vec::new())),
+            (None, Some((_, output))) => output.push(line.to_owned()),
+            (None, None) => panic!("a block of the page begins with output: {line}"),
+        }
+    }
+    all
+}
+
+/// Whether a line is what the page shows: `…` there is anything.
+fn is_shown(line: &str, shown: &str) -> bool {
+    let mut parts = shown.split('…');
+    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        let at = if parts.peek().is_none() {
+            rest.ends_with(part).then(|| rest.len() - part.len())
+        } else {
+            rest.find(part)
+        };
+        let Some(at) = at else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty()
+}
+
+#[test]
+fn the_page_about_namespaces_tells_the_truth() {
+    let machine = Lab::new().machine("aa");
+    let etc = OwnEtc::lay(&machine);
+    let program = machine.pontoon_words(&[]).remove(0);
+    let folder = std::path::Path::new(&program).parent().unwrap().display().to_string();
+    for (command, shown) in commands(include_str!("../../docs/netns.md")) {
+        let output = machine.sh(&format!("export PATH={folder}:$PATH; {{ {command}\n}} 2>&1")).ok();
+        let lines: Vec<&str> = output.lines().map(str::trim_end).collect();
+        let shown: Vec<&str> = shown.iter().map(|line| line.trim_end()).collect();
+        let shown = shown.strip_suffix(&[""]).unwrap_or(&shown);
+        let same =
+            lines.len() == shown.len() && lines.iter().zip(shown).all(|(line, shown)| is_shown(line, shown));
+        assert!(same, "{command}\nprints:\n{}\nand not:\n{}", lines.join("\n"), shown.join("\n"));
+    }
+    etc.lift();
+}
+
+#[test]
+fn the_graph_is_drawn_from_the_api() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "--internal", "--subnet", "10.1.0.0/16", "db"]).ok();
+    machine.pontoon(["network", "create", "--subnet", "192.168.7.0/24", "web"]).ok();
+    machine.start("shop", &["--network", "web", "-p", "127.0.0.1:8080:80"], &["sleep", "1000"]);
+    machine.pontoon(["network", "connect", "db", "shop"]).ok();
+    machine.pontoon(["create", "--name", "later", "--network", "db", "host", "true"]).ok();
+    let graph = |args: &[&str]| machine.pontoon([&["network", "graph"], args].concat());
+    let db = "db  bridge  internal  10.1.0.0/16\n└─ shop  10.1.0.2  127.0.0.1:8080 → 80/tcp  (also in web)";
+    let web = "web  bridge  192.168.7.0/24\n└─ shop  192.168.7.2  127.0.0.1:8080 → 80/tcp  (also in db)";
+    assert_eq!(graph(&["web", "db"]).ok(), format!("{db}\n{web}"));
+    assert!(graph(&["-a", "db"]).ok().contains("├─ later            (created)"));
+    let json = graph(&["--format", "json", "web"]).json();
+    assert_eq!(json[0]["Members"][0]["Addresses"][0], "192.168.7.2");
+    assert!(graph(&["--format", "dot"]).ok().starts_with("graph pontoon {"));
+    let picture = graph(&["--format", "svg"]).ok();
+    assert_eq!(picture, graph(&["--format", "svg"]).ok());
+    let parse = "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.stdin)";
+    let program = machine.pontoon_words(&[]).remove(0);
+    machine.sh(&format!("{program} network graph --format svg | python3 -c '{parse}'")).ok();
+    assert!(
+        graph(&["--format", "png"]).fails(1).contains("unknown format \"png\": use tree, svg, dot or json")
+    );
+    assert!(graph(&["nope"]).fails(1).contains("network nope not found"));
+}

@@ -75,19 +75,19 @@ fn link(link: &Link, seen: &Seen, around: &Surroundings) -> Value {
         value["Alias"] = json!(alias);
     }
     if let Some(end) = around.host_end(seen, link) {
-        let bridge = end.link.bridge.and_then(|index| around.here.link(index));
+        let bridge = end.bridge.and_then(|index| around.here.link(index));
         value["HostLink"] = json!({
-            "Name": end.link.name.as_str(),
-            "Index": end.link.index,
-            "Up": end.link.up,
+            "Name": end.name.as_str(),
+            "Index": end.index,
+            "Up": end.up,
             "Bridge": bridge.map(|bridge| bridge.name.as_str()),
         });
-        if let Some(Owned::Endpoint { id, network, container }) = end.owner {
-            value["Endpoint"] =
-                json!({ "EndpointID": id.to_string(), "Network": network, "Container": container });
-        }
     } else if let Some(peer) = link.peer.filter(|peer| peer.namespace.is_none()) {
         value["Peer"] = json!(snapshot.link(peer.index).map(|peer| peer.name.as_str()));
+    }
+    if let Some(Owned::Endpoint { id, network, container }) = around.owner(seen, link) {
+        value["Endpoint"] =
+            json!({ "EndpointID": id.to_string(), "Network": network, "Container": container });
     }
     value
 }

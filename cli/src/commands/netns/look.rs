@@ -24,12 +24,6 @@ pub(super) struct Seen {
     pub(super) inside: Inside,
 }
 
-/// What the other end of a link inside is, if that is here.
-pub(super) struct HostEnd<'a> {
-    pub(super) link: &'a Link,
-    pub(super) owner: Option<Owned>,
-}
-
 impl Surroundings {
     pub(super) fn look() -> Result<Self, CliError> {
         let io = |what: &str| {
@@ -51,11 +45,16 @@ impl Surroundings {
     }
 
     /// The end on this side of a link that is inside `seen`.
-    pub(super) fn host_end(&self, seen: &Seen, link: &Link) -> Option<HostEnd<'_>> {
+    pub(super) fn host_end(&self, seen: &Seen, link: &Link) -> Option<&Link> {
         let peer =
             link.peer.filter(|peer| peer.namespace.is_some() && peer.namespace == seen.inside.caller)?;
-        let link = self.here.link(peer.index)?;
-        Some(HostEnd { link, owner: link.alias.as_deref().and_then(owned) })
+        self.here.link(peer.index)
+    }
+
+    /// Whose a link inside is: its end on this side says so, or it does itself, where it has none (macvlan).
+    pub(super) fn owner(&self, seen: &Seen, link: &Link) -> Option<Owned> {
+        let of = |link: &Link| link.alias.as_deref().and_then(owned);
+        self.host_end(seen, link).and_then(of).or_else(|| of(link))
     }
 }
 

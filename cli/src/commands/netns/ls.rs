@@ -83,8 +83,7 @@ fn row(name: &str, path: &Path, seen: Option<&Seen>, around: &Surroundings) -> R
 fn owners(seen: &Seen, around: &Surroundings) -> (Vec<String>, Vec<String>) {
     let (mut containers, mut networks) = (BTreeSet::new(), BTreeSet::new());
     for link in &seen.inside.snapshot.links {
-        let end = around.host_end(seen, link);
-        if let Some(Owned::Endpoint { network, container, .. }) = end.and_then(|end| end.owner) {
+        if let Some(Owned::Endpoint { network, container, .. }) = around.owner(seen, link) {
             containers.insert(container);
             networks.insert(network);
         }
