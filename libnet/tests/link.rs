@@ -87,7 +87,7 @@ fn work_inside_leaves_the_calling_thread_where_it_is() {
 #[test]
 fn a_file_that_is_no_namespace_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    assert_eq!(NetNs::open(file.path()).unwrap_err().to_string(), "not a namespace");
+    assert_eq!(NetNs::open(file.path()).unwrap_err().to_string(), "not a network namespace");
 }
 
 #[test]
