@@ -15,6 +15,7 @@ pub use lab::{
     host::{Host, Lan},
     machine::{Clean, Machine, NetdOptions},
     output::{Output, Process},
+    probe::{Place, Probe, Servers},
     wait::{eventually, until},
 };
 

@@ -3,4 +3,5 @@
 pub(crate) mod host;
 pub(crate) mod machine;
 pub(crate) mod output;
+pub(crate) mod probe;
 pub(crate) mod wait;
