@@ -14,3 +14,4 @@ export PONTOON_BIN=$here/target/release
 
 cargo bench --quiet -p tests --bench attach
 unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/commands.sh "${1:-30}"
+unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/dns.sh

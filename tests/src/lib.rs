@@ -16,6 +16,7 @@ pub use lab::{
     machine::{Clean, Machine, NetdOptions},
     output::{Output, Process},
     probe::{Place, Probe, Servers},
+    resolver::resolver,
     wait::{eventually, until},
 };
 

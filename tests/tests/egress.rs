@@ -1,39 +1,8 @@
 //! Egress by name: a container reaches what it resolved and may reach, and nothing else.
 
-use std::{
-    fs,
-    net::{IpAddr, SocketAddr, UdpSocket},
-    thread,
-};
+use std::fs;
 
-use tests::{Lab, Lan, Machine, Process, eventually};
-
-/// Answers every A question on the LAN host with its own address, after the name servers of this test.
-fn resolver(lan: &Lan) {
-    let address: IpAddr = lan.address().parse().expect("an address");
-    let socket = lan.run(|| UdpSocket::bind((address, 53)).expect("port 53 of the host is free"));
-    let IpAddr::V4(v4) = address else { panic!("the LAN is IPv4") };
-    thread::spawn(move || {
-        let mut message = [0; 512];
-        while let Ok((len, from)) = socket.recv_from(&mut message) {
-            answer(&socket, &message[..len], from, v4.octets());
-        }
-    });
-}
-
-/// Repeats the question; an A question gets one address for a minute.
-fn answer(socket: &UdpSocket, query: &[u8], from: SocketAddr, v4: [u8; 4]) {
-    let end = 12 + query[12..].iter().position(|byte| *byte == 0).expect("a name ends") + 5;
-    let is_a = query[end - 4..end] == [0, 1, 0, 1];
-    let mut reply = query[..end].to_vec();
-    reply[2..4].copy_from_slice(&[0x81, 0x80]);
-    reply[6..12].copy_from_slice(&[0, u8::from(is_a), 0, 0, 0, 0]);
-    if is_a {
-        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        reply.extend(v4);
-    }
-    let _ = socket.send_to(&reply, from);
-}
+use tests::{Lab, Lan, Machine, Process, eventually, resolver};
 
 fn listen(lan: &Lan, port: u16) -> Process {
     let process = lan.spawn(["socat", &format!("TCP-LISTEN:{port},fork,reuseaddr"), "/dev/null"]);

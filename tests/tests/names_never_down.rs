@@ -42,7 +42,7 @@ fn no_question_is_lost_while_the_daemon_is_killed_and_started_again() {
     // Not through the daemon, which dies: in the container's namespace, where its socket is.
     let count = "/run/lab/count";
     let line = format!(
-        "nsenter --net=/run/netns/$(ls /run/netns | grep -v pool) python3 - 6 10.79.0.9 > {count} 2> {count}.err <<'END'{CLIENT}END"
+        "nsenter --net=$(echo /run/netns/pontoon-[0-9a-f]*) python3 - 6 10.79.0.9 > {count} 2> {count}.err <<'END'{CLIENT}END"
     );
     let mut client = machine.spawn(["bash", "-c", &line]);
     for _ in 0..3 {

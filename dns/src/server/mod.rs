@@ -111,8 +111,8 @@ impl Server {
         self.handler.counters.read()
     }
 
-    /// Asks as a client would that takes a reply of any length. It counts as a question of the asker's. The future
-    /// holds on to what it needs, so that the server may end meanwhile.
+    /// Asks as a client would: over UDP, and again over TCP if the reply is cut. It counts as a question of the asker's.
+    /// The future holds on to what it needs, so that the server may end meanwhile.
     pub fn ask(&self, name: Name, kind: RecordType) -> impl Future<Output = Replied> + Send + use<> {
         let handler = self.handler.clone();
         async move {
@@ -122,17 +122,9 @@ impl Server {
             let Ok(bytes) = query.to_vec() else {
                 return Replied { message: None, outcome: Outcome::Refused };
             };
-            let mut reply = Vec::new();
-            let outcome = match handler.handle(&bytes, Transport::Tcp, &mut reply) {
-                Handled::Ignored => Outcome::Refused,
-                Handled::Replied(outcome) => outcome,
-                Handled::Forward(forwarding) => {
-                    let outcome;
-                    (reply, outcome) = handler.forward(*forwarding).await;
-                    outcome
-                }
-            };
-            Replied { message: Message::from_vec(&reply).ok(), outcome }
+            let replied = handler.ask(&bytes, Transport::Udp).await;
+            let cut = replied.message.as_ref().is_some_and(|message| message.metadata.truncation);
+            if cut { handler.ask(&bytes, Transport::Tcp).await } else { replied }
         }
     }
 
@@ -141,6 +133,22 @@ impl Server {
     #[must_use]
     pub fn follow(&self, capacity: usize) -> broadcast::Receiver<Asked> {
         self.handler.log.follow(capacity)
+    }
+}
+
+impl Handler {
+    async fn ask(&self, query: &[u8], transport: Transport) -> Replied {
+        let mut reply = Vec::new();
+        let outcome = match self.handle(query, transport, &mut reply) {
+            Handled::Ignored => Outcome::Refused,
+            Handled::Replied(outcome) => outcome,
+            Handled::Forward(forwarding) => {
+                let outcome;
+                (reply, outcome) = self.forward(*forwarding).await;
+                outcome
+            }
+        };
+        Replied { message: Message::from_vec(&reply).ok(), outcome }
     }
 }
 

@@ -4,4 +4,5 @@ pub(crate) mod host;
 pub(crate) mod machine;
 pub(crate) mod output;
 pub(crate) mod probe;
+pub(crate) mod resolver;
 pub(crate) mod wait;

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# The resolver in a container's namespace beside aardvark-dns, each asked by dnsperf. Called by run.sh, inside namespaces of
+# its own; alone:
+#
+#   PONTOON_BIN=target/release unshare -nmpf --mount-proc bash tests/benches/dns.sh [SECONDS]
+#
+# Names, kinds of question and load are the same for all. aardvark answers over loopback, without the veth and the bridge
+# that a container's questions to it would cross; ours pass the redirection of port 53 that they pass in every container.
+seconds=${1:-5} # of each measurement
+here=$(cd "$(dirname "$0")/../.." && pwd)
+PONTOON_BIN=$(realpath "$PONTOON_BIN")
+# shellcheck source=tests/src/lab/stage.sh
+. "$here/tests/src/lab/stage.sh"
+export PATH=$PONTOON_BIN:/usr/lib/podman:$PATH
+work=/run/lab/dns; mkdir -p $work
+
+wait_for() {
+  for _ in $(seq 400); do "$@" >/dev/null 2>&1 && return; read -rt 0.05 <> <(:) || true; done
+  echo "benches: \`$*\` does not succeed" >&2; return 1
+}
+# ask NAME SERVER FILE COMMAND...: a row of rate, lost, p50 and p99; COMMAND goes before dnsperf. Rate under load of eight
+# clients with 64 questions each; times of one client with one question.
+ask() {
+  local name=$1 server=$2 file=$3; shift 3
+  rate=$("$@" dnsperf -s "$server" -d "$file" -l "$seconds" -c 8 -q 64 -T 1 2>/dev/null)
+  "$@" dnsperf -s "$server" -d "$file" -l "$seconds" -c 1 -q 1 -T 1 -v 2>/dev/null | awk '$1 == ">" {print $NF * 1e6}' | sort -n > $work/times
+  local count; count=$(wc -l < $work/times)
+  printf '| %s | %.0f | %s | %.0f | %.0f |\n' "$name" \
+    "$(awk '/Queries per second/ {print $4}' <<< "$rate")" "$(awk '/Queries lost/ {print $3}' <<< "$rate")" \
+    "$(sed -n "$((count / 2))p" $work/times)" "$(sed -n "$((count * 99 / 100))p" $work/times)"
+}
+# questions COUNT: files with questions about COUNT names.
+questions() {
+  seq 0 19999 | awk -v n="$1" '{print "n" int(($1 * 7919) % n) " A"}' > "$work/a"
+  seq 0 19999 | awk -v n="$1" '{print "n" int(($1 * 7919) % n) " AAAA"}' > "$work/aaaa"
+  echo "9.0.80.10.in-addr.arpa PTR" > "$work/ptr"
+  echo "nobody.here.example A" > "$work/nx"
+  echo "up.example A" > "$work/up"
+}
+
+# Upstream: knows one name, denies all others; keeps time to live at nothing for names below `fresh`.
+python3 "$here/tests/benches/upstream.py" 127.0.0.53 &
+printf 'nameserver 127.0.0.53\n' > /run/lab/resolv.conf
+
+netd --data-root /run/lab/data --cgroup-parent "/pontoon-bench-$$-$(date +%s)" > /run/lab/netd.log 2>&1 &
+wait_for pontoon version
+pontoon network create --subnet 10.80.0.0/16 web >/dev/null
+pontoon run -d --name asker --network web --ip 10.80.0.9 host sleep 100000 >/dev/null
+inside=(nsenter "--net=$(echo /run/netns/pontoon-[0-9a-f]*)") # ready namespaces are pontoon-pool-N
+
+echo "| | questions/s | lost | p50 us | p99 us |"; echo "|---|---|---|---|---|"
+for count in 10 10000; do
+  # Records stand for aliases: ten thousand of them are more than one command line takes.
+  seq -f 'n%.0f' 0 $((count - 1)) | xargs -P 2 -I{} sh -c 'pontoon network record add web {} A 10.80.1.1 2>/dev/null || true'
+  questions "$count"
+  for kind in a aaaa ptr nx up; do ask "Pontoon, $count names, $kind" 127.0.0.11 $work/$kind "${inside[@]}"; done
+done
+
+if command -v aardvark-dns >/dev/null; then
+  version=$(aardvark-dns --version 2>/dev/null | awk '/aardvark/ {print $2}')
+  ip address add 10.80.0.1/16 dev lo; ip address add 10.80.0.9/16 dev lo
+  for count in 10 10000; do
+    config=$work/aardvark$count; mkdir -p $config
+    names=$(seq -s, -f 'n%.0f' 0 $((count - 1)))
+    printf '10.80.0.1\n%064d 10.80.0.9  asker\n%064d 10.80.1.1  %s\n' 1 2 "$names" > $config/web
+    aardvark-dns --config $config -p 53 run > /run/lab/aardvark.log 2>&1 & aardvark=$!
+    wait_for dig +short +tries=1 +time=1 @10.80.0.1 -b 10.80.0.9 n0
+    questions "$count"
+    for kind in a aaaa nx up; do ask "aardvark $version, $count names, $kind" 10.80.0.1 $work/$kind; done
+    # It puts itself into the background, and writes down who it is.
+    kill $aardvark 2>/dev/null || kill "$(cat $config/aardvark.pid)"
+    wait_for sh -c "! ss -Hlun src 10.80.0.1 | grep -q ."
+  done
+fi
