@@ -117,6 +117,7 @@ impl Subject {
             default_host_ip: None,
             exposure: Default::default(),
             announce: Default::default(),
+            lent: None,
         };
         host.create_network(&net).expect("a network");
         Self { host, net }

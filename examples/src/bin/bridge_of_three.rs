@@ -57,6 +57,7 @@ fn network() -> anyhow::Result<BridgeNetwork> {
         default_host_ip: None,
         exposure: Default::default(),
         announce: Default::default(),
+        lent: None,
     })
 }
 

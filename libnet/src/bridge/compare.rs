@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::names::{CONDEMNED, Owner, VLAN, host_link, is_sandbox};
+use super::names::{BRIDGE, CONDEMNED, Owner, VLAN, host_link, is_sandbox};
 use crate::{
     host::{BridgeNetwork, Declared, EndpointSpec, NetworkSpec, ParentNetwork},
     observe::{Link, Snapshot},
@@ -60,7 +60,7 @@ pub(crate) fn compare(
     difference.ghosts.extend(ghost_vlans(declared, in_use, seen));
     let broken = |net: &&NetworkSpec| match net {
         NetworkSpec::Bridge(net) => {
-            owned.get(&Owner::Network(net.id)).is_none_or(|link| !is_right(net, link, seen))
+            bridge_of(net, &owned, seen).is_none_or(|link| !is_right(net, link, seen))
         }
         NetworkSpec::Parent(net) => !has_parent(net, seen),
     };
@@ -73,7 +73,10 @@ pub(crate) fn compare(
         match owned.get(&Owner::Endpoint(ep.id)) {
             None => difference.lost.push(format!("endpoint {:?}: link {} is gone", ep.id, host_link(&ep.id))),
             Some(link) => {
-                let bridge = owned.get(&Owner::Network(ep.network)).map(|bridge| bridge.index);
+                let bridge = match networks.get(&ep.network) {
+                    Some(NetworkSpec::Bridge(net)) => bridge_of(net, &owned, seen).map(|bridge| bridge.index),
+                    _ => None,
+                };
                 if !link.up || link.bridge.is_none() || link.bridge != bridge {
                     difference.loose.push(ep.clone());
                 }
@@ -94,6 +97,18 @@ pub(crate) fn compare(
 
 fn owned_links(seen: &Snapshot) -> impl Iterator<Item = (Owner, &Link)> {
     alive(seen).filter_map(|link| Some((Owner::of_link(link)?, link)))
+}
+
+/// The bridge of a network: one of ours says so itself.
+fn bridge_of<'a>(
+    net: &BridgeNetwork,
+    owned: &HashMap<Owner, &'a Link>,
+    seen: &'a Snapshot,
+) -> Option<&'a Link> {
+    match net.lent {
+        None => owned.get(&Owner::Network(net.id)).copied(),
+        Some(_) => alive(seen).find(|link| link.name == net.link && link.kind == BRIDGE),
+    }
 }
 
 fn alive(seen: &Snapshot) -> impl Iterator<Item = &Link> {
@@ -119,5 +134,6 @@ fn declared_endpoints(declared: &Declared) -> impl Iterator<Item = &EndpointSpec
 
 fn is_right(net: &BridgeNetwork, link: &Link, seen: &Snapshot) -> bool {
     let has = |address| seen.addresses.iter().any(|on| on.link == link.index && on.address == address);
-    link.name == net.link && link.up && link.mtu == Some(net.mtu) && net.gateways().all(has)
+    let sized = net.lent.is_some() || link.mtu == Some(net.mtu);
+    link.name == net.link && link.up && sized && net.gateways().all(has)
 }

@@ -10,6 +10,8 @@ use crate::{
 const ALIAS_MAX: usize = 255;
 const NETWORK: &str = "pontoon network ";
 const ENDPOINT: &str = "pontoon endpoint ";
+/// What the kernel calls the kind of a bridge.
+pub(crate) const BRIDGE: &str = "bridge";
 /// On the VLAN of a host's link, which is no single network's: it goes with the last one on it.
 pub(crate) const VLAN: &str = "pontoon vlan";
 
@@ -81,10 +83,12 @@ pub(crate) fn bridge_mac(id: &NetworkId) -> MacAddr {
     MacAddr::local([a, b, c, d, e, f])
 }
 
-/// The address of an endpoint's host end. A set address is left alone by udev's MACAddressPolicy.
+/// The address of an endpoint's host end. A set address is left alone by udev's MACAddressPolicy. It begins with the
+/// highest byte of a unicast address: a bridge of the user's own takes the lowest address of its ports, and is not to take
+/// one that comes and goes with a container.
 pub(crate) fn host_mac(id: &EndpointId) -> MacAddr {
-    let [a, b, c, d, e, f, ..] = *id.bytes();
-    MacAddr::local([a, b, c, d, e, f])
+    let [b, c, d, e, f, ..] = *id.bytes();
+    MacAddr::local([0xfe, b, c, d, e, f])
 }
 
 #[cfg(test)]

@@ -9,11 +9,24 @@ use crate::{
 /// How many ports a bridge has at most: `BR_MAX_PORTS` of net/bridge/br_private.h is 1,024, and STP numbers ports from 1.
 pub(crate) const BRIDGE_PORTS: usize = 1_023;
 
-/// The steps that make a network.
+const LOCALNET: &str = "route_localnet";
+const FORWARDING: &str = "forwarding";
+
+/// The steps that make a network. A bridge that is not ours keeps its alias and MTU.
 pub(crate) fn create(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
-    let mut steps = vec![Step::CreateBridge(Box::new(net.clone())), Step::Set(bridge_settings(net))];
+    let (find, settings, raise) = match &net.lent {
+        None => (
+            Step::CreateBridge(Box::new(net.clone())),
+            bridge_settings(net),
+            Step::RaiseBridge(Box::new(net.clone())),
+        ),
+        Some(_) => {
+            (Step::BorrowBridge(Box::new(net.clone())), lent_settings(net), Step::Up(net.link.clone()))
+        }
+    };
+    let mut steps = vec![find, Step::Set(settings)];
     steps.extend(net.gateways().map(|address| Step::AddAddress(net.link.clone(), address)));
-    steps.push(Step::RaiseBridge(Box::new(net.clone())));
+    steps.push(raise);
     if net.internal == Internal::No && forward == Forwarding::Enable {
         steps.extend(forwarding(net));
     }
@@ -38,7 +51,22 @@ pub(crate) fn settings(net: &BridgeNetwork, forward: Forwarding) -> Vec<Setting>
 
 /// The steps that take a network away.
 pub(crate) fn remove(net: &BridgeNetwork) -> Vec<Step> {
-    vec![Step::Condemn(net.link.clone()), Step::ExpelNetwork(net.id)]
+    let leave = match &net.lent {
+        None => Step::Condemn(net.link.clone()),
+        Some(_) => Step::ReturnBridge(Box::new(net.clone())),
+    };
+    vec![leave, Step::ExpelNetwork(net.id)]
+}
+
+/// The settings of a bridge that is not ours which a network on it changes.
+pub(crate) fn lent_keys(link: &IfName) -> [String; 3] {
+    [v4_key(link, LOCALNET), v4_key(link, FORWARDING), format!("ipv6/conf/{link}/disable_ipv6")]
+}
+
+fn lent_settings(net: &BridgeNetwork) -> Vec<Setting> {
+    let [localnet, _, disable_ipv6] = lent_keys(&net.link);
+    let v6 = net.v6.map(|_| Setting::new(disable_ipv6, "0"));
+    [Setting::new(localnet, "1")].into_iter().chain(v6).collect()
 }
 
 /// Settings of the bridge before it is raised.
@@ -47,7 +75,7 @@ fn bridge_settings(net: &BridgeNetwork) -> Vec<Setting> {
     vec![
         // What is published on 127.0.0.1 leaves through the bridge with that address until it is rewritten. The firewall
         // drops every other use of 127/8 on the bridge.
-        Setting::new(v4_key(&net.link, "route_localnet"), "1"),
+        Setting::new(v4_key(&net.link, LOCALNET), "1"),
         v6("disable_ipv6", if net.v6.is_some() { "0" } else { "1" }),
         v6("accept_ra", "0"),
         v6("autoconf", "0"),
@@ -60,7 +88,7 @@ fn bridge_settings(net: &BridgeNetwork) -> Vec<Setting> {
 fn forwarding(net: &BridgeNetwork) -> Vec<Step> {
     let mut steps = Vec::new();
     if net.v4.is_some() {
-        let own = Setting::new(v4_key(&net.link, "forwarding"), "1");
+        let own = Setting::new(v4_key(&net.link, FORWARDING), "1");
         steps.push(Step::Set(vec![Setting::new("ipv4/ip_forward", "1"), own]));
     }
     if net.v6.is_some() {

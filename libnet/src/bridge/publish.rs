@@ -64,6 +64,7 @@ mod tests {
             default_host_ip: None,
             exposure: Exposure { v4, v6, ..Exposure::default() },
             announce: Default::default(),
+            lent: None,
         }
     }
 

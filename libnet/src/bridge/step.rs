@@ -19,6 +19,12 @@ pub(crate) enum Step {
     CreateBridge(Box<BridgeNetwork>),
     /// Give the bridge its alias and MTU, and raise it.
     RaiseBridge(Box<BridgeNetwork>),
+    /// See that a bridge that is not ours is there.
+    BorrowBridge(Box<BridgeNetwork>),
+    /// Take back what a network added to a bridge that is not ours.
+    ReturnBridge(Box<BridgeNetwork>),
+    /// Raise a link of the host.
+    Up(IfName),
     /// Give a link of the host its alias, and raise it.
     Raise(IfName, String),
     /// Give a link of the host an address.
@@ -158,7 +164,9 @@ impl fmt::Display for Step {
         match self {
             Self::CreateBridge(net) => write!(f, "create bridge {}", net.link),
             Self::RaiseBridge(net) => write!(f, "raise bridge {}", net.link),
-            Self::Raise(link, _) => write!(f, "raise {link}"),
+            Self::BorrowBridge(net) => write!(f, "use bridge {}", net.link),
+            Self::ReturnBridge(net) => write!(f, "leave bridge {}", net.link),
+            Self::Up(link) | Self::Raise(link, _) => write!(f, "raise {link}"),
             Self::AddAddress(link, address) => write!(f, "add address {address} to {link}"),
             Self::DeleteAddress(link, address) => write!(f, "delete address {address} from {link}"),
             Self::Condemn(link) => write!(f, "set link {link} down"),

@@ -28,6 +28,7 @@ fn network(number: u8) -> BridgeNetwork {
         default_host_ip: None,
         exposure: Default::default(),
         announce: Default::default(),
+        lent: None,
     }
 }
 

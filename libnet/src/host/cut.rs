@@ -5,8 +5,8 @@ use std::process::Command;
 use tests::{Host as Machine, Lab};
 
 use super::{
-    BridgeNetwork, Child, DefaultRoute, EndpointSpec, Forwarding, Host, HostConfig, HostError, MacvlanMode,
-    Parent, ParentNetwork, Sandbox,
+    BridgeNetwork, Child, Declared, DefaultRoute, EndpointSpec, Forwarding, Host, HostConfig, HostError,
+    MacvlanMode, Parent, ParentNetwork, Sandbox,
 };
 use crate::{
     bridge::{self, Step},
@@ -30,6 +30,7 @@ fn network() -> BridgeNetwork {
         default_host_ip: None,
         exposure: Default::default(),
         announce: Default::default(),
+        lent: None,
     }
 }
 
@@ -177,5 +178,42 @@ fn an_endpoint_on_a_parent_that_fails_half_way_leaves_nothing() {
             host.close_sandbox(sandbox).unwrap();
             host.remove_network(net.id).unwrap();
         }
+    });
+}
+
+#[test]
+fn a_network_on_a_bridge_of_the_user_s_that_fails_half_way_leaves_it_as_it_was() {
+    machine().run(|| {
+        let made = "ip link add br-user address 02:00:00:00:00:01 up type bridge && ip link set br-user alias mine && \
+             ip address add 10.9.0.9/24 dev br-user && sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.conf.br-user.forwarding=0";
+        assert!(Command::new("bash").args(["-c", made]).status().unwrap().success());
+        let host = open();
+        let link = "br-user".parse().unwrap();
+        let lent = host.lent_bridge(&link).unwrap();
+        assert_eq!(lent.as_ref().unwrap().addresses, ["10.9.0.9/24".parse().unwrap()]);
+        let net = BridgeNetwork { link, lent, mtu: 1400_u32.try_into().unwrap(), ..network() };
+        let steps = bridge::create(&net, Forwarding::Enable);
+        let settings = || {
+            let output = Command::new("sysctl").args(["-a", "-r", "br-user"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let before = (kernel(), settings());
+        for at in 0..=steps.len() {
+            host.inner.make_network(&(&net).into(), &cut(&steps, at)).unwrap_err();
+            assert!((kernel(), settings()) == before, "cut at {at}: {:?}\n{}", steps.get(at), kernel());
+        }
+        host.create_network(&net).unwrap();
+        assert!(kernel().contains("address 10.9.0.1/24 dev br-user"), "{}", kernel());
+        assert_eq!(host.lent_bridge(&net.link).unwrap().unwrap().addresses.len(), 3);
+
+        // Whoever cleans up must not take it for one of ours.
+        let declared = Declared { networks: vec![(&net).into()], sandboxes: Vec::new() };
+        let report = host.reconcile(&declared).unwrap();
+        assert!(report.removed.is_empty() && report.repaired.is_empty(), "{report:?}");
+        host.remove_network(net.id).unwrap();
+        let own = |text: String| text.lines().filter(|line| line.contains("br-user")).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!((own(kernel()), settings()), (own(before.0), before.1));
+        let report = host.reconcile(&Declared::default()).unwrap();
+        assert!(report.removed.is_empty(), "{report:?}");
     });
 }

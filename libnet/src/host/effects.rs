@@ -64,6 +64,9 @@ impl Apply for Effects<'_> {
                 let alias = Owner::Network(net.id).alias(&net.name);
                 self.send(vec![bridge::configure(&net.link, alias, net.mtu)])
             }
+            Step::BorrowBridge(net) => self.borrow_bridge(net),
+            Step::ReturnBridge(net) => self.return_bridge(net),
+            Step::Up(link) => self.send(vec![link::up(Which::Name(link))]),
             Step::Raise(link, alias) => self.send(vec![link::own(link, alias.clone())]),
             Step::AddAddress(link, address) => self.add_address(link, *address),
             Step::DeleteAddress(link, address) => {

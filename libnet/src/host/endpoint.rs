@@ -23,11 +23,12 @@ impl Host {
     /// Whatever step failed; nothing is left then.
     pub fn attach(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<AttachedEndpoint, HostError> {
         let _changing = self.inner.changing();
-        let network = self.inner.state.network(ep.network)?;
+        let network = self.inner.whole_network(ep.network)?;
         self.inner.janitor.settle(ep.addresses().map(|address| address.ip()));
         let on = Circumstances {
             bridge_filtered: self.inner.bridge_filtered,
-            address_moved: self.inner.state.was_others(ep),
+            // Who else is on a bridge of the user's own may know the address as somebody's who left before we came.
+            address_moved: self.inner.state.was_others(ep) || network.spec.is_lent(),
             foreign_settings: sandbox.origin() == Origin::Borrowed,
         };
         let (steps, telling) = match &network.spec {

@@ -52,6 +52,9 @@ pub enum HostError {
     /// No endpoint has room in the network.
     #[error(transparent)]
     Full(#[from] NetworkFull),
+    /// The bridge that a network is to be on won't do.
+    #[error(transparent)]
+    Lent(#[from] LentError),
     /// The link that a network is to be on won't do; the texts are Docker's where it has one.
     #[error(transparent)]
     Parent(#[from] ParentError),
@@ -96,6 +99,9 @@ pub enum StepError {
     /// A link of that name belongs to somebody else.
     #[error("link {0} exists and is not ours")]
     Foreign(IfName),
+    /// The bridge that a network is to be on won't do.
+    #[error(transparent)]
+    Lent(#[from] LentError),
     /// The link that interfaces are to be on won't do.
     #[error(transparent)]
     Parent(#[from] ParentError),
@@ -115,6 +121,17 @@ pub struct NetworkFull {
     pub network: String,
     /// The bridge.
     pub link: IfName,
+}
+
+/// A link won't do as the bridge of a network; the texts are Docker's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LentError {
+    /// There is none of that name.
+    #[error("bridge device with non default name {0} must be created manually")]
+    Missing(IfName),
+    /// There is one, but it is no bridge.
+    #[error("existing interface {0} is not a bridge")]
+    NotABridge(IfName),
 }
 
 /// A link won't do as the parent of a network.
@@ -183,6 +200,7 @@ impl HostError {
             StepError::Port(error) => Self::Port(error),
             StepError::Full(error) => Self::Full(error),
             StepError::Parent(error) => Self::Parent(error),
+            StepError::Lent(error) => Self::Lent(error),
             source => Self::Step { doing: doing.to_owned(), source },
         }
     }

@@ -15,6 +15,7 @@ mod freed;
 mod heal;
 mod hung;
 mod janitor;
+mod lent;
 mod network;
 mod parent;
 mod read;
@@ -25,12 +26,12 @@ mod spec;
 mod state;
 mod watch;
 
-pub use error::{HostError, NetworkFull, ParentError, StepError};
+pub use error::{HostError, LentError, NetworkFull, ParentError, StepError};
 pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent, ParentNetwork};
 pub use sandbox::Sandbox;
 pub use spec::{
     AttachedEndpoint, BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec,
-    Forwarding, HostConfig, Report,
+    Forwarding, HostConfig, LentBridge, Report,
 };
 pub use watch::Watch;
 

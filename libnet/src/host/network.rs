@@ -2,7 +2,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use super::{Host, HostError, Inner, NetworkSpec, StepError, effects::Effects, janitor};
+use super::{Host, HostError, Inner, NetworkSpec, StepError, effects::Effects, janitor, state::Network};
 use crate::{
     bridge::{self, Step},
     link::Which,
@@ -73,6 +73,16 @@ impl Inner {
         };
         self.state.put_network(net.clone(), bridge);
         Ok(())
+    }
+
+    /// A network whose bridge was missing when the daemon started may have it by now.
+    pub(super) fn whole_network(&self, id: NetworkId) -> Result<Network, HostError> {
+        let network = self.state.network(id)?;
+        if network.bridge.is_some() || matches!(network.spec, NetworkSpec::Parent(_)) {
+            return Ok(network);
+        }
+        self.make_network(&network.spec, &self.creation(&network.spec))?;
+        self.state.network(id)
     }
 
     fn index_of(&self, link: &IfName) -> Result<u32, HostError> {

@@ -32,6 +32,11 @@ impl NetworkSpec {
         }
     }
 
+    /// Whether it is on a bridge of the user's own.
+    pub(crate) const fn is_lent(&self) -> bool {
+        matches!(self, Self::Bridge(BridgeNetwork { lent: Some(_), .. }))
+    }
+
     /// The link of the host that it is on: its bridge or its parent.
     pub const fn link(&self) -> &IfName {
         match self {

@@ -149,8 +149,8 @@ impl Inner {
         for net in &declared.networks {
             match self.make_network(net, &self.creation(net)) {
                 Err(error) => {
-                    // A parent may come back: until then, attaching says that it is missing.
-                    if let NetworkSpec::Parent(_) = net {
+                    // What is not ours to make may come back: until then, attaching says that it is missing.
+                    if self.state.network(net.id()).is_err() {
                         self.state.put_network(net.clone(), None);
                     }
                     report.errors.push(error);

@@ -1,6 +1,6 @@
 //! Kernel settings of a namespace: those that differ are written, and what they were comes back.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use crate::{bridge::Setting, netns::NetNs, sys::sysctl};
 
@@ -21,6 +21,15 @@ pub(super) fn differing<T: Send>(
 /// Writes the settings that differ; returns the former values, last changed first.
 pub(super) fn apply(netns: &NetNs, settings: &[Setting]) -> io::Result<Vec<Setting>> {
     netns.run(|| write(settings))?
+}
+
+/// What settings are; those that the kernel does not have are left out.
+pub(super) fn read(netns: &NetNs, keys: &[String]) -> io::Result<BTreeMap<String, String>> {
+    let read = |key: &String| match sysctl::read(key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other.map(|value| (key.clone(), value))),
+    };
+    netns.run(|| keys.iter().filter_map(read).collect())?
 }
 
 /// Turns IPv6 forwarding on. The kernel then takes this host for a router, which believes no other: links that have

@@ -1,6 +1,7 @@
 //! What a caller declares: networks, endpoints, and how a host is to be run. Values only.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
@@ -89,6 +90,21 @@ pub struct BridgeNetwork {
     /// What neighbours are told of new endpoints.
     #[serde(default)]
     pub announce: Announce,
+    /// What the bridge was like before the network came, if it is not ours: then it is neither made nor removed, and gets
+    /// no more than it lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lent: Option<LentBridge>,
+}
+
+/// A bridge that somebody else made, as it was before a network of ours was on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LentBridge {
+    /// Its MTU.
+    pub mtu: Option<Mtu>,
+    /// Its addresses. They stay; one that the network adds goes with it.
+    pub addresses: Vec<IpNetwork>,
+    /// The settings that the network changes: paths below `/proc/sys/net`, and what they were.
+    pub settings: BTreeMap<String, String>,
 }
 
 impl BridgeNetwork {

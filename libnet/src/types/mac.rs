@@ -23,6 +23,11 @@ impl MacAddr {
         Self([first & !1 | 2, b, c, d, e, f])
     }
 
+    /// These six bytes, if they are a unicast address.
+    pub fn from_octets(octets: [u8; 6]) -> Option<Self> {
+        (octets[0] & 1 == 0 && octets != [0; 6]).then_some(Self(octets))
+    }
+
     /// The six bytes in the order of transmission.
     pub const fn octets(&self) -> [u8; 6] {
         self.0
@@ -53,10 +58,10 @@ impl FromStr for MacAddr {
             let part = parts.next().filter(|part| part.len() == 2).ok_or_else(wrong)?;
             *octet = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
         }
-        if parts.next().is_some() || octets[0] & 1 == 1 || octets == [0; 6] {
+        if parts.next().is_some() {
             return Err(wrong());
         }
-        Ok(Self(octets))
+        Self::from_octets(octets).ok_or_else(wrong)
     }
 }
 

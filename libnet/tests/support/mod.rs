@@ -26,6 +26,7 @@ pub(crate) fn network(name: &str, v4: &str, v6: &str) -> BridgeNetwork {
         default_host_ip: None,
         exposure: Default::default(),
         announce: Default::default(),
+        lent: None,
     }
 }
 

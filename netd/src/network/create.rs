@@ -6,7 +6,7 @@ use netd_api::{Filters, models, time};
 
 use super::{
     Durability, NetworkError,
-    draft::{self, Draft},
+    draft::{self, Draft, DriverOptions},
     inner::{Inner, delete_lease, failed},
     kernel::KernelError,
     record::{Lease, NETWORKS, NetworkRecord},
@@ -29,7 +29,8 @@ impl Inner {
             let (record, template) = self.state().template(&name)?;
             template::apply(&record, &template, &mut ask);
         }
-        let draft = Draft::read(ask, &self.config.defaults.options)?;
+        let mut draft = Draft::read(ask, &self.config.defaults.options)?;
+        self.look_at_bridge(&mut draft)?;
         Ok(self.make(draft)?.id)
     }
 
@@ -41,6 +42,17 @@ impl Inner {
         self.carry_out(&record).inspect_err(|_| self.state().forget(record.id))?;
         self.announce(&record);
         Ok(record.id)
+    }
+
+    /// A bridge that somebody else made has a say in what the network on it is like.
+    pub(super) fn look_at_bridge(&self, draft: &mut Draft) -> Result<(), NetworkError> {
+        let DriverOptions::Bridge(options) = &mut draft.driver else { return Ok(()) };
+        let Some(link) = &options.link else { return Ok(()) };
+        options.lent = self.kernel.lent_bridge(link).map_err(refused("look at bridge", link))?;
+        if let Some(lent) = &options.lent {
+            draft.subnets.settle_on(&lent.addresses);
+        }
+        Ok(())
     }
 
     /// Makes a network of a checked request.
@@ -64,11 +76,7 @@ impl Inner {
     fn carry_out(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         self.declared.commit(&[Change::put(NETWORKS, record.id, record)?])?;
         let Some(network) = record.on_host() else { return Ok(()) };
-        let made = self.kernel.create_network(&network).map_err(|error| match error {
-            // Docker's text stands alone.
-            KernelError::Parent(source) => NetworkError::Parent(source),
-            error => failed("create network", &record.name)(error),
-        });
+        let made = self.kernel.create_network(&network).map_err(refused("create network", &record.name));
         made.inspect_err(|_| {
             let undone = self.declared.commit(&[Change::delete(NETWORKS, record.id)]);
             if let Err(error) = undone {
@@ -159,5 +167,16 @@ impl Inner {
         let event = Event::new(EventKind::Network, "prune", "", (self.clock)()).with("reclaimed", "0");
         self.events.publish(event);
         Ok(removed)
+    }
+}
+
+/// An error of the kernel about a link that the user named: Docker's text stands alone.
+pub(super) fn refused(
+    action: &'static str,
+    object: impl std::fmt::Display,
+) -> impl FnOnce(KernelError) -> NetworkError {
+    move |error| match error {
+        KernelError::Link(source) => NetworkError::Link(source),
+        error => failed(action, object)(error),
     }
 }

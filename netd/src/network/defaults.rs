@@ -19,7 +19,7 @@ use super::{
 use crate::config::DefaultBridge;
 
 /// The link of the network `bridge`.
-const LINK: &str = "pontoon0";
+pub(super) const LINK: &str = "pontoon0";
 
 /// The network `bridge`, as the configuration wants it.
 pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
@@ -35,6 +35,8 @@ pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
         host_ip: config.host_ip,
         ..BridgeOptions::default()
     };
+    // A bridge of the user's own has its say about subnets first.
+    let ask = if config.existing.is_some() { range_alone } else { ask };
     let mut v4 = ask(config.bip.map(IpNetwork::V4), config.fixed_cidr.map(IpNetwork::V4));
     v4.router = config.gateway.map(IpAddr::V4);
     let mut v6 = ask(config.bip6.map(IpNetwork::V6), config.fixed_cidr_v6.map(IpNetwork::V6));
@@ -54,6 +56,13 @@ pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
         ipam_options: None,
         default: true,
     })
+}
+
+fn range_alone(address: Option<IpNetwork>, range: Option<IpNetwork>) -> SubnetAsk {
+    if address.is_some() {
+        return ask(address, range);
+    }
+    SubnetAsk { range: range.map(|range| masked(&range)), ..SubnetAsk::default() }
 }
 
 /// Without an address of its own, the bridge's subnet is the range that it may hand out, as in Docker.
@@ -95,6 +104,7 @@ pub(super) fn is_as_wanted(record: &NetworkRecord, draft: &Draft) -> bool {
         })
     };
     Some(&bridge.link) == wanted.link.as_ref()
+        && bridge.lent.is_some() == wanted.lent.is_some()
         && wanted.mtu.is_none_or(|mtu| mtu == bridge.mtu)
         && (wanted.icc, wanted.masquerade, wanted.host_ip) == (bridge.icc, bridge.masquerade, bridge.host_ip)
         && subnet_fits(&draft.subnets.v4, record.v4.as_ref())

@@ -149,7 +149,7 @@ pub enum NetworkError {
     ParentTaken(String),
     /// The link that a network is to be on won't do.
     #[error(transparent)]
-    Parent(Box<dyn std::error::Error + Send + Sync>),
+    Link(Box<dyn std::error::Error + Send + Sync>),
     /// No subnet, or no such address.
     #[error(transparent)]
     Ipam(#[from] IpamError),
@@ -312,7 +312,7 @@ impl NetworkError {
             | Self::NoSandbox(_)
             | Self::Attach { .. }
             | Self::ParentTaken(_)
-            | Self::Parent(_)
+            | Self::Link(_)
             | Self::Host { .. }
             | Self::Store(_)
             | Self::Names { .. }

@@ -13,11 +13,11 @@ use std::{
 use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
-    host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, NetworkSpec, Report, Sandbox},
+    host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, LentBridge, NetworkSpec, Report, Sandbox},
     netns::{DnsSockets, Holder, Identity, NAMES, NetNs, Reference, ReferenceError},
     observe::Snapshot,
     ports::{PortRequest, PublishedPort},
-    types::{EndpointId, Mtu, NetworkId},
+    types::{EndpointId, IfName, Mtu, NetworkId},
 };
 
 use super::record::Borrowed;
@@ -33,7 +33,7 @@ pub enum KernelError {
     Gone(Box<dyn Error + Send + Sync>),
     /// The link that a network is to be on won't do.
     #[error(transparent)]
-    Parent(Box<dyn Error + Send + Sync>),
+    Link(Box<dyn Error + Send + Sync>),
     /// Anything else.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
@@ -61,6 +61,8 @@ pub(super) enum Whose {
 pub(super) trait Kernel: Send + Sync + 'static {
     fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError>;
     fn remove_network(&self, id: NetworkId) -> Result<(), KernelError>;
+    /// The bridge of that name, if somebody else made it.
+    fn lent_bridge(&self, link: &IfName) -> Result<Option<LentBridge>, KernelError>;
     fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError>;
     fn adopt_sandbox(&self, name: &str) -> Result<PathBuf, KernelError>;
     fn close_sandbox(&self, name: &str) -> Result<(), KernelError>;
@@ -132,7 +134,8 @@ impl From<HostError> for KernelError {
     fn from(error: HostError) -> Self {
         match error {
             HostError::Port(error) => Self::Port(Box::new(error)),
-            HostError::Parent(error) => Self::Parent(Box::new(error)),
+            HostError::Parent(error) => Self::Link(Box::new(error)),
+            HostError::Lent(error) => Self::Link(Box::new(error)),
             HostError::UnknownEndpoint(_) => Self::Gone(Box::new(error)),
             error => Self::Other(Box::new(error)),
         }
@@ -142,6 +145,10 @@ impl From<HostError> for KernelError {
 impl Kernel for HostKernel {
     fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError> {
         Ok(self.host.create_network(network)?)
+    }
+
+    fn lent_bridge(&self, link: &IfName) -> Result<Option<LentBridge>, KernelError> {
+        Ok(self.host.lent_bridge(link)?)
     }
 
     fn remove_network(&self, id: NetworkId) -> Result<(), KernelError> {

@@ -4,9 +4,12 @@
 
 use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
-use libnet::types::{
-    Announce, BridgeAddress, Exposure, Family, GatewayMode, Icc, IfName, Internal, Interval, Masquerade, Mtu,
-    MtuError, OutOfRange, Times,
+use libnet::{
+    host::LentBridge,
+    types::{
+        Announce, BridgeAddress, Exposure, Family, GatewayMode, Icc, IfName, Internal, Interval, Masquerade,
+        Mtu, MtuError, OutOfRange, Times,
+    },
 };
 
 use super::{NetworkError, subnet::GatewayNeed};
@@ -57,6 +60,8 @@ pub(super) struct BridgeOptions {
     pub(super) exposure: Exposure,
     pub(super) announce_times: Option<Times>,
     pub(super) announce_every: Option<Interval>,
+    /// The bridge as it is, if somebody else made it.
+    pub(super) lent: Option<LentBridge>,
 }
 
 impl Default for BridgeOptions {
@@ -71,6 +76,7 @@ impl Default for BridgeOptions {
             exposure: Exposure::default(),
             announce_times: None,
             announce_every: None,
+            lent: None,
         }
     }
 }

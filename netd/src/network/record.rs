@@ -8,7 +8,7 @@ use std::{
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use libnet::{
-    host::{BridgeNetwork, Child, EndpointSpec, IpvlanMode, NetworkSpec, Parent, ParentNetwork},
+    host::{BridgeNetwork, Child, EndpointSpec, IpvlanMode, LentBridge, NetworkSpec, Parent, ParentNetwork},
     netns::{Identity, Reference},
     ports::{HostPort, PortRequest, PublishedPort},
     types::{
@@ -114,6 +114,9 @@ pub(super) struct BridgeRecord {
     /// What neighbours are told of new endpoints.
     #[serde(default)]
     pub(super) announce: Announce,
+    /// What the bridge was like before, if it is the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lent: Option<LentBridge>,
 }
 
 /// What a network on a link of the host has beyond others.
@@ -274,6 +277,7 @@ impl NetworkRecord {
             default_host_ip: bridge.host_ip,
             exposure: bridge.exposure.clone(),
             announce: bridge.announce,
+            lent: bridge.lent.clone(),
         })
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use libnet::{
-    host::{Declared, DeclaredEndpoint, DeclaredSandbox},
+    host::{Declared, DeclaredEndpoint, DeclaredSandbox, LentError},
     netns::DnsSockets,
     store::{self, Change},
     types::ContainerId,
@@ -17,11 +17,13 @@ use netd_api::time;
 
 use super::{
     Driver, Durability, NetworkError, defaults,
+    draft::{Draft, DriverOptions},
     inner::{Inner, delete_endpoint, delete_lease, failed},
     kernel::KernelError,
+    options::BridgeOptions,
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NETWORKS, NetworkRecord, SANDBOXES, SandboxRecord},
 };
-use crate::{error::chain, repairs};
+use crate::{config::DefaultBridge, error::chain, repairs};
 
 impl Inner {
     /// Takes in what earlier daemons left, and makes what is missing.
@@ -85,7 +87,8 @@ impl Inner {
             }
         }
         let old = self.state().networks().find(|record| record.name == "bridge").cloned();
-        let wanted = self.config.defaults.bridge.as_ref().map(defaults::bridge).transpose()?;
+        let wanted = self.config.defaults.bridge.as_ref();
+        let wanted = wanted.map(|config| self.default_draft(config)).transpose()?;
         if let (Some(old), Some(draft)) = (&old, &wanted)
             && defaults::is_as_wanted(old, draft)
         {
@@ -101,6 +104,21 @@ impl Inner {
         }
         let made = wanted.map_or(Ok(()), |draft| self.make(draft).map(|_| ()));
         made.map_err(|error| NetworkError::DefaultBridge(Box::new(error)))
+    }
+
+    /// The network `bridge` as the configuration wants it; on a bridge of the user's own if it names one, which must be
+    /// there.
+    fn default_draft(&self, config: &DefaultBridge) -> Result<Draft, NetworkError> {
+        let failed = |error| NetworkError::DefaultBridge(Box::new(error));
+        let mut draft = defaults::bridge(config)?;
+        let Some(link) = config.existing.as_ref().filter(|link| link.as_str() != defaults::LINK) else {
+            return Ok(draft);
+        };
+        self.look_at_bridge(&mut draft).map_err(failed)?;
+        match &draft.driver {
+            DriverOptions::Bridge(BridgeOptions { lent: Some(_), .. }) => Ok(draft),
+            _ => Err(failed(NetworkError::Link(LentError::Missing(link.clone()).into()))),
+        }
     }
 
     /// Brings the kernel to what is declared; what is ours and not declared goes.

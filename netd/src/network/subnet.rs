@@ -45,6 +45,31 @@ pub(super) struct SubnetAsks {
     pub(super) v6: SubnetAsk,
 }
 
+impl SubnetAsks {
+    /// A bridge that has addresses already decides on subnets that nobody named, and is the gateway in those that it has an
+    /// address in.
+    pub(super) fn settle_on(&mut self, addresses: &[IpNetwork]) {
+        for (ask, family) in [(&mut self.v4, Family::V4), (&mut self.v6, Family::V6)] {
+            let asked = ask.subnet;
+            let fits = |own: &&IpNetwork| {
+                self::family(own) == family && (asked == Wanted::Any || asked == Wanted::Exactly(masked(own)))
+            };
+            match addresses.iter().find(fits) {
+                Some(own) => {
+                    ask.subnet = Wanted::Exactly(masked(own));
+                    ask.range = ask.range.filter(|range| *range != masked(own));
+                    ask.gateway.get_or_insert(own.ip());
+                }
+                // Without an address of its own, the bridge's subnet is the range that it may hand out, as in Docker.
+                None if asked == Wanted::Any => {
+                    ask.subnet = ask.range.take().map_or(Wanted::Any, Wanted::Exactly);
+                }
+                None => {}
+            }
+        }
+    }
+}
+
 /// Which families a network has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Families {
@@ -203,6 +228,36 @@ mod tests {
             gateway: Some(gateway.to_owned()),
             auxiliary_addresses: Some(aux),
         }
+    }
+
+    #[test]
+    fn a_bridge_with_addresses_decides_where_nobody_else_does() {
+        let settled = |config: &[models::IpamConfig], addresses: &[&str]| {
+            let mut asks = read(config, BOTH).unwrap();
+            asks.settle_on(&addresses.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>());
+            asks
+        };
+        let net = |text: &str| text.parse::<IpNetwork>().ok();
+        let asks = settled(&[], &["10.5.0.9/24", "fd05::9/64"]);
+        assert_eq!((asks.v4.subnet.named(), asks.v4.gateway), (net("10.5.0.0/24"), "10.5.0.9".parse().ok()));
+        assert_eq!((asks.v6.subnet.named(), asks.v6.gateway), (net("fd05::/64"), "fd05::9".parse().ok()));
+        // A subnet that somebody named stays; in it, the bridge is the gateway if it has an address there.
+        let asks = settled(&[entry("10.5.0.0/24", "", "", &[])], &["10.6.0.9/24", "10.5.0.9/24"]);
+        assert_eq!((asks.v4.subnet.named(), asks.v4.gateway), (net("10.5.0.0/24"), "10.5.0.9".parse().ok()));
+        let asks = settled(&[entry("10.5.0.0/24", "", "10.5.0.1", &[])], &["10.5.0.9/24"]);
+        assert_eq!(asks.v4.gateway, "10.5.0.1".parse().ok());
+        let asks = settled(&[entry("10.7.0.0/24", "", "", &[])], &["10.5.0.9/24"]);
+        assert_eq!((asks.v4.subnet.named(), asks.v4.gateway), (net("10.7.0.0/24"), None));
+        // A range alone is the subnet of a bridge without addresses, and comes to the same once the bridge has one.
+        let range = SubnetAsk { range: net("10.8.0.0/24"), ..SubnetAsk::default() };
+        for addresses in [vec![], vec![net("10.8.0.1/24").unwrap()]] {
+            let mut asks = SubnetAsks { v4: range.clone(), v6: SubnetAsk::default() };
+            asks.settle_on(&addresses);
+            assert_eq!((asks.v4.subnet.named(), asks.v4.range), (net("10.8.0.0/24"), None));
+        }
+        let mut asks = SubnetAsks { v4: range, v6: SubnetAsk::default() };
+        asks.settle_on(&[net("10.0.0.1/8").unwrap()]);
+        assert_eq!((asks.v4.subnet.named(), asks.v4.range), (net("10.0.0.0/8"), net("10.8.0.0/24")));
     }
 
     #[test]

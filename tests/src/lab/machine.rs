@@ -79,6 +79,15 @@ impl Machine {
         self.netd = Some(netd);
     }
 
+    /// Gives netd another configuration file, for its next start.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub fn set_config(&mut self, text: &str) {
+        fs::write(self.host.path(CONFIG), text).expect("the host's own /run is writable");
+        self.options.config = Some(text.to_owned());
+    }
+
     /// The command line of netd, as run in the host.
     pub fn netd_command(&self) -> Vec<String> {
         let cgroup = format!("/pontoon-lab-{}", self.host.name());

@@ -236,15 +236,17 @@ impl State {
 }
 
 fn bridge_record(options: BridgeOptions, link: IfName, around: &Surroundings) -> BridgeRecord {
+    let lent_mtu = options.lent.as_ref().and_then(|lent| lent.mtu);
     BridgeRecord {
         announce: options.announce(),
         exposure: options.exposure,
         link,
-        mtu: options.mtu.or(around.mtu).unwrap_or(Mtu::ETHERNET),
+        mtu: options.mtu.or(lent_mtu).or(around.mtu).unwrap_or(Mtu::ETHERNET),
         icc: options.icc,
         masquerade: options.masquerade,
         host_ip: options.host_ip,
         ifname_prefix: options.ifname_prefix,
+        lent: options.lent,
     }
 }
 

@@ -13,12 +13,12 @@ use std::{
 use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
-    host::{Declared, DefaultRoute, EndpointSpec, NetworkSpec, Report},
+    host::{Declared, DefaultRoute, EndpointSpec, LentBridge, NetworkSpec, Report},
     netns::{DnsSockets, Identity, Reference, ReferenceError},
     observe::Snapshot,
     ports::{HostPort, PortRequest, PublishedPort},
     store::{Change, MemoryStore, Store, StoreError},
-    types::{EndpointId, Mtu, NetworkId, Port},
+    types::{EndpointId, IfName, Mtu, NetworkId, Port},
 };
 
 use crate::network::{
@@ -106,6 +106,8 @@ pub(super) struct FakeKernel {
     pub(super) world: Arc<Mutex<World>>,
     pub(super) fuse: Fuse,
     pub(super) routes: Vec<IpNetwork>,
+    /// Bridges that somebody else made.
+    pub(super) bridges: BTreeMap<IfName, LentBridge>,
 }
 
 impl FakeKernel {
@@ -151,6 +153,10 @@ impl Kernel for FakeKernel {
 
     fn remove_network(&self, id: NetworkId) -> Result<(), KernelError> {
         self.call(|world| world.networks.remove(&id).map(|_| ()).ok_or_else(|| missing(id)))
+    }
+
+    fn lent_bridge(&self, link: &IfName) -> Result<Option<LentBridge>, KernelError> {
+        self.call(|_| Ok(self.bridges.get(link).cloned()))
     }
 
     fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError> {
