@@ -31,7 +31,7 @@ pub(crate) enum CliError {
     #[error("template parsing error: {0}")]
     Template(TemplateError),
     /// The template of a list.
-    #[error("{}", list_template(.0))]
+    #[error("template parsing error: {0}")]
     ListTemplate(TemplateError),
     /// Reading or writing here.
     #[error("{what}: {}", crate::resolve::files::reason(source))]
@@ -57,13 +57,6 @@ pub(crate) enum CliError {
     /// A flag that Docker's CLI refuses while it still reads flags.
     #[error("{0}")]
     Flags(String),
-}
-
-fn list_template(error: &TemplateError) -> String {
-    match error {
-        TemplateError::Syntax { .. } => format!("failed to parse template: {error}"),
-        TemplateError::Execution { .. } => format!("failed to execute template: {error}"),
-    }
 }
 
 fn no_daemon(host: &str, source: &io::Error) -> String {

@@ -8,6 +8,7 @@ pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod names;
 pub(crate) mod namespaces;
+pub(crate) mod natural;
 pub(crate) mod networks;
 pub(crate) mod ports;
 pub(crate) mod stats;

@@ -24,14 +24,15 @@ pub(crate) fn consolidate(pools: &Pools<'_>) -> Result<Vec<IpamConfig>, Invalid>
     let mut entries: BTreeMap<&str, IpamConfig> = BTreeMap::new();
     for subnet in pools.subnets {
         for known in entries.keys() {
-            if overlap(known, subnet) {
+            if matches(subnet, known)? || matches(known, subnet)? {
                 return Err(Invalid::new("multiple overlapping subnet configuration is not supported"));
             }
         }
         entries.insert(subnet, IpamConfig { subnet: Some(subnet.clone()), ..IpamConfig::default() });
     }
     for range in pools.ranges {
-        let entry = around(&mut entries, range)
+        cidr(range)?;
+        let entry = around(&mut entries, range)?
             .ok_or_else(|| Invalid(format!("no matching subnet for range {range}")))?;
         if entry.ip_range.is_some() {
             let subnet = entry.subnet.as_deref().unwrap_or_default();
@@ -43,7 +44,7 @@ pub(crate) fn consolidate(pools: &Pools<'_>) -> Result<Vec<IpamConfig>, Invalid>
         entry.ip_range = Some(range.clone());
     }
     for gateway in pools.gateways {
-        let entry = around(&mut entries, gateway)
+        let entry = around(&mut entries, gateway)?
             .ok_or_else(|| Invalid(format!("no matching subnet for gateway {gateway}")))?;
         if let Some(other) = &entry.gateway {
             let subnet = entry.subnet.as_deref().unwrap_or_default();
@@ -55,7 +56,7 @@ pub(crate) fn consolidate(pools: &Pools<'_>) -> Result<Vec<IpamConfig>, Invalid>
     }
     for pair in pools.auxiliary {
         let (name, address) = pair.split_once('=').unwrap_or((pair, ""));
-        let entry = around(&mut entries, address)
+        let entry = around(&mut entries, address)?
             .ok_or_else(|| Invalid(format!("no matching subnet for aux-address {address}")))?;
         entry
             .auxiliary_addresses
@@ -66,20 +67,29 @@ pub(crate) fn consolidate(pools: &Pools<'_>) -> Result<Vec<IpamConfig>, Invalid>
 }
 
 /// The subnet that contains an address or a range.
-fn around<'e>(entries: &'e mut BTreeMap<&str, IpamConfig>, inner: &str) -> Option<&'e mut IpamConfig> {
-    let inner: IpNetwork = inner.parse().ok()?;
-    entries.iter_mut().find_map(|(subnet, entry)| {
-        let subnet: IpNetwork = subnet.parse().ok()?;
-        subnet.contains(inner.ip()).then_some(entry)
-    })
+fn around<'e>(
+    entries: &'e mut BTreeMap<&str, IpamConfig>,
+    inner: &str,
+) -> Result<Option<&'e mut IpamConfig>, Invalid> {
+    for (subnet, entry) in entries {
+        if matches(subnet, inner)? {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
 }
 
-/// Texts that are no subnets overlap with nothing: the daemon refuses them with a better text.
-fn overlap(a: &str, b: &str) -> bool {
-    match (a.parse::<IpNetwork>(), b.parse::<IpNetwork>()) {
-        (Ok(a), Ok(b)) => a.contains(b.ip()) || b.contains(a.ip()),
-        _ => a == b,
-    }
+/// Whether an address, or the first one of a range, is one of the subnet. What is neither is in none.
+fn matches(subnet: &str, inner: &str) -> Result<bool, Invalid> {
+    let subnet = cidr(subnet).map_err(|Invalid(text)| Invalid(format!("invalid subnet: {text}")))?;
+    let inner = if inner.contains('/') { Some(cidr(inner)?.ip()) } else { inner.parse().ok() };
+    Ok(inner.is_some_and(|ip| subnet.contains(ip)))
+}
+
+/// An address alone is no block.
+fn cidr(text: &str) -> Result<IpNetwork, Invalid> {
+    let block = text.contains('/').then(|| text.parse().ok()).flatten();
+    block.ok_or_else(|| Invalid(format!("invalid CIDR address: {text}")))
 }
 
 #[cfg(test)]
@@ -130,6 +140,10 @@ mod tests {
             ("10.0.0.0/24", "11.0.0.0/25", "", "", "no matching subnet for range 11.0.0.0/25"),
             ("10.0.0.0/24", "", "11.0.0.1", "", "no matching subnet for gateway 11.0.0.1"),
             ("10.0.0.0/24", "", "", "a=11.0.0.1", "no matching subnet for aux-address 11.0.0.1"),
+            ("10.0.0.0/24 here", "", "", "", "invalid subnet: invalid CIDR address: here"),
+            ("10.0.0.0", "", "10.0.0.1", "", "invalid subnet: invalid CIDR address: 10.0.0.0"),
+            ("10.0.0.0/24", "10.0.0.1", "", "", "invalid CIDR address: 10.0.0.1"),
+            ("10.0.0.0/24", "", "here", "", "no matching subnet for gateway here"),
             ("", "", "", "a=b", "no matching subnet for aux-address b"),
             (
                 "10.0.0.0/24 10.1.0.0/24",

@@ -6,8 +6,8 @@ use crate::{
     types::{EndpointId, IfName, MacAddr, NetworkId},
 };
 
-/// `IFALIASZ - 1` of linux/if.h.
-const ALIAS_MAX: usize = 255;
+/// `IFALIASZ - 1` of linux/if.h, less the NUL that ends the attribute as we send it: the kernel counts it.
+const ALIAS_MAX: usize = 254;
 const NETWORK: &str = "pontoon network ";
 const ENDPOINT: &str = "pontoon endpoint ";
 /// What the kernel calls the kind of a bridge.

@@ -215,9 +215,17 @@ impl Machine {
         if !all.is_empty() {
             self.pontoon(["rm", "-f"].into_iter().chain(all.lines())).ok();
         }
-        let networks = self.pontoon(["network", "ls", "-q", "--filter", "type=custom"]).ok();
-        if !networks.is_empty() {
-            self.pontoon(["network", "rm"].into_iter().chain(networks.lines())).ok();
+        let networks = || self.pontoon(["network", "ls", "-q", "--filter", "type=custom"]).ok();
+        let remove = |all: &str| self.pontoon(["network", "rm"].into_iter().chain(all.lines()));
+        // Configuration networks stay as long as others are made from them.
+        let all = networks();
+        if !all.is_empty() {
+            let first = remove(&all);
+            let left = networks();
+            if !left.is_empty() {
+                assert!(first.stderr.contains("is in use"), "{first:?}");
+                remove(&left).ok();
+            }
         }
     }
 
