@@ -14,7 +14,7 @@ use netd_api::{
     version::{NEWEST, OLDEST},
 };
 
-use crate::{config::Config, image::architecture};
+use crate::{config::Config, image::architecture, network::Driver};
 
 /// What does not change while the daemon runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,7 +158,13 @@ impl Facts {
     }
 
     /// The answer of `docker info`.
-    pub fn info(&self, config: &Config, counts: &Counts, now: jiff::Timestamp) -> models::SystemInfo {
+    pub fn info(
+        &self,
+        config: &Config,
+        counts: &Counts,
+        drivers: &[Driver],
+        now: jiff::Timestamp,
+    ) -> models::SystemInfo {
         let count = |number: usize| Some(i64::try_from(number).unwrap_or(i64::MAX));
         let path = |path: &Path| Some(path.display().to_string());
         models::SystemInfo {
@@ -171,7 +177,7 @@ impl Facts {
             driver: Some("overlayfs".to_owned()),
             driver_status: Some(Vec::new()),
             docker_root_dir: path(&config.data_root),
-            plugins: Some(plugins()),
+            plugins: Some(plugins(drivers)),
             debug: Some(config.log_level == crate::config::LogLevel::Debug),
             nfd: count(counts.descriptors),
             n_goroutines: Some(0),
@@ -227,11 +233,11 @@ impl Facts {
     }
 }
 
-fn plugins() -> models::PluginsInfo {
+fn plugins(drivers: &[Driver]) -> models::PluginsInfo {
     let list = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
     models::PluginsInfo {
         volume: list(&["local"]),
-        network: list(&["bridge", "host", "null"]),
+        network: list(&drivers.iter().map(|driver| driver.as_str()).collect::<Vec<_>>()),
         authorization: None,
         log: list(&["json-file"]),
     }

@@ -221,6 +221,41 @@ fn what_the_kernel_lacks_is_said_before_anything_is_made() {
 }
 
 #[test]
+fn the_drivers_of_this_kernel_are_listed() {
+    let machine = Lab::new().machine("aa");
+    let drivers = machine.docker(["info", "-f", "{{json .Plugins.Network}}"]).json();
+    let ipvlan = if has(&machine, "ipvlan") { &["ipvlan"][..] } else { &[] };
+    let expected = [&["bridge", "host"], ipvlan, &["macvlan", "null"]].concat();
+    assert_eq!(drivers, serde_json::json!(expected));
+}
+
+#[test]
+fn addresses_can_be_left_to_somebody_else() {
+    let machine = Lab::new().machine("aa");
+    let lan = machine.lan("client");
+    let line = ["network", "create", "-d", "macvlan", "--ipam-driver", "null", "-o", "parent=lan0", "phys"];
+    machine.docker(line).ok();
+    machine.docker(["network", "create", "--ipam-driver", "null", "web"]).ok();
+    let ipam = machine.docker(["network", "inspect", "-f", "{{.IPAM.Driver}}", "phys", "web"]).ok();
+    assert_eq!(ipam, "null\nnull");
+    machine.start("c1", &["--network", "phys", "--privileged"], &["sleep", "1000"]);
+    machine.start("c2", &["--network", "web"], &["sleep", "1000"]);
+    for container in ["c1", "c2"] {
+        let seen = machine.docker(["exec", container, "ip", "-o", "-4", "address", "show", "eth0"]).ok();
+        assert_eq!(seen, "");
+        let up = machine.docker(["exec", container, "ip", "-o", "link", "show", "eth0"]).ok();
+        assert!(up.contains("LOWER_UP"), "{up}");
+    }
+    // As a DHCP client would.
+    machine.docker(["exec", "c1", "ip", "address", "add", "198.51.100.77/24", "dev", "eth0"]).ok();
+    lan.exec(["ping", "-c1", "-W2", "198.51.100.77"]).ok();
+    let error = machine
+        .docker(["network", "create", "--ipam-driver", "null", "--subnet", "10.1.0.0/24", "other"])
+        .fails(1);
+    assert!(error.contains("null IPAM driver does not handle specific address pool requests"), "{error}");
+}
+
+#[test]
 fn macvlan_outlives_netd_and_is_adopted() {
     let mut machine = Lab::new().machine("aa");
     let lan = machine.lan("client");

@@ -4,7 +4,7 @@ use netlink_packet_route::link::InfoKind;
 use nix::errno::Errno;
 
 use super::{
-    Child, MacvlanMode, Parent, ParentError, ParentNetwork,
+    Child, Host, HostError, MacvlanMode, Parent, ParentError, ParentNetwork,
     effects::{Effects, Inverse, Was},
 };
 use crate::{
@@ -50,6 +50,20 @@ impl Kind {
             Self::Vlan => ("VLAN (802.1q)", "8021q"),
         };
         ParentError::Unsupported { kind, module }
+    }
+}
+
+impl Host {
+    /// Whether this kernel can make such interfaces. Nothing is made to find out; the kernel may load a module.
+    ///
+    /// # Errors
+    /// If the kernel can't be asked.
+    pub fn supports(&self, kind: Child) -> Result<bool, HostError> {
+        match self.inner.effects()?.require(Kind::of(kind)) {
+            Ok(()) => Ok(true),
+            Err(StepError::Parent(_)) => Ok(false),
+            Err(error) => Err(HostError::of_step("ask for a kind of link", error)),
+        }
     }
 }
 

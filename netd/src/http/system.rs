@@ -50,7 +50,8 @@ async fn info(State(api): State<Arc<Api>>) -> Json<models::SystemInfo> {
     let engine = &api.engine;
     let (running, paused, stopped) = engine.containers.counts();
     let counts = Counts { running, paused, stopped, listeners: engine.events.listeners(), descriptors };
-    Json(api.facts.info(&api.config.load(), &counts, (engine.clock)()))
+    let drivers = engine.networks.drivers().await;
+    Json(api.facts.info(&api.config.load(), &counts, &drivers, (engine.clock)()))
 }
 
 /// The shape of before API 1.52. What volumes take is not measured; `-1` says so.

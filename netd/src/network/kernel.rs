@@ -13,7 +13,10 @@ use std::{
 use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
-    host::{Declared, DefaultRoute, EndpointSpec, Host, HostError, LentBridge, NetworkSpec, Report, Sandbox},
+    host::{
+        Child, Declared, DefaultRoute, EndpointSpec, Host, HostError, LentBridge, NetworkSpec, Report,
+        Sandbox,
+    },
     netns::{DnsSockets, Holder, Identity, NAMES, NetNs, Reference, ReferenceError},
     observe::Snapshot,
     ports::{PortRequest, PublishedPort},
@@ -88,6 +91,7 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError>;
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
+    fn supports(&self, kind: Child) -> Result<bool, KernelError>;
 }
 
 /// A host's kernel through `libnet`.
@@ -265,5 +269,9 @@ impl Kernel for HostKernel {
 
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError> {
         Ok(self.host.egress_mtu()?)
+    }
+
+    fn supports(&self, kind: Child) -> Result<bool, KernelError> {
+        Ok(self.host.supports(kind)?)
     }
 }

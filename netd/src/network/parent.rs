@@ -9,7 +9,9 @@ use libnet::{
 };
 
 use super::{
-    Driver, NetworkError, options,
+    Driver, NetworkError,
+    inner::Inner,
+    options,
     record::{NetworkRecord, ParentRecord},
 };
 
@@ -76,6 +78,16 @@ pub(super) const fn driver(kind: Child) -> Driver {
     match kind {
         Child::Macvlan(_) => Driver::Macvlan,
         Child::Ipvlan(..) => Driver::Ipvlan,
+    }
+}
+
+impl Inner {
+    /// The drivers that networks can have here. One that the kernel can't be asked about is not among them.
+    pub(super) fn drivers(&self) -> Vec<Driver> {
+        let ipvlan = Child::Ipvlan(IpvlanMode::default(), IpvlanFlag::default());
+        let has = |kind: &Child| self.kernel.supports(*kind).unwrap_or(false);
+        let parents = [ipvlan, Child::Macvlan(MacvlanMode::default())].into_iter().filter(has).map(driver);
+        [Driver::Bridge, Driver::Host].into_iter().chain(parents).chain([Driver::Null]).collect()
     }
 }
 

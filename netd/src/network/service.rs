@@ -21,8 +21,8 @@ use netd_api::{
 use tokio::sync::broadcast;
 
 use super::{
-    EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError, NetworkSummary, SandboxAsk,
-    SandboxView, endpoint,
+    Driver, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError, NetworkSummary,
+    SandboxAsk, SandboxView, endpoint,
     inner::{Clock, Inner, Parts, Random},
     inspect::{self, ListFilter},
     kernel::HostKernel,
@@ -116,6 +116,12 @@ impl Networks {
     pub async fn prune(&self, filters: &Filters) -> Result<Vec<String>> {
         let filters = filters.clone();
         self.work("prune networks", move |inner| inner.prune(&filters)).await
+    }
+
+    /// The drivers that networks can have on this kernel, by name.
+    pub async fn drivers(&self) -> Vec<Driver> {
+        let asked = self.work("ask for drivers", |inner| Ok(inner.drivers())).await;
+        asked.unwrap_or_else(|_| vec![Driver::Bridge, Driver::Host, Driver::Null])
     }
 
     /// The network of this id, name or unique beginning of an id; `default` is `bridge`.

@@ -13,7 +13,7 @@ use std::{
 use ipnetwork::IpNetwork;
 use libnet::{
     firewall::{Allowance, Attempt},
-    host::{Declared, DefaultRoute, EndpointSpec, LentBridge, NetworkSpec, Report},
+    host::{Child, Declared, DefaultRoute, EndpointSpec, LentBridge, NetworkSpec, Report},
     netns::{DnsSockets, Identity, Reference, ReferenceError},
     observe::Snapshot,
     ports::{HostPort, PortRequest, PublishedPort},
@@ -303,6 +303,10 @@ impl Kernel for FakeKernel {
 
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError> {
         self.call(|_| Ok(1_400_u32.try_into().ok()))
+    }
+
+    fn supports(&self, kind: Child) -> Result<bool, KernelError> {
+        self.call(|_| Ok(matches!(kind, Child::Macvlan(_))))
     }
 }
 
