@@ -28,7 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<Attachment, String> {
     }
     let mut attachment = Attachment::default();
     for field in super::mounts::csv(text)? {
-        let Some((key, value)) = field.split_once('=') else {
+        let Some((key, value)) = field.split_once('=').filter(|(key, _)| !key.is_empty()) else {
             return Err(format!("invalid field {field}"));
         };
         let (key, value) = (key.trim().to_lowercase(), value.trim().to_lowercase());
@@ -39,14 +39,14 @@ pub(crate) fn parse(text: &str) -> Result<Attachment, String> {
             "ip6" => attachment.ipv6 = Some(value),
             "link-local-ip" => attachment.link_local.push(value),
             "mac-address" => attachment.mac = Some(value),
+            "driver-opt" if value.split_once('=').is_none_or(|(key, _)| key.is_empty()) => {
+                return Err("invalid key value pair format in driver options".to_owned());
+            }
             "driver-opt" => attachment.driver_opts.push(value),
             "gw-priority" => {
-                let no_number = |_| {
-                    format!(
-                        "invalid gw-priority ({value}): strconv.ParseInt: parsing {value:?}: invalid syntax"
-                    )
-                };
-                attachment.gw_priority = value.parse().map_err(no_number)?;
+                attachment.gw_priority = value
+                    .parse()
+                    .map_err(|error| format!("invalid gw-priority ({value}): {}", no_number(&error)))?;
             }
             _ => return Err(format!("invalid field key {key}")),
         }
@@ -55,6 +55,15 @@ pub(crate) fn parse(text: &str) -> Result<Attachment, String> {
         return Err("network name/id is not specified".to_owned());
     }
     Ok(attachment)
+}
+
+/// Why a text is no number, in the words of Go.
+fn no_number(error: &std::num::ParseIntError) -> &'static str {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    match error.kind() {
+        PosOverflow | NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    }
 }
 
 /// Docker's regular expression `\w+=\w+(,\w+=\w+)*`, matched anywhere.
@@ -146,7 +155,7 @@ fn endpoint(attachment: Attachment) -> Result<EndpointSettings, Invalid> {
     if attachment.target.trim().is_empty() {
         return Err(Invalid::new("no name set for network"));
     }
-    if !attachment.aliases.is_empty() && !user_defined(&attachment.target) && attachment.target != "default" {
+    if !attachment.aliases.is_empty() && !user_defined(&attachment.target) {
         return Err(Invalid::new("network-scoped aliases are only supported for user-defined networks"));
     }
     if let Some(mac) = &attachment.mac {
@@ -183,4 +192,32 @@ pub(crate) fn ipam(
 /// `None` where the list is empty.
 pub(crate) fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_form_is_lower_case_and_refused_in_docker_s_words() {
+        let read = parse("name=Web,alias=A,alias=B,\"driver-opt=com.Docker.x=net.IFNAME.a=1,b\"").unwrap();
+        assert_eq!(
+            (read.target.as_str(), read.aliases.as_slice()),
+            ("web", &["a".to_owned(), "b".to_owned()][..])
+        );
+        assert_eq!(read.driver_opts, ["com.docker.x=net.ifname.a=1,b"]);
+        for (text, error) in [
+            ("name=a,driver-opt=x", "invalid key value pair format in driver options"),
+            ("name=a,gw-priority=x", "invalid gw-priority (x): invalid syntax"),
+            (
+                "name=a,gw-priority=99999999999999999999",
+                "invalid gw-priority (99999999999999999999): value out of range",
+            ),
+            ("name=a,colour=red", "invalid field key colour"),
+            ("name=a,b", "invalid field b"),
+            ("alias=a", "network name/id is not specified"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), error, "{text}");
+        }
+    }
 }

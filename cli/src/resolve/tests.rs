@@ -136,7 +136,7 @@ fn what_can_not_be_meant_is_refused_with_docker_s_text() {
             "network-scoped aliases are only supported for user-defined networks",
         ),
         ("--mac-address zz i", "zz is not a valid mac address"),
-        ("--network name=a,driver-opt=x i", "invalid key/value pair format in driver options"),
+        ("--network-alias x i", "network-scoped aliases are only supported for user-defined networks"),
         ("-p a i", "invalid containerPort: a"),
         ("-p 99999:80 i", "invalid hostPort: 99999"),
         ("-p 80-82:1-2 i", "invalid ranges specified for container and host Ports: 1-2 and 80-82"),
