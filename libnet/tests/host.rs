@@ -8,7 +8,7 @@ use libnet::{
     host::{Declared, DefaultRoute, EndpointSpec, HostError},
     netns::NetNs,
     ports::{HostPort, PortRequest},
-    types::{Mtu, Port, Proto},
+    types::{Mtu, Port, Proto, Setting},
 };
 use support::{endpoint, here, network, open, within};
 use tests::{Lab, eventually};
@@ -94,6 +94,43 @@ fn a_container_has_ipv6_where_its_endpoint_has() {
 }
 
 #[test]
+fn an_interface_has_further_addresses_and_settings() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "");
+        host.create_network(&net).unwrap();
+        let name = "pontoon-000000000001";
+        let sandbox = host.open_sandbox(name).unwrap();
+        let before = (here(), within(&sandbox));
+        let ep = EndpointSpec {
+            link_local: vec!["169.254.7.7/16".parse().unwrap(), "fe80::7/64".parse().unwrap()],
+            settings: vec![Setting::new("ipv4/conf/eth0/log_martians", "1")],
+            ..endpoint(&net, 2, "eth0")
+        };
+        host.attach(&sandbox, &ep).unwrap();
+        let inside = within(&sandbox);
+        assert!(inside.contains("169.254.7.7/16"), "{inside}");
+        let six = machine.exec(["ip", "-n", name, "-6", "-o", "address", "show", "eth0"]).ok();
+        assert!(six.contains("fe80::7/64"), "{six}");
+        let setting = "net.ipv4.conf.eth0.log_martians";
+        assert_eq!(machine.exec(["ip", "netns", "exec", name, "sysctl", "-n", setting]).ok(), "1");
+        host.detach(&sandbox, ep.id).unwrap();
+
+        for (key, value) in [("ipv4/conf/eth0/no_such", "1"), ("ipv4/conf/eth0/log_martians", "many")] {
+            let ep = EndpointSpec { settings: vec![Setting::new(key, value)], ..ep.clone() };
+            let error = host.attach(&sandbox, &ep).unwrap_err().to_string();
+            assert_eq!(error, format!("set {key} in the sandbox"));
+            eventually("nothing is left", || {
+                let now = (here(), within(&sandbox));
+                if now == before { Ok(()) } else { Err(format!("{now:?}")) }
+            });
+        }
+    });
+}
+
+#[test]
 fn the_default_route_moves() {
     let lab = Lab::new();
     let machine = lab.host("a");
@@ -107,11 +144,15 @@ fn the_default_route_moves() {
         host.attach(&sandbox, &first).unwrap();
         host.attach(&sandbox, &EndpointSpec { default_route: DefaultRoute::None, ..second.clone() }).unwrap();
         assert!(within(&sandbox).contains("route 0.0.0.0/0 via 10.9.0.1 dev eth0\n"));
-        sandbox.set_default_route(second.id, second.default_route).unwrap();
+        sandbox.set_default_route(second.id, DefaultRoute::None, second.default_route).unwrap();
         assert!(within(&sandbox).contains("route 0.0.0.0/0 via 10.10.0.1 dev eth1\n"));
         assert!(!within(&sandbox).contains("dev eth0\nroute 0.0.0.0/0"));
+        sandbox.set_default_route(first.id, first.default_route, DefaultRoute::None).unwrap();
+        assert!(within(&sandbox).contains("route 0.0.0.0/0 via 10.10.0.1 dev eth1\n"), "it was taken over");
+        sandbox.set_default_route(second.id, second.default_route, DefaultRoute::None).unwrap();
+        assert!(!within(&sandbox).contains("0.0.0.0/0"));
         host.detach(&sandbox, second.id).unwrap();
-        sandbox.set_default_route(first.id, first.default_route).unwrap();
+        sandbox.set_default_route(first.id, DefaultRoute::None, first.default_route).unwrap();
         assert!(within(&sandbox).contains("route 0.0.0.0/0 via 10.9.0.1 dev eth0\n"));
     });
 }

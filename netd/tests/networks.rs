@@ -79,6 +79,7 @@ impl Daemon {
             links: Vec::new(),
             v4: None,
             v6: None,
+            link_local: Vec::new(),
             mac: None,
             ports: Vec::new(),
             exposed: Vec::new(),
@@ -290,7 +291,7 @@ fn a_new_daemon_takes_over_and_clears_away() {
         let endpoint = taken.endpoint;
         let refused = chain(&daemon.networks.connect(late, taken).await.unwrap_err());
         let text = format!(
-            "failed to set up container networking: driver failed programming external connectivity on endpoint late ({endpoint}): Bind for 0.0.0.0:8080 failed: port is already allocated"
+            "driver failed programming external connectivity on endpoint late ({endpoint}): Bind for 0.0.0.0:8080 failed: port is already allocated"
         );
         assert_eq!(refused, text);
         tokio::task::block_in_place(|| {

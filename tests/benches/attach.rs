@@ -156,6 +156,8 @@ impl Subject {
             mac: MacAddr::local([2, 0x42, 10, 9, high, low]),
             v4: Some(format!("10.9.{high}.{low}/16").parse().expect("an address")),
             v6: None,
+            link_local: Vec::new(),
+            settings: Vec::new(),
             mtu: Mtu::ETHERNET,
             default_route: DefaultRoute::Via { v4: self.net.v4.map(|gateway| gateway.ip()), v6: None },
             ports: vec![PortRequest {

@@ -130,7 +130,7 @@ pub fn internal(
     }
     let text = render::Page {
         source,
-        form: "internal resolver",
+        form: Some("internal resolver"),
         upstreams: Some((from, &servers)),
         overrides,
         ndots_from: Some(if ndots.is_some() { set_by } else { render::NdotsFrom::Internal }),
@@ -153,7 +153,15 @@ pub fn plain(host: &ResolvConf, source: &str, overrides: &Overrides, ipv6: Ipv6)
             warning = Some("Used default nameservers.");
         }
     }
-    render::Page { source, form: "legacy", upstreams: None, overrides, ndots_from: None, warning }
+    render::Page { source, form: Some("legacy"), upstreams: None, overrides, ndots_from: None, warning }
+        .render(&file)
+}
+
+/// The file of a container in the host's own network: all that the host can reach, it can.
+#[must_use]
+pub fn machine(host: &ResolvConf, source: &str, overrides: &Overrides) -> String {
+    let file = host.overridden(overrides);
+    render::Page { source, form: None, upstreams: None, overrides, ndots_from: None, warning: None }
         .render(&file)
 }
 

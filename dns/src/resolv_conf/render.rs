@@ -22,7 +22,7 @@ pub(super) enum NdotsFrom {
 /// What the comments say about a file.
 pub(super) struct Page<'p> {
     pub(super) source: &'p str,
-    pub(super) form: &'p str,
+    pub(super) form: Option<&'p str>,
     pub(super) upstreams: Option<(DialFrom, &'p [Nameserver])>,
     pub(super) overrides: &'p Overrides,
     pub(super) ndots_from: Option<NdotsFrom>,
@@ -48,7 +48,8 @@ impl Page<'_> {
     }
 
     fn comments(&self, file: &ResolvConf) -> Vec<String> {
-        let mut comments = vec![format!("# Based on host file: '{}' ({})", self.source, self.form)];
+        let form = self.form.map(|form| format!(" ({form})")).unwrap_or_default();
+        let mut comments = vec![format!("# Based on host file: '{}'{form}", self.source)];
         comments.extend(self.warning.map(|warning| format!("# {warning}")));
         if let Some((from, servers)) = self.upstreams.filter(|(_, servers)| !servers.is_empty()) {
             let servers: Vec<_> = servers.iter().map(|server| external(from, server)).collect();

@@ -71,6 +71,8 @@ fn endpoint(network: &BridgeNetwork, number: u8) -> anyhow::Result<EndpointSpec>
         mac: MacAddr::local([2, 0x42, 10, 9, 0, number]),
         v4: Some(format!("10.9.0.{number}/24").parse()?),
         v6: None,
+        link_local: Vec::new(),
+        settings: Vec::new(),
         mtu: network.mtu,
         default_route: DefaultRoute::Via { v4: network.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
         ports: Vec::new(),

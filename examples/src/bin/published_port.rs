@@ -86,6 +86,8 @@ fn endpoint(network: &BridgeNetwork) -> anyhow::Result<EndpointSpec> {
         mac: MacAddr::local([2, 0x42, 10, 9, 0, 2]),
         v4: Some("10.9.0.2/24".parse()?),
         v6: None,
+        link_local: Vec::new(),
+        settings: Vec::new(),
         mtu: network.mtu,
         default_route: DefaultRoute::Via { v4: network.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
         egress: Default::default(),

@@ -1,7 +1,9 @@
 //! Plans for endpoints.
 
+use ipnetwork::IpNetwork;
+
 use super::{
-    Inside, Join, Parting, Setting, Step,
+    Inside, Join, Parting, Step,
     names::{Owner, host_link, host_mac},
     publish::requests,
 };
@@ -9,7 +11,7 @@ use crate::{
     firewall::FirewallEndpoint,
     host::{BridgeNetwork, EndpointSpec},
     link::veth::PortFlags,
-    types::{Announce, Icc, IfName, Interval, Times},
+    types::{Announce, Icc, IfName, Interval, Setting, Times},
 };
 
 /// What a plan has to know of the host.
@@ -59,11 +61,7 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
     }
     steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
     let telling = Telling::of(net, on);
-    let settings = inside_settings(ep, on, telling);
-    if !settings.is_empty() {
-        steps.push(Step::SetInside(settings));
-    }
-    steps.push(Step::Configure(inside(ep, Some(host_link(&ep.id)))));
+    steps.extend(within(ep, Some(host_link(&ep.id)), on, telling));
     if let Telling::Times(..) = telling {
         // Behind the raising of the interface, which would announce once more.
         steps.push(Step::SetInside(announcing(ep)));
@@ -73,13 +71,24 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
     steps
 }
 
+/// The steps inside, once the interface is there; `host` is the host's end that it is connected to.
+pub(crate) fn within(
+    ep: &EndpointSpec,
+    host: Option<IfName>,
+    on: Circumstances,
+    telling: Telling,
+) -> impl Iterator<Item = Step> {
+    let usual = inside_settings(ep, on, telling);
+    let usual = Some(usual).filter(|settings| !settings.is_empty()).map(Step::SetInside);
+    let asked = Some(ep.settings.clone()).filter(|settings| !settings.is_empty()).map(Step::Tune);
+    [usual, asked, Some(Step::Configure(inside(ep, host)))].into_iter().flatten()
+}
+
 /// New interfaces of a sandbox of ours start without IPv6, and silently.
-pub(crate) fn inside_settings(ep: &EndpointSpec, on: Circumstances, telling: Telling) -> Vec<Setting> {
+fn inside_settings(ep: &EndpointSpec, on: Circumstances, telling: Telling) -> Vec<Setting> {
     let as_ours = OURS.into_iter().filter(|_| on.foreign_settings);
-    let disabled = match ep.v6 {
-        Some(_) => Some("0"),
-        None => on.foreign_settings.then_some("1"),
-    };
+    let has_v6 = ep.v6.is_some() || ep.link_local.iter().any(IpNetwork::is_ipv6);
+    let disabled = if has_v6 { Some("0") } else { on.foreign_settings.then_some("1") };
     let v6 = disabled.map(|value| ("ipv6", "disable_ipv6", value));
     let setting = |(family, key, value)| Setting::new(format!("{family}/conf/{}/{key}", ep.ifname), value);
     let announcing = announcing(ep).into_iter().filter(|_| telling == Telling::AtOnce);
@@ -139,11 +148,11 @@ fn join(net: &BridgeNetwork, ep: &EndpointSpec, bridge_filtered: bool) -> Join {
 }
 
 /// The end inside, with the host's end that it is connected to.
-pub(crate) fn inside(ep: &EndpointSpec, host: Option<IfName>) -> Inside {
+fn inside(ep: &EndpointSpec, host: Option<IfName>) -> Inside {
     Inside {
         host,
         name: ep.ifname.clone(),
-        addresses: ep.addresses().collect(),
+        addresses: ep.addresses().chain(ep.link_local.iter().copied()).collect(),
         default_route: ep.default_route,
     }
 }

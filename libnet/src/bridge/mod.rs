@@ -10,7 +10,7 @@ mod step;
 mod tests;
 
 pub(crate) use compare::{Difference, InUse, compare};
-pub(crate) use endpoint::{Circumstances, Fate, Telling, attach, detach, flags, inside, inside_settings};
+pub(crate) use endpoint::{Circumstances, Fate, Telling, attach, detach, flags, within};
 pub(crate) use network::{BRIDGE_PORTS, create, lent_keys, remove, setting_steps, settings};
 pub(crate) use publish::requests;
-pub(crate) use step::{Hang, Inside, Join, Parting, Setting, Step};
+pub(crate) use step::{Hang, Inside, Join, Parting, Step};

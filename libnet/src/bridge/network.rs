@@ -1,9 +1,9 @@
 //! Plans for networks.
 
-use super::{Setting, Step};
+use super::Step;
 use crate::{
     host::{BridgeNetwork, Forwarding},
-    types::{IfName, Internal},
+    types::{IfName, Internal, Setting},
 };
 
 /// How many ports a bridge has at most: `BR_MAX_PORTS` of net/bridge/br_private.h is 1,024, and STP numbers ports from 1.

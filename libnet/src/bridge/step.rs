@@ -9,7 +9,7 @@ use crate::{
     host::{BridgeNetwork, Child, DefaultRoute, ParentNetwork},
     link::{route::Hop, veth::PortFlags},
     ports::PortRequest,
-    types::{EndpointId, IfName, MacAddr, Mtu, NetworkId},
+    types::{EndpointId, IfName, MacAddr, Mtu, NetworkId, Setting},
 };
 
 /// One operation on a host or in a sandbox.
@@ -63,6 +63,8 @@ pub(crate) enum Step {
     Join(Box<Join>),
     /// Change settings inside the sandbox.
     SetInside(Vec<Setting>),
+    /// Change settings of the end inside that a user asks for: one that the kernel doesn't have is an error.
+    Tune(Vec<Setting>),
     /// Configure the end inside: addresses, up, default routes.
     Configure(Inside),
     /// Open the firewall for an endpoint and the ports that were reserved for it.
@@ -76,19 +78,6 @@ pub(crate) enum Step {
     /// Fails.
     #[cfg(test)]
     Refuse,
-}
-
-/// A kernel setting: its path below `/proc/sys/net`, and the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
-    pub(crate) key: String,
-    pub(crate) value: String,
-}
-
-impl Setting {
-    pub(crate) fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { key: key.into(), value: value.into() }
-    }
 }
 
 /// The veth pair of an endpoint.
@@ -186,7 +175,9 @@ impl fmt::Display for Step {
             Self::ReservePorts(_) => f.write_str("reserve host ports"),
             Self::ReleasePorts => f.write_str("release host ports"),
             Self::Join(join) => write!(f, "create veth pair {} - {}", join.host, join.inside),
-            Self::SetInside(settings) => write!(f, "set {} in the sandbox", keys(settings)),
+            Self::SetInside(settings) | Self::Tune(settings) => {
+                write!(f, "set {} in the sandbox", keys(settings))
+            }
             Self::Configure(inside) => write!(f, "configure {} in the sandbox", inside.name),
             Self::AdmitEndpoint(who) => write!(f, "open the firewall for endpoint {:?}", who.id),
             Self::ExpelEndpoint(id) => write!(f, "close the firewall for endpoint {id:?}"),

@@ -42,6 +42,8 @@ fn endpoint(net: &BridgeNetwork, number: u8) -> EndpointSpec {
         mac: MacAddr::local([number; 6]),
         v4: Some("10.9.0.2/24".parse().unwrap()),
         v6: None,
+        link_local: Vec::new(),
+        settings: Vec::new(),
         mtu: net.mtu,
         default_route: DefaultRoute::Via { v4: net.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
         ports: Vec::new(),

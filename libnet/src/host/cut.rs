@@ -13,7 +13,7 @@ use crate::{
     observe::Snapshot,
     parent,
     ports::{HostPort, PortRequest},
-    types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto},
+    types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto, Setting},
 };
 
 fn network() -> BridgeNetwork {
@@ -55,6 +55,8 @@ fn endpoint() -> EndpointSpec {
         mac: MacAddr::local([2, 0x42, 10, 9, 0, 2]),
         v4: Some("10.9.0.2/24".parse().unwrap()),
         v6: Some("fd09::2/64".parse().unwrap()),
+        link_local: vec!["169.254.7.7/16".parse().unwrap(), "fe80::7/64".parse().unwrap()],
+        settings: vec![Setting::new("ipv4/conf/eth0/log_martians", "1")],
         mtu: Mtu::ETHERNET,
         default_route: DefaultRoute::Via {
             v4: Some("10.9.0.1".parse().unwrap()),

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use super::{Inner, NetworkFull, Sandbox, StepError, admission::Admitted, settings};
 use crate::{
     bridge::{
-        Inside, Join, Parting, Setting, Step,
+        Inside, Join, Parting, Step,
         names::{CONDEMNED, GROUP, Owner, bridge_mac},
     },
     firewall::{Change, FirewallEndpoint},
@@ -17,7 +17,7 @@ use crate::{
     plan::Apply,
     ports::Reservation,
     sys::rtnl::{NetlinkError, Request, RtSocket},
-    types::{IfName, NetworkId},
+    types::{IfName, NetworkId, Setting},
 };
 
 pub(super) type Inverse = Result<Option<Step>, StepError>;
@@ -107,6 +107,7 @@ impl Apply for Effects<'_> {
             Step::Lift(id) => done(self.host.egress.lift(*id)),
             Step::Join(join) => self.join(join),
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
+            Step::Tune(settings) => done(settings::tune(self.sandbox()?.netns(), settings)),
             Step::Configure(inside) => self.configure(inside),
             Step::Part(parting) => self.part(parting),
             Step::FindParent(net) => self.find_parent(net),

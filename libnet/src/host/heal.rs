@@ -6,10 +6,10 @@ use super::{
     settings,
 };
 use crate::{
-    bridge::{self, Setting},
+    bridge,
     firewall::Suspects,
     plan,
-    types::NetworkId,
+    types::{NetworkId, Setting},
 };
 
 /// What may not be as it was left.

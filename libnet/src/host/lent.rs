@@ -9,13 +9,13 @@ use super::{
 };
 use crate::{
     bridge::{
-        Setting, Step, lent_keys,
+        Step, lent_keys,
         names::{BRIDGE, CONDEMNED, Owner},
     },
     link::{self, Which, address},
     observe::{self, Link},
     sys::rtnl::RtSocket,
-    types::{IfName, MacAddr},
+    types::{IfName, MacAddr, Setting},
 };
 
 impl Host {

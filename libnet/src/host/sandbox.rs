@@ -16,7 +16,7 @@ use crate::{
     netns::{Borrowed, DnsSockets, NetNs, Ready},
     observe::{self, Snapshot},
     sys::rtnl::{NetlinkError, RtSocket},
-    types::{EndpointId, IfName, MacAddr},
+    types::{EndpointId, Family, IfName, MacAddr},
 };
 
 /// A container's network namespace with its endpoints. A handle: clones mean the same sandbox.
@@ -145,19 +145,36 @@ impl Sandbox {
         self.0.dns.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
     }
 
-    /// Leads the default routes through `endpoint`; `DefaultRoute::None` leaves them as they are.
+    /// Changes which default routes lead through `endpoint`. One that another endpoint had is taken over.
     ///
     /// # Errors
     /// If the endpoint is not in this sandbox, or the kernel refuses the route.
-    pub fn set_default_route(&self, endpoint: EndpointId, route: DefaultRoute) -> Result<(), HostError> {
+    pub fn set_default_route(
+        &self,
+        endpoint: EndpointId,
+        before: DefaultRoute,
+        after: DefaultRoute,
+    ) -> Result<(), HostError> {
         let mut links = self.links();
         let link = links.index_of(endpoint).ok_or(HostError::UnknownEndpoint(endpoint))?;
-        // Whether a gateway is in a subnet is not known here, and on-link is right in both cases.
-        let requests = route.hops().map(|hop| route::replace_default(route::Default { hop, link })).collect();
-        links.socket.send(requests).map_err(|source| HostError::Step {
+        let failed = |source| HostError::Step {
             doing: format!("set the default route of sandbox {}", self.name()),
             source: StepError::Netlink(source),
-        })
+        };
+        // Whether a gateway is in a subnet is not known here, and on-link is right in both cases.
+        let requests = after.hops().map(|hop| route::replace_default(route::Default { hop, link })).collect();
+        links.socket.send(requests).map_err(failed)?;
+        for family in [Family::V4, Family::V6] {
+            if !before.leads(family) || after.leads(family) {
+                continue;
+            }
+            match links.socket.send(vec![route::delete_default(family, link)]) {
+                // Another endpoint has taken it over.
+                Err(error) if error.is(Errno::ESRCH) => {}
+                other => other.map_err(failed)?,
+            }
+        }
+        Ok(())
     }
 
     /// Looks for the interface of an endpoint that an earlier daemon attached. Where the host has no end of its own that

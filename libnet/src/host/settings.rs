@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use crate::{bridge::Setting, netns::NetNs, sys::sysctl};
+use crate::{netns::NetNs, sys::sysctl, types::Setting};
 
 /// Of each list, the settings that are not as they should be; lists without any are left out. A setting that is not there
 /// belongs to a link that is not there.
@@ -30,6 +30,17 @@ pub(super) fn read(netns: &NetNs, keys: &[String]) -> io::Result<BTreeMap<String
         other => Some(other.map(|value| (key.clone(), value))),
     };
     netns.run(|| keys.iter().filter_map(read).collect())?
+}
+
+/// Writes settings of an interface that a user asks for: each must be there. Nothing comes back: they go with the
+/// interface.
+pub(super) fn tune(netns: &NetNs, settings: &[Setting]) -> io::Result<()> {
+    netns.run(|| {
+        settings.iter().try_for_each(|setting| {
+            sysctl::write(&setting.key, &setting.value)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", setting.key)))
+        })
+    })?
 }
 
 /// Turns IPv6 forwarding on. The kernel then takes this host for a router, which believes no other: links that have

@@ -17,7 +17,7 @@ use crate::{
     ports::{PortRequest, PublishedPort},
     types::{
         Announce, Egress, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
-        NetworkId,
+        NetworkId, Setting,
     },
 };
 
@@ -152,6 +152,47 @@ impl DefaultRoute {
     }
 }
 
+impl DefaultRoute {
+    /// Whether it leads out for a family.
+    pub fn leads(self, family: Family) -> bool {
+        match (self, family) {
+            (Self::None, _) => false,
+            (Self::Via { v4, .. }, Family::V4) => v4.is_some(),
+            (Self::Via { v6, .. }, Family::V6) => v6.is_some(),
+            (Self::Out { v4, .. }, Family::V4) => v4,
+            (Self::Out { v6, .. }, Family::V6) => v6,
+        }
+    }
+
+    /// As far as it leads out for a family.
+    #[must_use]
+    pub fn only(self, family: Family) -> Self {
+        let (four, six) = (family == Family::V4, family == Family::V6);
+        match self {
+            _ if !self.leads(family) => Self::None,
+            Self::None => self,
+            Self::Via { v4, v6 } => Self::Via { v4: v4.filter(|_| four), v6: v6.filter(|_| six) },
+            Self::Out { .. } => Self::Out { v4: four, v6: six },
+        }
+    }
+
+    /// The same, but for one family as `other` leads out for it. A network leads out in the same way for both families.
+    #[must_use]
+    pub fn with(self, family: Family, other: Self) -> Self {
+        let kept = self.only(if family == Family::V4 { Family::V6 } else { Family::V4 });
+        match (kept, other.only(family)) {
+            (Self::Via { v4, v6 }, Self::Via { v4: four, v6: six }) => {
+                Self::Via { v4: v4.or(four), v6: v6.or(six) }
+            }
+            (Self::Out { v4, v6 }, Self::Out { v4: four, v6: six }) => {
+                Self::Out { v4: v4 || four, v6: v6 || six }
+            }
+            (kept, Self::None) => kept,
+            (_, taken) => taken,
+        }
+    }
+}
+
 /// A container's end in a network, as it is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSpec {
@@ -169,8 +210,15 @@ pub struct EndpointSpec {
     pub v4: Option<Ipv4Network>,
     /// Address with the prefix length of the subnet.
     pub v6: Option<Ipv6Network>,
+    /// Further addresses of the interface inside, that are no part of the network's subnets: neither the firewall nor a
+    /// published port leads to them.
+    #[serde(default)]
+    pub link_local: Vec<IpNetwork>,
     /// MTU of both ends; on a parent link, the network's own word counts.
     pub mtu: Mtu,
+    /// Settings of the interface inside beyond the usual, in the order in which they are written.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
     /// Whether the container's default route leads through here.
     pub default_route: DefaultRoute,
     /// Ports to publish; none on a parent link, where the host takes no part.
@@ -193,7 +241,7 @@ impl EndpointSpec {
         })
     }
 
-    /// The addresses, each with the prefix length of its subnet.
+    /// The addresses in the network, each with the prefix length of its subnet.
     pub fn addresses(&self) -> impl Iterator<Item = IpNetwork> + use<> {
         self.v4.map(IpNetwork::V4).into_iter().chain(self.v6.map(IpNetwork::V6))
     }

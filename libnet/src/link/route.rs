@@ -44,6 +44,20 @@ pub(crate) fn replace_default(route: Default) -> Request {
     Request { message: RouteNetlinkMessage::NewRoute(message(route)), flags: NLM_F_CREATE | NLM_F_REPLACE }
 }
 
+/// `ip route delete default dev LINK`, or `ip -6`.
+pub(crate) fn delete_default(of: Family, link: u32) -> Request {
+    let mut message = RouteMessage::default();
+    message.header.address_family = match of {
+        Family::V4 => AddressFamily::Inet,
+        Family::V6 => AddressFamily::Inet6,
+    };
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    // Whatever the scope is.
+    message.header.scope = RouteScope::NoWhere;
+    message.attributes = vec![RouteAttribute::Oif(link)];
+    Request { message: RouteNetlinkMessage::DelRoute(message), flags: 0 }
+}
+
 /// `ip -4 route show`, or `-6`.
 pub(crate) fn show_all(of: AddressFamily) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();

@@ -8,9 +8,9 @@ mod tests;
 pub(crate) use name::sub_interface;
 
 use crate::{
-    bridge::{self, Circumstances, Hang, Setting, Step, Telling, names::Owner},
+    bridge::{self, Circumstances, Hang, Step, Telling, names::Owner},
     host::{Child, EndpointSpec, Parent, ParentNetwork},
-    types::EndpointId,
+    types::{EndpointId, Setting},
 };
 
 /// The steps that make a network.
@@ -36,11 +36,7 @@ pub(crate) fn remove(net: &ParentNetwork) -> Vec<Step> {
 /// somebody else's: it is always announced.
 pub(crate) fn attach(net: &ParentNetwork, ep: &EndpointSpec, on: Circumstances) -> Vec<Step> {
     let mut steps = vec![Step::Hang(Box::new(hang(net, ep)))];
-    let settings = bridge::inside_settings(ep, on, telling(net));
-    if !settings.is_empty() {
-        steps.push(Step::SetInside(settings));
-    }
-    steps.push(Step::Configure(bridge::inside(ep, None)));
+    steps.extend(bridge::within(ep, None, on, telling(net)));
     steps
 }
 

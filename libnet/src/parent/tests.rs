@@ -28,6 +28,8 @@ fn endpoint() -> EndpointSpec {
         mac: MacAddr::local([2; 6]),
         v4: Some("10.9.0.2/24".parse().unwrap()),
         v6: Some("fd09::2/64".parse().unwrap()),
+        link_local: Vec::new(),
+        settings: Vec::new(),
         mtu: Mtu::ETHERNET,
         default_route: DefaultRoute::Out { v4: true, v6: true },
         ports: Vec::new(),

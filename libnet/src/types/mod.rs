@@ -9,6 +9,7 @@ mod mark;
 mod mtu;
 mod policy;
 mod port;
+mod setting;
 mod vlan;
 
 pub use announce::{Announce, Interval, OutOfRange, Times};
@@ -20,6 +21,7 @@ pub use mark::{FwMark, FwMarkError};
 pub use mtu::{Mtu, MtuError};
 pub use policy::{Egress, Icc, Internal, Masquerade};
 pub use port::{Port, PortError, PortRange, Proto};
+pub use setting::Setting;
 pub use vlan::{VlanId, VlanIdError};
 
 /// An address family, where a choice between the two is all that is meant.

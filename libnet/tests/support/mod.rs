@@ -53,6 +53,8 @@ pub(crate) fn endpoint(net: &BridgeNetwork, number: u8, ifname: &str) -> Endpoin
         mac: MacAddr::local([2, 0x42, 0, 0, net.id.bytes()[0], number]),
         v4,
         v6,
+        link_local: Vec::new(),
+        settings: Vec::new(),
         mtu: net.mtu,
         default_route: DefaultRoute::Via {
             v4: net.v4.map(ipnetwork::Ipv4Network::ip),

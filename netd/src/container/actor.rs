@@ -40,7 +40,7 @@ pub(super) enum Request {
     Rename(String, Reply<()>),
     Remove(RemoveAsk, Reply<()>),
     Connect(Box<(NetworkSummary, EndpointSettings)>, Reply<()>),
-    Disconnect(Box<NetworkSummary>, bool, Reply<()>),
+    Disconnect(Box<Left>, Reply<()>),
     Update(Box<models::ContainerUpdateBody>, Reply<Vec<String>>),
     /// The daemon ends.
     Close(Option<Duration>, Reply<()>),
@@ -54,6 +54,14 @@ pub(super) enum Request {
     KillDue(u64),
     /// Its pause is over.
     RestartDue(u64),
+}
+
+/// Which network a container is taken out of.
+#[derive(Debug)]
+pub(super) enum Left {
+    There(NetworkSummary),
+    /// One that is no longer there, of this name or id.
+    Gone(String),
 }
 
 /// How to stop.
@@ -134,9 +142,7 @@ impl Actor {
             Request::Rename(name, reply) => answer(reply, self.rename(name).await),
             Request::Remove(ask, reply) => self.asked_to_remove(ask, reply).await,
             Request::Connect(ask, reply) => answer(reply, self.connect(ask.0, ask.1).await),
-            Request::Disconnect(network, force, reply) => {
-                answer(reply, self.disconnect(&network, force).await);
-            }
+            Request::Disconnect(from, reply) => answer(reply, self.disconnect(*from).await),
             Request::Update(ask, reply) => answer(reply, self.update(*ask).await),
             Request::Close(timeout, reply) => self.close(timeout, reply).await,
             Request::Adopt(found, reply) => answer(reply, self.adopt(*found).await),

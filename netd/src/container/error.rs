@@ -87,11 +87,26 @@ pub enum ContainerError {
     /// Something that a new container needs is not there: the request is wrong, not its address.
     #[error(transparent)]
     Unmet(Box<ContainerError>),
+    /// What a new container asks of a network.
+    #[error("invalid config for network {network}")]
+    NetworkConfig {
+        /// The network, as it was named.
+        network: String,
+        /// What is wrong.
+        #[source]
+        source: Box<ContainerError>,
+    },
+    /// A link that can't be made now; the text is Docker's, and says why.
+    #[error("{0}")]
+    Link(String),
+    /// Its networks, at a start.
+    #[error("failed to set up container networking")]
+    Networking(#[source] Box<ContainerError>),
     /// Another container that this one depends on.
     #[error("{what}")]
     Other {
         /// For what it is needed.
-        what: &'static str,
+        what: String,
         /// What is wrong with it.
         #[source]
         source: Box<ContainerError>,
@@ -117,11 +132,23 @@ impl ContainerError {
             Self::NotImplemented(_) => Kind::NotImplemented,
             Self::Network(error) => error.kind(),
             Self::Image(error) => error.kind(),
-            Self::Other { source, .. } => source.kind(),
+            Self::Other { source, .. } | Self::NetworkConfig { source, .. } | Self::Networking(source) => {
+                source.kind()
+            }
             // dockerd answers 400 where the command is at fault and 500 otherwise.
             Self::Runtime(error) if error.exit_code().is_some() => Kind::InvalidParameter,
             Self::Closing => Kind::Unavailable,
-            Self::Runtime(_) | Self::Store(_) | Self::File { .. } => Kind::System,
+            Self::Link(_) | Self::Runtime(_) | Self::Store(_) | Self::File { .. } => Kind::System,
+        }
+    }
+
+    /// What is wrong with the endpoint of a new container, as Docker heads it; anything else is left as it is.
+    pub(super) fn in_network(self, network: &str) -> Self {
+        match self {
+            Self::Network(NetworkError::InvalidEndpoint(_)) => {
+                Self::NetworkConfig { network: network.to_owned(), source: Box::new(self) }
+            }
+            other => other,
         }
     }
 

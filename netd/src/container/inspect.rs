@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     ContainerError, Containers,
     create::{self, Access, Logging, NetworkMode, Source, WantedMount},
+    links,
     list::{Map, wanted_ports},
     policy::Phase,
     record::{Endpoint, Record},
@@ -50,6 +51,7 @@ impl Containers {
         let log = if logged { self.parts.paths.log(id).display().to_string() } else { String::new() };
         let mut host = record.host.clone();
         host.network_mode = Some(record.network_mode().to_owned());
+        host.links = links::shown(record);
         let ports = exposed(record, endpoints);
         models::ContainerInspectResponse {
             id: Some(id.to_string()),
@@ -201,16 +203,17 @@ pub(super) fn endpoint_settings(
 ) -> models::EndpointSettings {
     let asked = &endpoint.settings;
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-    let ipam = (asked.v4.is_some() || asked.v6.is_some()).then(|| models::EndpointIpamConfig {
+    let addressed = asked.v4.is_some() || asked.v6.is_some() || !asked.link_local.is_empty();
+    let ipam = addressed.then(|| models::EndpointIpamConfig {
         ipv4_address: asked.v4.map(|ip| ip.to_string()),
         ipv6_address: asked.v6.map(|ip| ip.to_string()),
-        link_local_ips: None,
+        link_local_ips: some(&asked.link_local.iter().map(ToString::to_string).collect()),
     });
     let text = |text: Option<String>| Some(text.unwrap_or_default());
     let mac = view.and_then(|view| view.mac).or(asked.mac);
     models::EndpointSettings {
         ipam_config: ipam,
-        links: some(&asked.links),
+        links: some(&asked.links).filter(|_| endpoint.network_name != links::NETWORK),
         mac_address: text(mac.map(|mac| mac.to_string())),
         aliases: some(&asked.aliases),
         driver_opts: (!asked.driver_opts.is_empty()).then(|| asked.driver_opts.clone().into_iter().collect()),

@@ -8,6 +8,7 @@ mod create;
 mod error;
 mod execs;
 mod inspect;
+mod links;
 mod list;
 mod logs;
 mod name;

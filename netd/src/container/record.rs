@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
 
@@ -66,6 +66,7 @@ pub(super) struct Endpoint {
 pub(super) struct EndpointSettings {
     pub(super) v4: Option<Ipv4Addr>,
     pub(super) v6: Option<Ipv6Addr>,
+    pub(super) link_local: Vec<IpAddr>,
     pub(super) mac: Option<MacAddr>,
     pub(super) aliases: Vec<String>,
     /// As written: `name` or `name:alias`.

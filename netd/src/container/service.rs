@@ -11,8 +11,8 @@ use netd_api::{Filters, models};
 
 use super::{
     ContainerError, Done, ListAsk, Pending, RemoveAsk, StopAsk, WaitCondition,
-    actor::{Actor, Request, Stop},
-    create::{link_parts, settings, signal},
+    actor::{Actor, Left, Request, Stop},
+    create::{settings, signal},
     error::invalid,
     execs::Execs,
     list,
@@ -21,6 +21,8 @@ use super::{
     record::Record,
     registry::{Container, Registry},
 };
+
+use crate::network::NetworkError;
 
 /// All containers of the daemon.
 #[derive(Debug)]
@@ -212,22 +214,32 @@ impl Containers {
         container.ask(|reply| Request::Connect(Box::new((network, settings)), reply)).await
     }
 
-    /// Takes a container out of a network.
+    /// Takes a container out of a network. By force, also one that is no longer there, by its name, and out of a network
+    /// that is no longer there.
     ///
     /// # Errors
     /// [`ContainerError`].
     pub async fn disconnect(&self, network: &str, ask: models::NetworkDisconnectRequest) -> Result<()> {
-        let network = self.parts.networks.resolve(network)?;
         let force = ask.force == Some(true);
         let container = match self.find(&ask.container) {
             // Ends in a network that are no container's have names there, too.
             Err(ContainerError::NotFound(name)) => {
-                let done = self.parts.networks.detach_named(name.clone(), network.id).await?;
-                return if done { Ok(()) } else { Err(ContainerError::NotFound(name)) };
+                let network = self.parts.networks.resolve(network)?.id;
+                if self.parts.networks.detach_named(name.clone(), network).await? {
+                    return Ok(());
+                }
+                return match force {
+                    true => Ok(self.parts.networks.forget(network, name).await?),
+                    false => Err(ContainerError::NotFound(name)),
+                };
             }
-            other => other?,
+            found => found?,
         };
-        container.ask(|reply| Request::Disconnect(Box::new(network), force, reply)).await
+        let from = match self.parts.networks.resolve(network) {
+            Err(NetworkError::NotFound(name)) if force => Left::Gone(name),
+            found => Left::There(found?),
+        };
+        container.ask(|reply| Request::Disconnect(Box::new(from), reply)).await
     }
 
     /// Sets the size of its terminal.
@@ -285,18 +297,6 @@ impl Containers {
             let _ = container.ask(|reply| Request::Close(timeout, reply)).await;
         });
         futures_util::future::join_all(all).await;
-    }
-
-    /// Links name containers that exist.
-    fn check_links(&self, links: &[String]) -> Result<()> {
-        for link in links {
-            let (name, _) = link_parts(link)?;
-            self.find(name).map_err(|source| ContainerError::Other {
-                what: "could not get container for a link",
-                source: Box::new(source),
-            })?;
-        }
-        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ mod root;
 use netd_runtime::{CreateRequest, Engine, Namespace, Shim};
 
 pub(super) use self::{
-    files::refresh,
+    files::{Change, update},
     network::{ask as endpoint_ask, owner as network_owner},
     root::{check_root, data, refuse_source},
 };

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{
     Api,
     body::{JsonBody, Query, number, switch},
-    shape,
+    older, shape,
     status::{Answer, Failure},
     version::Version,
 };
@@ -99,26 +99,14 @@ async fn create(
     State(api): State<Arc<Api>>,
     version: Version,
     Query(asked): Query<Created>,
-    JsonBody(CreateBody { mac_address, body }): JsonBody<CreateBody>,
+    JsonBody(CreateBody { mac_address, mut body }): JsonBody<CreateBody>,
 ) -> Answer<(StatusCode, Json<models::ContainerCreateResponse>)> {
-    if !version.knows(44) {
-        one_network(&body)?;
-    }
     let mac_address = mac_address.filter(|mac| !mac.is_empty());
+    let warnings = older::translate(&mut body, mac_address.as_deref(), version)?;
     let ask = CreateAsk { name: asked.name, platform: asked.platform, body, mac_address };
-    Ok((StatusCode::CREATED, Json(api.engine.containers.create(ask).await?)))
-}
-
-/// Before API 1.44 a container was created in one network and connected to others afterwards.
-fn one_network(body: &models::ContainerCreateBody) -> Answer<()> {
-    let endpoints = body.networking_config.as_ref().and_then(|config| config.endpoints_config.as_ref());
-    let mut names: Vec<&str> = endpoints.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-    if names.len() < 2 {
-        return Ok(());
-    }
-    names.sort_unstable();
-    let message = format!("Container cannot be connected to network endpoints: {}", names.join(", "));
-    Err(Failure::new(Kind::InvalidParameter, message))
+    let mut created = api.engine.containers.create(ask).await?;
+    created.warnings.extend(warnings);
+    Ok((StatusCode::CREATED, Json(created)))
 }
 
 #[derive(Debug, Default, Deserialize)]

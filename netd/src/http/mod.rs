@@ -13,6 +13,7 @@ mod metrics;
 mod names;
 mod namespaces;
 mod networks;
+mod older;
 mod server;
 mod shape;
 mod status;

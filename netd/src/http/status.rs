@@ -39,6 +39,12 @@ impl Failure {
         Self { status: status(kind), message: message.into() }
     }
 
+    /// What the user reads.
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A body that is larger than any request needs.
     pub(super) fn too_large() -> Self {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, message: "the request body is too large".to_owned() }

@@ -1,6 +1,6 @@
 //! The /etc/hosts of a container, as Docker writes it.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::net::IpAddr;
 
 /// What every container knows; the lines are Docker's.
 const LOCAL: &str = "127.0.0.1\tlocalhost
@@ -26,21 +26,34 @@ impl HostEntry {
         Self { ip, names: vec![name.into()] }
     }
 
-    /// A container's own address: with a domain, the full name comes first.
+    /// A container's own address: a full name, whichever way it was given, comes before its first label.
     pub fn own(ip: IpAddr, hostname: &str, domain: &str) -> Self {
-        let short = hostname.to_owned();
-        let names = if domain.is_empty() { vec![short] } else { vec![format!("{hostname}.{domain}"), short] };
-        Self { ip, names }
+        let full = if domain.is_empty() { hostname.to_owned() } else { format!("{hostname}.{domain}") };
+        let label = full.split_once('.').map(|(label, _)| label.to_owned());
+        Self { ip, names: [full].into_iter().chain(label).collect() }
+    }
+
+    fn line(&self) -> String {
+        format!("{}\t{}\n", self.ip, self.names.join(" "))
     }
 }
 
 /// The file: the local names, what the user added, the container's own addresses.
 pub fn hosts(extra: &[HostEntry], own: &[HostEntry]) -> String {
-    let mut text = LOCAL.to_owned();
-    for entry in extra.iter().chain(own) {
-        let _ = writeln!(text, "{}\t{}", entry.ip, entry.names.join(" "));
-    }
-    text
+    extra.iter().chain(own).fold(LOCAL.to_owned(), |text, entry| text + &entry.line())
+}
+
+/// A file with these entries at its end.
+pub fn with(text: &str, entries: &[HostEntry]) -> String {
+    let start = if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
+    entries.iter().fold(start, |text, entry| text + &entry.line())
+}
+
+/// A file without the lines of these entries, as they were written. A line that somebody has changed is theirs.
+pub fn without(text: &str, entries: &[HostEntry]) -> String {
+    let lines: Vec<_> = entries.iter().map(HostEntry::line).collect();
+    let own = |line: &&str| lines.iter().any(|entry| entry.trim_end() == line.trim_end());
+    text.split_inclusive('\n').filter(|line| !own(line)).collect()
 }
 
 #[cfg(test)]
@@ -56,5 +69,23 @@ mod tests {
         let tail = "ff02::2\tip6-allrouters\n10.0.0.1\tgw\n10.0.0.2\tc1.example.org c1\nfd00::2\tc1\n";
         assert!(text.starts_with("127.0.0.1\tlocalhost\n::1\tlocalhost"), "{text}");
         assert!(text.ends_with(tail), "{text}");
+    }
+
+    #[test]
+    fn a_full_name_is_a_full_name_however_it_is_given() {
+        let names = |hostname, domain| HostEntry::own([10, 0, 0, 2].into(), hostname, domain).names.join(" ");
+        assert_eq!(names("c1", ""), "c1");
+        assert_eq!(names("c1.example.org", ""), "c1.example.org c1");
+        assert_eq!(names("c1.a", "b"), "c1.a.b c1");
+    }
+
+    #[test]
+    fn own_lines_come_and_go_among_the_user_s() {
+        let entry = |last| HostEntry::new([10, 0, 0, last].into(), "c1");
+        let text = with("# mine\n10.9.9.9\tother", &[entry(2), entry(3)]);
+        assert_eq!(text, "# mine\n10.9.9.9\tother\n10.0.0.2\tc1\n10.0.0.3\tc1\n");
+        assert_eq!(without(&text, &[entry(2)]), "# mine\n10.9.9.9\tother\n10.0.0.3\tc1\n");
+        let changed = text.replace("10.0.0.3\tc1", "10.0.0.3\tc1 mine");
+        assert_eq!(without(&changed, &[entry(3)]), changed);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use dns::{
     AskerId, DialFrom, Directory, Forward, Limits, Server, ServerConfig, Shared, SnapshotEditor, Upstreams,
     View, ZoneId,
-    resolv_conf::{self, Internal, Ipv6, ResolvConf},
+    resolv_conf::{self, Internal, Ipv6, Overrides, ResolvConf},
 };
 use libnet::{
     netns::DnsSockets,
@@ -159,6 +159,15 @@ impl Names {
     /// resolv.conf of a container on the default network.
     pub(crate) fn plain(&self, settings: &DnsSettings, ipv6: Ipv6) -> String {
         resolv_conf::plain(&self.host(), &self.source(), &settings.overrides(), ipv6)
+    }
+
+    /// resolv.conf of a container in the host's own network: the host's, unless the user knows better.
+    pub(crate) fn machine(&self, settings: &DnsSettings) -> String {
+        let overrides = settings.overrides();
+        if overrides == Overrides::default() {
+            return fs::read_to_string(&self.resolv_conf).unwrap_or_default();
+        }
+        resolv_conf::machine(&self.host(), &self.source(), &overrides)
     }
 
     /// The host's resolv.conf; a host without one has no servers.

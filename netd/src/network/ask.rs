@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::OwnedFd,
     path::PathBuf,
 };
@@ -14,7 +14,7 @@ use libnet::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::names::{DnsSettings, EgressPolicy};
+use crate::names::{DnsSettings, EgressPolicy, HostEntry};
 
 /// How a network reaches its containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -162,6 +162,8 @@ pub struct EndpointAsk {
     pub v4: Option<Ipv4Addr>,
     /// This IPv6 address and no other.
     pub v6: Option<Ipv6Addr>,
+    /// Further addresses, in no subnet of the network.
+    pub link_local: Vec<IpAddr>,
     /// This Ethernet address and no other.
     pub mac: Option<MacAddr>,
     /// The container's published ports. They go with whichever of its endpoints is its gateway; what the last ask with any
@@ -169,7 +171,8 @@ pub struct EndpointAsk {
     pub ports: Vec<PortRequest>,
     /// Ports that it says it offers, published or not: other containers find them with SRV questions.
     pub exposed: Vec<(Port, Proto)>,
-    /// The endpoint of the highest priority is the gateway, among equals the one whose network's name sorts first.
+    /// Among the endpoints that lead out, the one of the highest priority is the gateway, for each family; among equals one
+    /// of both families, then the one whose network's name sorts first.
     pub gw_priority: i64,
     /// `com.docker.network.endpoint.*`.
     pub driver_opts: BTreeMap<String, String>,
@@ -196,14 +199,31 @@ pub struct EndpointView {
     pub v6: Option<Ipv6Network>,
     /// Where it sends what is for none of its networks.
     pub gateway_v6: Option<Ipv6Addr>,
-    /// Its published ports; none unless this is the container's gateway.
+    /// Its published ports; none unless this is a gateway of the container.
     pub ports: Vec<PublishedPort>,
     /// All its names in the network, the one that reverse look-ups get first.
     pub dns_names: Vec<String>,
     /// The interface inside.
     pub ifname: Option<IfName>,
-    /// Whether the container's default route leads through here.
+    /// Whether a default route of the container leads through here.
     pub is_gateway: bool,
+}
+
+impl EndpointView {
+    /// Its addresses in the network.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let v4 = self.v4.map(|net| IpAddr::V4(net.ip()));
+        v4.into_iter().chain(self.v6.map(|net| IpAddr::V6(net.ip())))
+    }
+}
+
+/// Whose network namespace a container is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Its own.
+    Own,
+    /// The machine's.
+    Machine,
 }
 
 /// What the files of a container say beyond its networks.
@@ -211,6 +231,8 @@ pub struct EndpointView {
 pub struct FilesAsk {
     /// The container.
     pub container: ContainerId,
+    /// Where it is.
+    pub space: Space,
     /// Its host name.
     pub hostname: String,
     /// Its domain name, often empty.
@@ -219,6 +241,8 @@ pub struct FilesAsk {
     pub dns: DnsSettings,
     /// `--add-host`: name and address, or `host-gateway` in place of the address.
     pub extra_hosts: Vec<(String, String)>,
+    /// Other containers that it knows by name.
+    pub links: Vec<HostEntry>,
 }
 
 /// Texts of files that are mounted into a container.
@@ -226,6 +250,6 @@ pub struct FilesAsk {
 pub struct FilesView {
     /// `/etc/resolv.conf`.
     pub resolv_conf: String,
-    /// `/etc/hosts`.
-    pub hosts: String,
+    /// `/etc/hosts`; none: the machine's own.
+    pub hosts: Option<String>,
 }

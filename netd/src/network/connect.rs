@@ -11,8 +11,8 @@ use super::{
     Durability, EndpointAsk, EndpointView, NetworkError,
     inner::{Inner, delete_endpoint, delete_lease, failed, put_endpoint},
     kernel::KernelError,
-    record::{EndpointRecord, LEASES, SANDBOXES, SandboxRecord, again},
-    state::{Connecting, NewLease},
+    record::{EndpointRecord, LEASES, Lease, SANDBOXES, SandboxRecord},
+    state::{Connecting, LeaseChange},
 };
 use crate::error::chain;
 
@@ -40,11 +40,12 @@ impl Inner {
         {
             live.push(Change::put(SANDBOXES, sandbox.container, sandbox)?);
         }
-        if let Some((lease, NewLease::Yes)) = &plan.lease {
-            let change = Change::put(LEASES, lease.key(), lease)?;
-            match lease.durability {
-                Durability::Live => live.push(change),
-                Durability::Durable => self.declared.commit(&[change])?,
+        if let Some(lease) = plan.lease.as_ref().filter(|lease| lease.is_change()) {
+            for (durability, change) in replace_lease(lease.before.as_ref(), Some(&lease.now))? {
+                match durability {
+                    Durability::Live => live.push(change),
+                    Durability::Durable => self.declared.commit(&[change])?,
+                }
             }
         }
         self.live.commit(&live)?;
@@ -60,8 +61,7 @@ impl Inner {
         if let Some(record) = record.filter(|record| !record.ports.is_empty()) {
             self.live.commit(&[put_endpoint(&record)?])?;
         }
-        let change = self.state().gateway_move(container);
-        change.map_or(Ok(()), |change| self.move_gateway(&change))?;
+        self.settle_roles(container, None)?;
         self.publish_names(container, network)
     }
 
@@ -83,8 +83,19 @@ impl Inner {
             sandbox.map(|sandbox| SandboxRecord { requests: plan.requests_before.clone(), ..sandbox });
         changes.extend(sandbox.and_then(|sandbox| Change::put(SANDBOXES, sandbox.container, &sandbox).ok()));
         self.undo(&*self.live, &changes);
-        if let Some((lease, NewLease::Yes)) = &plan.lease {
-            self.undo(self.store(lease.durability), &[delete_lease(lease)]);
+        if let Some(lease) = plan.lease.as_ref().filter(|lease| lease.is_change()) {
+            self.undo_lease(lease);
+        }
+    }
+
+    fn undo_lease(&self, lease: &LeaseChange) {
+        match replace_lease(Some(&lease.now), lease.before.as_ref()) {
+            Ok(changes) => {
+                changes
+                    .into_iter()
+                    .for_each(|(durability, change)| self.undo(self.store(durability), &[change]));
+            }
+            Err(error) => tracing::error!(error = chain(&error), "lease of a failed request stays"),
         }
     }
 
@@ -119,6 +130,18 @@ impl Inner {
         Ok(())
     }
 
+    /// Ends the endpoint of that name, or of the container of that id.
+    pub(super) fn forget_by_name(&self, network: NetworkId, name: &str) -> Result<(), NetworkError> {
+        let found = {
+            let state = self.state();
+            let mut all = state.endpoints_in(network);
+            all.find(|record| record.name == name || record.container.to_string() == name)
+                .map(|it| it.container)
+        };
+        let container = found.ok_or_else(|| NetworkError::NoEndpoint(name.to_owned()))?;
+        self.disconnect(container, network, true)
+    }
+
     fn detach(&self, endpoint: &EndpointRecord) -> Result<(), NetworkError> {
         let container = endpoint.container;
         self.withdraw_names(endpoint);
@@ -127,19 +150,8 @@ impl Inner {
             self.kernel.detach(sandbox, endpoint.id).map_err(failed("detach endpoint", endpoint.id))?;
         }
         self.told(container, endpoint.network, "disconnect");
-        let (change, requests) = {
-            let mut state = self.state();
-            state.drop_endpoint(container, endpoint.network);
-            let requests = state.sandbox(container).map(|sandbox| sandbox.requests.clone());
-            (state.gateway_move(container).filter(|_| endpoint.is_gateway), requests.unwrap_or_default())
-        };
-        // The ports of a gateway that leaves go to the next one, to the same numbers.
-        let moved = change.map_or(Ok(()), |mut change| {
-            if !endpoint.ports.is_empty() {
-                change.ports = again(&endpoint.ports, &requests);
-            }
-            self.move_gateway(&change)
-        });
+        self.state().drop_endpoint(container, endpoint.network);
+        let moved = self.settle_roles(container, Some((endpoint.network, &endpoint.ports)));
         self.live.commit(&[delete_endpoint(endpoint)])?;
         moved?;
         self.rescope(container)
@@ -151,6 +163,18 @@ impl Inner {
             self.tell(action, &record, Some(container));
         }
     }
+}
+
+/// One lease of a container in a network takes the place of another; they may be in different stores.
+fn replace_lease(
+    old: Option<&Lease>,
+    new: Option<&Lease>,
+) -> Result<Vec<(Durability, Change)>, NetworkError> {
+    let put = |lease: &Lease| Ok((lease.durability, Change::put(LEASES, lease.key(), lease)?));
+    let mut changes = new.map(put).into_iter().collect::<Result<Vec<_>, NetworkError>>()?;
+    let elsewhere = |old: &&Lease| new.is_none_or(|new| new.durability != old.durability);
+    changes.extend(old.filter(elsewhere).map(|old| (old.durability, delete_lease(old))));
+    Ok(changes)
 }
 
 pub(super) fn attach_failed(record: &EndpointRecord, source: KernelError) -> NetworkError {

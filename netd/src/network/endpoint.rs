@@ -1,23 +1,22 @@
 //! What an endpoint may ask for, and what it looks like: pure functions of a network and an ask.
 
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
 use libnet::{
-    host::DefaultRoute,
-    types::{ContainerId, IfName},
+    host::{DefaultRoute, EndpointSpec},
+    types::{ContainerId, Family},
 };
 
 use super::{
     Chosen, EndpointAsk, EndpointView, NetworkError, Problems,
+    driver_opts::DriverOpts,
+    gateway::Candidate,
     record::{EndpointRecord, NetworkRecord, SubnetRecord},
 };
 
-/// The name of the interface inside.
-pub(super) const IFNAME: &str = "com.docker.network.endpoint.ifname";
-/// Said by clients that also say it elsewhere; both are known from the ask.
-const SAID_ELSEWHERE: [&str; 2] =
-    ["com.docker.network.endpoint.exposedports", "com.docker.network.endpoint.macaddress"];
-
-/// Whether the network can take such an endpoint.
-pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<(), NetworkError> {
+/// Whether the network can take such an endpoint; its options.
+pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<DriverOpts, NetworkError> {
     if network.template().is_some() {
         return Err(NetworkError::TemplateOnly(network.name.clone()));
     }
@@ -38,14 +37,15 @@ pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<(), Ne
     if !network.driver.attaches() && ask.mac.is_some() {
         problems.push(format!("conflicting options: mac-address and the network mode {}", network.name));
     }
-    for key in ask.driver_opts.keys() {
-        check_option(key, &mut problems);
+    if !network.driver.attaches() && !ask.link_local.is_empty() {
+        problems.push(format!("conflicting options: link-local-ip and the network mode {}", network.name));
     }
+    let options = DriverOpts::read(&ask.driver_opts, &mut problems);
     problems.into_result(NetworkError::InvalidEndpoint)?;
-    wanted_ifname(ask).map(|_| ())
+    Ok(options)
 }
 
-fn check_address(subnet: Option<&SubnetRecord>, ip: Option<std::net::IpAddr>, problems: &mut Problems) {
+fn check_address(subnet: Option<&SubnetRecord>, ip: Option<IpAddr>, problems: &mut Problems) {
     let Some(ip) = ip else { return };
     match subnet {
         Some(subnet) if subnet.chosen == Chosen::ByUser => {
@@ -59,34 +59,37 @@ fn check_address(subnet: Option<&SubnetRecord>, ip: Option<std::net::IpAddr>, pr
     }
 }
 
-fn check_option(key: &str, problems: &mut Problems) {
-    let known = key == IFNAME || SAID_ELSEWHERE.contains(&key);
-    if !known && (key.starts_with("com.docker.network.") || !key.contains('.')) {
-        problems.push(format!("endpoint option \"{key}\" is not supported"));
-    }
+/// A link-local address in its subnet: RFC 3927 has one of 16 bits, RFC 4291 of 64.
+pub(super) fn link_local(ip: IpAddr) -> Option<IpNetwork> {
+    IpNetwork::new(ip, if ip.is_ipv4() { 16 } else { 64 }).ok()
 }
 
-/// The interface name that an endpoint asks for.
-pub(super) fn wanted_ifname(ask: &EndpointAsk) -> Result<Option<IfName>, NetworkError> {
-    let wrong = |value: &String, reason: String| NetworkError::InvalidOption {
-        key: IFNAME.to_owned(),
-        value: value.clone(),
-        reason,
+/// Where a container with these addresses sends what is for none of its networks, as far as this network leads it out.
+pub(super) fn route(network: &NetworkRecord, spec: &EndpointSpec) -> DefaultRoute {
+    if !network.leads_out() {
+        return DefaultRoute::None;
+    }
+    let all = if network.is_routed_by_parent() {
+        DefaultRoute::Out { v4: true, v6: true }
+    } else {
+        DefaultRoute::Via { v4: network.router_v4(), v6: network.router_v6() }
     };
-    let Some(value) = ask.driver_opts.get(IFNAME) else { return Ok(None) };
-    match value.parse::<IfName>() {
-        Ok(name) if name.as_str() == "lo" => Err(wrong(value, "lo is the loopback interface".to_owned())),
-        Ok(name) => Ok(Some(name)),
-        Err(error) => Err(wrong(value, error.to_string())),
-    }
+    let has = [(spec.v4.is_some(), Family::V4), (spec.v6.is_some(), Family::V6)];
+    let families = has.into_iter().filter(|(has, _)| *has).map(|(_, family)| family);
+    families.fold(DefaultRoute::None, |route, family| route.with(family, all))
 }
 
-/// Where a container sends what is for none of its networks, if this network leads it out.
-pub(super) fn route(network: &NetworkRecord) -> DefaultRoute {
-    if network.is_routed_by_parent() {
-        return DefaultRoute::Out { v4: network.v4.is_some(), v6: network.v6.is_some() };
+/// An endpoint, as far as the choice of the gateways needs to know it.
+pub(super) fn candidate(network: &NetworkRecord, gw_priority: i64, spec: Option<&EndpointSpec>) -> Candidate {
+    Candidate {
+        network: network.id,
+        name: network.name.clone(),
+        priority: gw_priority,
+        internal: network.internal,
+        route: spec.map(|spec| route(network, spec)).unwrap_or_default(),
+        publishes: network.publishes(),
+        host_ip: network.bridge.as_ref().and_then(|bridge| bridge.host_ip),
     }
-    DefaultRoute::Via { v4: network.router_v4(), v6: network.router_v6() }
 }
 
 /// The record of an endpoint that has nothing in the kernel yet.
@@ -102,7 +105,6 @@ pub(super) fn record(container: ContainerId, ask: &EndpointAsk) -> EndpointRecor
         gw_priority: ask.gw_priority,
         spec: None,
         ports: Vec::new(),
-        is_gateway: false,
     }
 }
 
@@ -134,6 +136,6 @@ pub(super) fn view(network: &NetworkRecord, record: &EndpointRecord, hostname: &
         ports: record.ports.clone(),
         dns_names: if network.has_names() { names(record, hostname) } else { Vec::new() },
         ifname: spec.map(|spec| spec.ifname.clone()),
-        is_gateway: record.is_gateway,
+        is_gateway: record.route() != DefaultRoute::None,
     }
 }

@@ -190,11 +190,22 @@ pub enum NetworkError {
         /// The network.
         network: String,
     },
+    /// The running container is not there.
+    #[error("container {container} is not connected to network {network}")]
+    NotIn {
+        /// The container.
+        container: ContainerId,
+        /// The network.
+        network: String,
+    },
+    /// Nobody of that name is in the network.
+    #[error("endpoint {0} not found")]
+    NoEndpoint(String),
     /// The container has no namespace (yet, or any more).
     #[error("container {0} has no sandbox")]
     NoSandbox(ContainerId),
     /// The endpoint couldn't be made.
-    #[error("failed to set up container networking{}", driver_failed(.endpoint))]
+    #[error("{}", attach_failed(.endpoint))]
     Attach {
         /// Container name and endpoint id, if published ports are what failed.
         endpoint: Option<(String, String)>,
@@ -261,19 +272,29 @@ pub enum NetworkError {
     Time(#[from] netd_api::time::TimeError),
 }
 
-fn driver_failed(endpoint: &Option<(String, String)>) -> String {
-    let text =
-        |(name, id)| format!(": driver failed programming external connectivity on endpoint {name} ({id})");
-    endpoint.clone().map(text).unwrap_or_default()
+fn attach_failed(endpoint: &Option<(String, String)>) -> String {
+    match endpoint {
+        Some((name, id)) => {
+            format!("driver failed programming external connectivity on endpoint {name} ({id})")
+        }
+        None => "failed to make the container's end".to_owned(),
+    }
 }
 
 impl NetworkError {
+    /// An error of what is wrong with an endpoint, if anything is.
+    pub(crate) fn endpoint_problems(problems: Vec<String>) -> Result<(), Self> {
+        Problems(problems).into_result(Self::InvalidEndpoint)
+    }
+
     /// Of which kind the failure is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) | Self::UnknownDriver(_) | Self::NoTemplate(_) | Self::NoRecord { .. } => {
-                Kind::NotFound
-            }
+            Self::NotFound(_)
+            | Self::NoEndpoint(_)
+            | Self::UnknownDriver(_)
+            | Self::NoTemplate(_)
+            | Self::NoRecord { .. } => Kind::NotFound,
             Self::NameTaken(_) | Self::RecordTaken { .. } | Self::NoNames(_) => Kind::Conflict,
             Self::Predefined(_)
             | Self::PredefinedRemoval(_)
@@ -309,6 +330,7 @@ impl NetworkError {
             Self::Gateway { .. }
             | Self::Auxiliary { .. }
             | Self::NotConnected { .. }
+            | Self::NotIn { .. }
             | Self::NoSandbox(_)
             | Self::Attach { .. }
             | Self::ParentTaken(_)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use dns::resolv_conf::Ipv6;
 
-use super::{EndpointView, FilesAsk, FilesView, NetworkError, inner::Inner};
+use super::{EndpointView, FilesAsk, FilesView, NetworkError, Space, inner::Inner};
 use crate::names::{HostEntry, hosts};
 
 /// Stands for the host itself in `--add-host`.
@@ -17,16 +17,24 @@ impl Inner {
         let named = endpoints.iter().any(|endpoint| !endpoint.dns_names.is_empty());
         let v6 = if endpoints.iter().any(|endpoint| endpoint.v6.is_some()) { Ipv6::Yes } else { Ipv6::No };
         let restricted = self.watch(ask.container).is_some();
-        let resolv_conf =
-            if named || restricted { self.names.internal(&dns).text } else { self.names.plain(&dns, v6) };
+        let resolv_conf = match ask.space {
+            Space::Machine => self.names.machine(&dns),
+            Space::Own if named || restricted => self.names.internal(&dns).text,
+            Space::Own => self.names.plain(&dns, v6),
+        };
         let mut extra = Vec::new();
         for (name, address) in &ask.extra_hosts {
             let ips = self.extra_host(name, address)?;
             extra.extend(ips.into_iter().map(|ip| HostEntry::new(ip, name)));
         }
-        let own = endpoints.iter().flat_map(addresses);
+        extra.extend(ask.links.iter().cloned());
+        // Names that a user adds may replace the machine's, so that its file is not taken over then.
+        if ask.space == Space::Machine && extra.is_empty() {
+            return Ok(FilesView { resolv_conf, hosts: None });
+        }
+        let own = endpoints.iter().flat_map(EndpointView::addresses);
         let own: Vec<_> = own.map(|ip| HostEntry::own(ip, &ask.hostname, &ask.domain)).collect();
-        Ok(FilesView { resolv_conf, hosts: hosts(&extra, &own) })
+        Ok(FilesView { resolv_conf, hosts: Some(hosts(&extra, &own)) })
     }
 
     fn extra_host(&self, name: &str, address: &str) -> Result<Vec<IpAddr>, NetworkError> {
@@ -49,9 +57,4 @@ impl Inner {
         let bridge = state.networks().find(|record| record.name == "bridge");
         bridge.into_iter().flat_map(|record| record.subnets().filter_map(|subnet| subnet.gateway)).collect()
     }
-}
-
-fn addresses(endpoint: &EndpointView) -> impl Iterator<Item = IpAddr> + use<> {
-    let v4 = endpoint.v4.map(|net| IpAddr::V4(net.ip()));
-    v4.into_iter().chain(endpoint.v6.map(|net| IpAddr::V6(net.ip())))
 }

@@ -1,60 +1,330 @@
-//! Which endpoint leads a container out: the one with the highest priority, among equals the one whose network's name
-//! sorts first, as in Docker. Only networks that lead anywhere count. Names are searched in the same order.
+//! Which endpoints lead a container out, for each family one, and what is published where. Endpoints are in Docker's
+//! order: priority, networks that are not internal, those that lead out for both families, name. The first that leads
+//! out for a family is its gateway. Names are searched in the same order.
 
-use std::cmp::Reverse;
+use std::{
+    cmp::Reverse,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
-use libnet::types::NetworkId;
-
+use libnet::{
+    host::DefaultRoute,
+    ports::{HostPort, PortRequest, PublishedPort},
+    types::{Family, Internal, NetworkId},
+};
 /// An endpoint, as far as the choice needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) network: NetworkId,
     pub(super) name: String,
     pub(super) priority: i64,
-    /// Whether packets can leave through the network.
-    pub(super) leads_out: bool,
+    pub(super) internal: Internal,
+    /// Where packets can leave through the network.
+    pub(super) route: DefaultRoute,
+    /// Whether the host takes part, so that ports can lead here.
+    pub(super) publishes: bool,
+    /// Where ports are published whose request names no address.
+    pub(super) host_ip: Option<IpAddr>,
 }
 
-/// The candidates, the best first; those that lead nowhere behind those that do.
+/// A port that a container has, and the network in which it leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) network: NetworkId,
+    pub(super) port: PublishedPort,
+}
+
+/// What an endpoint does for its container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Role {
+    /// The default routes that lead through it.
+    pub(super) route: DefaultRoute,
+    /// The ports that lead to it.
+    pub(super) ports: Vec<PortRequest>,
+}
+
+/// The candidates, the best first.
 pub(super) fn order(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     candidates.sort_by(|a, b| key(a).cmp(&key(b)));
     candidates
 }
 
-/// The network that leads out.
-pub(super) fn choose(candidates: &[Candidate]) -> Option<NetworkId> {
-    let leading = candidates.iter().filter(|candidate| candidate.leads_out);
-    leading.min_by(|a, b| key(a).cmp(&key(b))).map(|candidate| candidate.network)
+fn key(candidate: &Candidate) -> (Reverse<i64>, bool, Reverse<usize>, &str) {
+    let families = [Family::V4, Family::V6].into_iter().filter(|family| leads(candidate, *family)).count();
+    let internal = candidate.internal == Internal::Yes;
+    (Reverse(candidate.priority), internal, Reverse(families), &candidate.name)
 }
 
-fn key(candidate: &Candidate) -> (Reverse<bool>, Reverse<i64>, &str) {
-    (Reverse(candidate.leads_out), Reverse(candidate.priority), &candidate.name)
+fn leads(candidate: &Candidate, family: Family) -> bool {
+    candidate.route.leads(family)
+}
+
+/// The role of each candidate, given in [`order`]: `requests` are the ports that the container asks for, `published`
+/// what it got for them already, which keeps its numbers.
+///
+/// A port of an IPv6 address of the host leads to the IPv6 gateway or, where there is none, to the IPv4 gateway. A port
+/// of an IPv4 address leads to the IPv4 gateway alone. What two gateways share is published by one of them first: when
+/// its number is known, the roles say that the other one is to follow.
+pub(super) fn roles(
+    candidates: &[Candidate],
+    requests: &[PortRequest],
+    published: &[Held],
+) -> Vec<(NetworkId, Role)> {
+    let leader = |family| candidates.iter().find(|candidate| leads(candidate, family)).map(|it| it.network);
+    let (v4, v6) = (leader(Family::V4), leader(Family::V6));
+    let direct_v4 = |held: &&Held| held.port.host_port.is_none() && held.port.host_ip.is_ipv4();
+    let direct_v4: Vec<_> = published.iter().filter(direct_v4).map(|held| held.port).collect();
+    let role = |candidate: &Candidate| {
+        let is = |who: Option<NetworkId>| who == Some(candidate.network);
+        let pick = |v4: bool, v6: bool| {
+            [(v4, Family::V4), (v6, Family::V6)].into_iter().filter(|(on, _)| *on).map(|(_, family)| family)
+        };
+        let route = pick(is(v4), is(v6))
+            .fold(DefaultRoute::None, |route, family| route.with(family, candidate.route));
+        let carried: Vec<_> = pick(is(v4), is(v6.or(v4))).filter(|_| candidate.publishes).collect();
+        // What has no port of the host is the business of its network, and is asked for anew in another one.
+        let seen = |held: &&Held| held.port.host_port.is_some() || held.network == candidate.network;
+        let published: Vec<_> = published.iter().filter(seen).map(|held| held.port).collect();
+        let ports = Ports {
+            requests,
+            published: &published,
+            direct_v4: &direct_v4,
+            v4_led: v4.is_some(),
+            v6_led: v6.is_some(),
+        };
+        (candidate.network, Role { route, ports: ports.of(&carried, candidate.host_ip) })
+    };
+    candidates.iter().map(role).collect()
+}
+
+/// The ports of a container.
+struct Ports<'a> {
+    requests: &'a [PortRequest],
+    published: &'a [PublishedPort],
+    /// Those of IPv4 that have no port of the host, wherever they are.
+    direct_v4: &'a [PublishedPort],
+    v4_led: bool,
+    v6_led: bool,
+}
+
+impl Ports<'_> {
+    /// Those of these families; `host_ip` is where a request goes that names no address.
+    fn of(&self, families: &[Family], host_ip: Option<IpAddr>) -> Vec<PortRequest> {
+        let mine = |ip: IpAddr| families.contains(&Family::of(ip));
+        let wanted = |port: &&PublishedPort| self.requests.iter().any(|request| answers(port, request));
+        let kept = self.published.iter().filter(|port| mine(port.host_ip)).filter(wanted).map(exactly);
+        let twins = families.iter().flat_map(|family| self.twins(*family));
+        let unanswered =
+            self.requests.iter().filter(|request| !self.published.iter().any(|port| answers(port, request)));
+        let new = unanswered.filter_map(|request| {
+            let request = PortRequest { host_ip: request.host_ip.or(host_ip), ..*request };
+            match request.host_ip {
+                Some(ip) => mine(ip).then_some(request),
+                None => self.everywhere(families, request),
+            }
+        });
+        kept.chain(twins).chain(new).collect()
+    }
+
+    /// What was asked for on all addresses, and has its number of the other family alone. A host without IPv6 has none of
+    /// it, and can't lead out for IPv6 either.
+    fn twins(&self, family: Family) -> impl Iterator<Item = PortRequest> {
+        let wanted = family == Family::V4 || self.v6_led;
+        let all = self.published.iter().filter(move |port| wanted && port.host_ip.is_unspecified());
+        let everywhere = |port: &PublishedPort| {
+            self.requests.iter().any(|ask| ask.host_ip.is_none() && answers(port, ask))
+        };
+        let twin = move |port: &PublishedPort| PublishedPort { host_ip: any(family), ..*port };
+        let direct = move |port: &PublishedPort| PublishedPort { host_port: None, ..twin(port) };
+        let has = move |port: &PublishedPort| {
+            self.published.contains(&twin(port)) || self.published.contains(&direct(port))
+        };
+        let numbered = |port: &&PublishedPort| port.host_port.is_some();
+        let lonely = all.filter(numbered).filter(move |port| everywhere(port) && !has(port));
+        lonely.map(move |port| exactly(&twin(port)))
+    }
+
+    /// A request for all addresses, as far as these families go.
+    fn everywhere(&self, families: &[Family], request: PortRequest) -> Option<PortRequest> {
+        match families {
+            [] => None,
+            // The number is the one that IPv4 gets, if it gets any.
+            [Family::V6] if self.v4_led && !self.direct_v4.iter().any(|port| answers(port, &request)) => None,
+            [family] => Some(PortRequest { host_ip: Some(any(*family)), ..request }),
+            _ => Some(request),
+        }
+    }
+}
+
+/// Whether a port can be what the request got.
+fn answers(port: &PublishedPort, request: &PortRequest) -> bool {
+    if (port.container, port.proto) != (request.container, request.proto) {
+        return false;
+    }
+    let Some(given) = port.host_port else {
+        return request.host_ip.is_none_or(|ip| Family::of(ip) == Family::of(port.host_ip));
+    };
+    let number = match request.host {
+        HostPort::Exactly(number) => number == given,
+        HostPort::OneOf(range) => range.iter().any(|number| number == given),
+        HostPort::Ephemeral => true,
+        HostPort::Direct => false,
+    };
+    number && request.host_ip.is_none_or(|ip| ip == port.host_ip)
+}
+
+fn any(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// A port that was published, to be asked for again.
+pub(super) fn exactly(port: &PublishedPort) -> PortRequest {
+    PortRequest {
+        host_ip: Some(port.host_ip),
+        host: port.host_port.map_or(HostPort::Direct, HostPort::Exactly),
+        container: port.container,
+        proto: port.proto,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use libnet::types::{Port, Proto};
+
     use super::*;
 
-    fn candidate(name: &str, priority: i64, leads_out: bool) -> Candidate {
+    fn candidate(name: &str, priority: i64, families: &str) -> Candidate {
         let mut id = [0; 32];
         id[..name.len()].copy_from_slice(name.as_bytes());
-        Candidate { network: NetworkId::from_bytes(id), name: name.to_owned(), priority, leads_out }
+        let all = DefaultRoute::Via {
+            v4: families.contains('4').then(|| "10.0.0.1".parse().unwrap()),
+            v6: families.contains('6').then(|| "fd00::1".parse().unwrap()),
+        };
+        let internal = if families.is_empty() { Internal::Yes } else { Internal::No };
+        let route = if families.is_empty() { DefaultRoute::None } else { all };
+        Candidate {
+            network: NetworkId::from_bytes(id),
+            name: name.to_owned(),
+            priority,
+            internal,
+            route,
+            publishes: true,
+            host_ip: None,
+        }
+    }
+
+    fn request(host_ip: &str, host: u16) -> PortRequest {
+        let host = Port::new(host).map_or(HostPort::Ephemeral, HostPort::Exactly);
+        PortRequest {
+            host_ip: host_ip.parse().ok(),
+            host,
+            container: Port::new(80).unwrap(),
+            proto: Proto::Tcp,
+        }
+    }
+
+    fn published(host_ip: &str, port: u16) -> PublishedPort {
+        let (host_port, container) = (Port::new(port).unwrap(), Port::new(80).unwrap());
+        PublishedPort {
+            host_ip: host_ip.parse().unwrap(),
+            host_port: Some(host_port),
+            container,
+            proto: Proto::Tcp,
+        }
+    }
+
+    /// `name 4 6 address:port…` for those that do anything.
+    fn roles_of(candidates: &[Candidate], requests: &[PortRequest], has: &[PublishedPort]) -> Vec<String> {
+        let names: std::collections::HashMap<_, _> =
+            candidates.iter().map(|candidate| (candidate.network, candidate.name.clone())).collect();
+        let network = NetworkId::from_bytes([255; 32]);
+        let has: Vec<_> = has.iter().map(|port| Held { network, port: *port }).collect();
+        let roles = roles(&order(candidates.to_vec()), requests, &has);
+        let text = |(network, role): (NetworkId, Role)| {
+            let led = [(Family::V4, "4"), (Family::V6, "6")];
+            let led = led.into_iter().filter(|(family, _)| role.route.leads(*family));
+            let ports = role.ports.iter().map(|port| {
+                let ip = port.host_ip.map_or_else(|| "*".to_owned(), |ip| ip.to_string());
+                match port.host {
+                    HostPort::Exactly(number) => format!("{ip} {number}"),
+                    _ => format!("{ip} any"),
+                }
+            });
+            let words: Vec<_> = led.map(|(_, word)| word.to_owned()).chain(ports).collect();
+            (!words.is_empty()).then(|| format!("{}: {}", names[&network], words.join(", ")))
+        };
+        roles.into_iter().filter_map(text).collect()
     }
 
     #[test]
-    fn priority_then_name_then_nobody() {
-        let table: [(&[Candidate], Option<&str>); 4] = [
-            (&[candidate("web", 0, true), candidate("db", 0, true)], Some("db")),
-            (&[candidate("web", 1, true), candidate("db", 0, true)], Some("web")),
-            (&[candidate("web", 0, true), candidate("db", 9, false)], Some("web")),
-            (&[candidate("db", 9, false)], None),
+    fn priority_then_families_then_name_then_nobody() {
+        let table: [(&[Candidate], &[&str]); 7] = [
+            (&[candidate("web", 0, "4"), candidate("db", 0, "4")], &["db: 4"]),
+            (&[candidate("web", 1, "4"), candidate("db", 0, "4")], &["web: 4"]),
+            (&[candidate("web", -1, "4"), candidate("db", -2, "4")], &["web: 4"]),
+            (&[candidate("web", 0, "4"), candidate("db", 9, "")], &["web: 4"]),
+            (&[candidate("a", 0, "4"), candidate("b", 0, "46")], &["b: 4, 6"]),
+            (&[candidate("a", 1, "4"), candidate("b", 0, "46")], &["a: 4", "b: 6"]),
+            (&[candidate("db", 9, "")], &[]),
         ];
-        for (candidates, chosen) in table {
-            let chosen = chosen.map(|name| candidate(name, 0, true).network);
-            assert_eq!(choose(candidates), chosen, "{candidates:?}");
+        for (candidates, expected) in table {
+            assert_eq!(roles_of(candidates, &[], &[]), *expected, "{candidates:?}");
         }
         let names = |list: Vec<Candidate>| order(list).into_iter().map(|c| c.name).collect::<Vec<_>>();
-        let all = vec![candidate("b", 0, true), candidate("z", 9, false), candidate("a", 0, true)];
-        assert_eq!(names(all), ["a", "b", "z"]);
+        let all = vec![
+            candidate("b", 0, "4"),
+            candidate("y", 0, ""),
+            candidate("z", 9, ""),
+            candidate("a", 0, "4"),
+        ];
+        assert_eq!(names(all), ["z", "a", "b", "y"]);
+    }
+
+    #[test]
+    fn ports_follow_the_gateway_of_their_family() {
+        let (four, six, both) =
+            (candidate("four", 1, "4"), candidate("six", 0, "6"), candidate("both", 0, "46"));
+        let everywhere = [request("", 0)];
+        let one = |candidate: &Candidate, has: &[PublishedPort]| {
+            roles_of(std::slice::from_ref(candidate), &everywhere, has)
+        };
+        assert_eq!(one(&four, &[]), ["four: 4, * any"]);
+        assert_eq!(one(&six, &[]), ["six: 6, :: any"]);
+        // The host has no IPv6: nothing is missing.
+        assert_eq!(one(&four, &[published("0.0.0.0", 99)]), ["four: 4, 0.0.0.0 99"]);
+        assert_eq!(one(&both, &[published("::", 99)]), ["both: 4, 6, :: 99, 0.0.0.0 99"]);
+
+        let pair = [four.clone(), six.clone()];
+        assert_eq!(roles_of(&pair, &everywhere, &[]), ["four: 4, 0.0.0.0 any", "six: 6"]);
+        let half = [published("0.0.0.0", 99)];
+        assert_eq!(roles_of(&pair, &everywhere, &half), ["four: 4, 0.0.0.0 99", "six: 6, :: 99"]);
+        let whole = [half[0], published("::", 99)];
+        assert_eq!(roles_of(&pair, &everywhere, &whole), ["four: 4, 0.0.0.0 99", "six: 6, :: 99"]);
+        assert_eq!(roles_of(&[four], &everywhere, &whole), ["four: 4, 0.0.0.0 99, :: 99"]);
+
+        let named = [request("192.0.2.1", 80), request("::1", 81)];
+        assert_eq!(roles_of(&pair, &named, &[]), ["four: 4, 192.0.2.1 80", "six: 6, ::1 81"]);
+        assert_eq!(roles_of(&[six], &named, &[]), ["six: 6, ::1 81"]);
+    }
+
+    #[test]
+    fn equal_requests_have_a_number_each() {
+        let has = [published("::", 98), published("::", 99)];
+        let twice = [request("", 0), request("", 0)];
+        let both = roles_of(&[candidate("both", 0, "46")], &twice, &has);
+        assert_eq!(both, ["both: 4, 6, :: 98, :: 99, 0.0.0.0 98, 0.0.0.0 99"]);
+    }
+
+    #[test]
+    fn a_network_may_say_where_its_ports_go() {
+        let local = Candidate { host_ip: "127.0.0.1".parse().ok(), ..candidate("a", 0, "4") };
+        assert_eq!(roles_of(std::slice::from_ref(&local), &[request("", 80)], &[]), ["a: 4, 127.0.0.1 80"]);
+        assert_eq!(
+            roles_of(&[local], &[request("", 80)], &[published("127.0.0.1", 80)]),
+            ["a: 4, 127.0.0.1 80"]
+        );
     }
 }

@@ -84,7 +84,8 @@ pub(super) trait Kernel: Send + Sync + 'static {
         &self,
         sandbox: &str,
         endpoint: EndpointId,
-        route: DefaultRoute,
+        before: DefaultRoute,
+        after: DefaultRoute,
     ) -> Result<(), KernelError>;
     fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError>;
     fn attempts(&self, from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError>;
@@ -246,9 +247,10 @@ impl Kernel for HostKernel {
         &self,
         sandbox: &str,
         endpoint: EndpointId,
-        route: DefaultRoute,
+        before: DefaultRoute,
+        after: DefaultRoute,
     ) -> Result<(), KernelError> {
-        Ok(self.sandbox(sandbox)?.set_default_route(endpoint, route)?)
+        Ok(self.sandbox(sandbox)?.set_default_route(endpoint, before, after)?)
     }
 
     fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError> {

@@ -10,6 +10,7 @@ mod connect;
 mod create;
 mod defaults;
 mod draft;
+mod driver_opts;
 mod egress;
 mod endpoint;
 mod error;
@@ -36,9 +37,10 @@ mod tests;
 
 pub use ask::{
     Chosen, Driver, Durability, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkSummary, SandboxAsk,
-    SandboxView, Scope, Subnet,
+    SandboxView, Scope, Space, Subnet,
 };
 pub use config::NetworkConfig;
+pub(crate) use driver_opts::{IFNAME as ENDPOINT_IFNAME, SYSCTLS as ENDPOINT_SYSCTLS};
 pub use error::{NetworkError, Problems};
 pub use inner::{Clock, Random};
 pub use kernel::KernelError;

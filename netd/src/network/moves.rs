@@ -1,92 +1,121 @@
-//! The default route of a container, and its published ports with it, move from one of its endpoints to another.
+//! Default routes and published ports of a container move between its endpoints, as [`gateway`](super::gateway) says.
 
-use libnet::{host::DefaultRoute, ports::PortRequest};
+use libnet::{
+    ports::PublishedPort,
+    types::{ContainerId, Family, NetworkId},
+};
 
 use super::{
     NetworkError,
     connect::attach_failed,
-    endpoint,
+    gateway::{Role, exactly},
     inner::{Inner, failed, put_endpoint},
-    kernel::KernelError,
-    record::{EndpointRecord, exactly},
-    state::GatewayMove,
+    record::EndpointRecord,
+    state::RoleChange,
 };
 use crate::error::chain;
 
+/// What two gateways share is published by one of them, then by the other.
+const ROUNDS: usize = 3;
+
 impl Inner {
-    /// Moves all of it, or nothing.
-    pub(super) fn move_gateway(&self, change: &GatewayMove) -> Result<(), NetworkError> {
-        let moved = self.try_move_gateway(change).inspect_err(|_| {
-            if let Err(error) = self.move_gateway_back(change) {
-                tracing::error!(
-                    sandbox.name = change.sandbox,
-                    error = chain(&error),
-                    "container is left without a gateway"
-                );
+    /// Gives each endpoint of a container its role, or leaves all as they were. `leaving` are the ports of an endpoint that
+    /// has just left: whoever takes them over keeps their numbers.
+    pub(super) fn settle_roles(
+        &self,
+        container: ContainerId,
+        leaving: Option<(NetworkId, &[PublishedPort])>,
+    ) -> Result<(), NetworkError> {
+        let before = self.state().endpoints_of(container);
+        let settled = self.try_settle_roles(container, leaving).inspect_err(|_| {
+            if let Err(error) = self.restore_roles(container, &before) {
+                tracing::error!(container.id = %container, error = chain(&error), "container has no gateway, or not the right one");
             }
         });
         // Published ports are part of what others find.
-        for record in change.from.iter().chain(&change.to) {
-            self.publish_names(record.container, record.network)?;
+        let now = self.state().endpoints_of(container);
+        for record in now.iter().filter(|record| !before.contains(record)) {
+            self.publish_names(container, record.network)?;
         }
-        moved
+        settled
     }
 
-    fn try_move_gateway(&self, change: &GatewayMove) -> Result<(), NetworkError> {
-        let mut changed = Vec::new();
-        if let Some(from) = &change.from {
-            let withdraw = || -> Result<(), KernelError> {
-                self.kernel.unpublish(from.id)?;
-                self.kernel.set_default_route(&change.sandbox, from.id, DefaultRoute::None)
-            };
-            withdraw().map_err(failed("move the gateway from endpoint", from.id))?;
-            changed.extend(self.state().unset_gateway(from));
-        }
-        if let Some(to) = &change.to {
-            changed.extend(self.lead_through(&change.sandbox, to, &change.ports)?);
-        }
-        self.write_down(&changed)
-    }
-
-    /// Default route and published ports lead to this endpoint from now on.
-    fn lead_through(
+    fn try_settle_roles(
         &self,
-        sandbox: &str,
-        to: &EndpointRecord,
-        ports: &[PortRequest],
-    ) -> Result<Option<EndpointRecord>, NetworkError> {
-        let route = self.state().network(to.network).map(endpoint::route)?;
-        let moved = self.kernel.set_default_route(sandbox, to.id, route);
-        moved.map_err(failed("move the gateway to endpoint", to.id))?;
-        let published = match ports {
-            [] => Vec::new(),
-            ports => self.kernel.publish(to.id, ports).map_err(|source| attach_failed(to, source))?,
+        container: ContainerId,
+        leaving: Option<(NetworkId, &[PublishedPort])>,
+    ) -> Result<(), NetworkError> {
+        for _ in 0..ROUNDS {
+            let Some(change) = self.state().role_change(container, leaving) else { break };
+            self.change_roles(&change)?;
+        }
+        Ok(())
+    }
+
+    /// However far a change came, these endpoints have the roles that they had.
+    fn restore_roles(&self, container: ContainerId, before: &[EndpointRecord]) -> Result<(), NetworkError> {
+        let change = self.state().change_to(container, |now| {
+            let then = before.iter().find(|record| record.id == now.id)?;
+            Some(Role { route: then.route(), ports: then.ports.iter().map(exactly).collect() })
+        });
+        change.map_or(Ok(()), |change| self.change_roles(&change))
+    }
+
+    /// Ports are let go before others take them; a route is taken over before who had it lets it go.
+    fn change_roles(&self, change: &RoleChange) -> Result<(), NetworkError> {
+        let drops = |record: &EndpointRecord, role: &Role| {
+            record.ports.iter().any(|port| !role.ports.contains(&exactly(port)))
         };
-        Ok(self.state().set_gateway(to, published))
+        for (record, _) in change.roles.iter().filter(|(record, role)| drops(record, role)) {
+            let unpublished = self.kernel.unpublish(record.id);
+            unpublished.map_err(failed("unpublish the ports of endpoint", record.id))?;
+            self.state().set_ports(record, Vec::new());
+        }
+        let gains = |(record, role): &(EndpointRecord, Role)| {
+            let gained = |family| role.route.leads(family) && !record.route().leads(family);
+            gained(Family::V4) || gained(Family::V6)
+        };
+        let (gaining, others): (Vec<_>, Vec<_>) = change.roles.iter().partition(|it| gains(it));
+        for (record, role) in gaining.into_iter().chain(others) {
+            self.change_route(&change.sandbox, record, role)?;
+        }
+        for (record, role) in &change.roles {
+            self.publish_missing(record, role)?;
+        }
+        self.write_down(change)
     }
 
-    /// However far a move came, the old gateway is the gateway afterwards.
-    fn move_gateway_back(&self, change: &GatewayMove) -> Result<(), NetworkError> {
-        let mut changed = Vec::new();
-        for record in change.to.iter().chain(&change.from) {
-            self.kernel.unpublish(record.id).map_err(failed("unpublish the ports of endpoint", record.id))?;
-            changed.extend(self.state().unset_gateway(record));
+    fn change_route(&self, sandbox: &str, record: &EndpointRecord, role: &Role) -> Result<(), NetworkError> {
+        let now = self.state().endpoint(record.container, record.network).map(EndpointRecord::route);
+        let now = now.unwrap_or_default();
+        if now == role.route {
+            return Ok(());
         }
-        match (&change.from, &change.to) {
-            (Some(from), _) => {
-                changed.extend(self.lead_through(&change.sandbox, from, &exactly(&from.ports))?);
-            }
-            (None, Some(to)) => {
-                let undone = self.kernel.set_default_route(&change.sandbox, to.id, DefaultRoute::None);
-                undone.map_err(failed("move the gateway from endpoint", to.id))?;
-            }
-            (None, None) => {}
-        }
-        self.write_down(&changed)
+        let moved = self.kernel.set_default_route(sandbox, record.id, now, role.route);
+        moved.map_err(failed("set the default route of endpoint", record.id))?;
+        self.state().set_route(record, role.route);
+        Ok(())
     }
 
-    fn write_down(&self, endpoints: &[EndpointRecord]) -> Result<(), NetworkError> {
-        let changes = endpoints.iter().map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
+    fn publish_missing(&self, record: &EndpointRecord, role: &Role) -> Result<(), NetworkError> {
+        let (container, network) = (record.container, record.network);
+        let mut ports =
+            self.state().endpoint(container, network).map(|now| now.ports.clone()).unwrap_or_default();
+        let has: Vec<_> = ports.iter().map(exactly).collect();
+        let missing: Vec<_> = role.ports.iter().filter(|port| !has.contains(port)).copied().collect();
+        if !missing.is_empty() {
+            let published = self.kernel.publish(record.id, &missing);
+            ports.extend(published.map_err(|source| attach_failed(record, source))?);
+            self.state().set_ports(record, ports);
+        }
+        Ok(())
+    }
+
+    fn write_down(&self, change: &RoleChange) -> Result<(), NetworkError> {
+        let state = self.state();
+        let records = change.roles.iter().filter_map(|(it, _)| state.endpoint(it.container, it.network));
+        let changes = records.map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
+        drop(state);
         Ok(self.live.commit(&changes)?)
     }
 }

@@ -8,9 +8,12 @@ use std::{
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use libnet::{
-    host::{BridgeNetwork, Child, EndpointSpec, IpvlanMode, LentBridge, NetworkSpec, Parent, ParentNetwork},
+    host::{
+        BridgeNetwork, Child, DefaultRoute, EndpointSpec, IpvlanMode, LentBridge, NetworkSpec, Parent,
+        ParentNetwork,
+    },
     netns::{Identity, Reference},
-    ports::{HostPort, PortRequest, PublishedPort},
+    ports::{PortRequest, PublishedPort},
     types::{
         Announce, ContainerId, EndpointId, Exposure, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
         NetworkId, Port, Proto,
@@ -19,7 +22,9 @@ use libnet::{
 use netd_api::dns::DnsRecord;
 use serde::{Deserialize, Serialize};
 
-use super::{Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, template::Template};
+use super::{
+    Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, gateway::exactly, template::Template,
+};
 use crate::names::{DnsSettings, EgressPolicy};
 
 pub(super) const NETWORKS: &str = "networks";
@@ -136,6 +141,9 @@ pub(super) struct Lease {
     pub(super) v4: Option<Ipv4Addr>,
     pub(super) v6: Option<Ipv6Addr>,
     pub(super) mac: MacAddr,
+    /// The name of the interface inside; none in records of daemons that gave names by order.
+    #[serde(default)]
+    pub(super) ifname: Option<IfName>,
     pub(super) durability: Durability,
 }
 
@@ -186,8 +194,6 @@ pub(super) struct EndpointRecord {
     pub(super) spec: Option<EndpointSpec>,
     /// The ports that are published here now.
     pub(super) ports: Vec<PublishedPort>,
-    /// Whether the container's default route leads through here.
-    pub(super) is_gateway: bool,
 }
 
 impl NetworkRecord {
@@ -328,31 +334,18 @@ pub(super) fn v6_in(subnet: &SubnetRecord, ip: impl Into<IpAddr>) -> Option<Ipv6
 }
 
 impl EndpointRecord {
+    /// The default routes of the container that lead through here.
+    pub(super) fn route(&self) -> DefaultRoute {
+        self.spec.as_ref().map(|spec| spec.default_route).unwrap_or_default()
+    }
+
     /// Notes the ports that are published. Whoever takes the endpoint over asks for exactly these.
     pub(super) fn publish(&mut self, ports: Vec<PublishedPort>) {
         if let Some(spec) = &mut self.spec {
-            spec.ports = exactly(&ports);
+            spec.ports = ports.iter().map(exactly).collect();
         }
         self.ports = ports;
     }
-}
-
-/// What a container asks for when its ports move to another endpoint: the ports that it has, to the number. Where one
-/// has no port of the host, what it asked for in the first place.
-pub(super) fn again(ports: &[PublishedPort], requests: &[PortRequest]) -> Vec<PortRequest> {
-    let direct = ports.iter().any(|port| port.host_port.is_none());
-    if ports.is_empty() || direct { requests.to_vec() } else { exactly(ports) }
-}
-
-/// The ports that were published, to be asked for again.
-pub(super) fn exactly(ports: &[PublishedPort]) -> Vec<PortRequest> {
-    let exactly = |port: &PublishedPort| PortRequest {
-        host_ip: Some(port.host_ip),
-        host: port.host_port.map_or(HostPort::Direct, HostPort::Exactly),
-        container: port.container,
-        proto: port.proto,
-    };
-    ports.iter().map(exactly).collect()
 }
 
 impl Lease {

@@ -194,8 +194,7 @@ impl Inner {
             };
             first = first.and(adopted);
         }
-        let change = self.state().gateway_move(sandbox.container);
-        first.and(change.map_or(Ok(()), |change| self.move_gateway(&change)))
+        first.and(self.settle_roles(sandbox.container, None))
     }
 
     /// An endpoint without an interface: the one that a daemon was killed before making, or that somebody deleted. Its

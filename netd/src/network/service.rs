@@ -131,7 +131,7 @@ impl Networks {
 
     /// Whether the network could take such an endpoint, as far as that can be known before anything is made.
     pub fn check(&self, network: &NetworkSummary, ask: &EndpointAsk) -> Result<()> {
-        endpoint::check(self.inner.state().network(network.id)?, ask)
+        endpoint::check(self.inner.state().network(network.id)?, ask).map(|_| ())
     }
 
     /// How many networks there are.
@@ -229,6 +229,11 @@ impl Networks {
     /// address alone. With `force`, a container that is not in the network is no error.
     pub async fn disconnect(&self, container: ContainerId, network: NetworkId, force: bool) -> Result<()> {
         self.work("disconnect a container", move |inner| inner.disconnect(container, network, force)).await
+    }
+
+    /// Removes the endpoint of that name from a network: one whose container is no longer there.
+    pub async fn forget(&self, network: NetworkId, name: String) -> Result<()> {
+        self.work("forget an endpoint", move |inner| inner.forget_by_name(network, &name)).await
     }
 
     /// Ends a container's namespace with all its endpoints. Its addresses stay its own.

@@ -79,7 +79,7 @@ const REFUSALS: &[Refusal] = &[
         JSON,
         r#"{"Image":"host","NetworkingConfig":{"EndpointsConfig":{"b":{},"a":null}}}"#,
         400,
-        "Container cannot be connected to network endpoints: a, b",
+        "Container cannot be created with multiple network endpoints: a, b",
     ),
     ("POST", "/exec/nope/start", JSON, "{}", 404, "No such exec instance: nope"),
     ("GET", "/exec/nope/json", None, "", 404, "No such exec instance: nope"),

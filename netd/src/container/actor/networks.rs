@@ -4,7 +4,7 @@ use libnet::types::EndpointId;
 use netd_api::models;
 use netd_runtime::Resources;
 
-use super::Actor;
+use super::{Actor, Left};
 use crate::{
     container::{
         ContainerError,
@@ -13,7 +13,7 @@ use crate::{
         name,
         policy::{Ask, Phase},
         record::{Endpoint, EndpointSettings, Record},
-        start::{endpoint_ask, refresh},
+        start::{Change, endpoint_ask, update},
     },
     network::{Driver, NetworkError, NetworkSummary},
 };
@@ -40,41 +40,50 @@ impl Actor {
         };
         let asked = endpoint_ask(&self.record, &self.wanted()?, &endpoint)?;
         self.parts.networks.check(&network, &asked)?;
-        if joined {
-            self.parts.networks.connect(self.record.id, asked).await?;
-        }
+        let view = match joined {
+            true => Some(self.parts.networks.connect(self.record.id, asked).await?),
+            false => None,
+        };
         match known {
             Some(position) => self.record.endpoints[position] = endpoint,
             None => self.record.endpoints.push(endpoint),
         }
-        self.networks_changed(joined).await
+        self.networks_changed(view.as_ref().map(Change::Joined)).await
     }
 
-    pub(super) async fn disconnect(
-        &mut self,
-        network: &NetworkSummary,
-        force: bool,
-    ) -> Result<(), ContainerError> {
+    pub(super) async fn disconnect(&mut self, from: Left) -> Result<(), ContainerError> {
         self.admit(Ask::Networks)?;
-        if network.driver == Driver::Host {
+        let joined = self.record.state.phase.has_process();
+        let (named, gone) = match &from {
+            Left::There(network) => (network.name.clone(), false),
+            Left::Gone(name) => (name.clone(), true),
+        };
+        if matches!(&from, Left::There(network) if network.driver == Driver::Host) && joined {
             return invalid(
                 "cannot disconnect container from host network - container was created in host network mode",
             );
         }
-        let known = self.record.endpoints.iter().position(|endpoint| endpoint.network == network.id);
-        let Some(known) = known else {
-            let (container, network) = (self.record.id, network.name.clone());
-            return if force {
-                Ok(())
-            } else {
-                Err(NetworkError::NotConnected { container, network }.into())
-            };
+        let is_it = |endpoint: &Endpoint| match &from {
+            Left::There(network) => endpoint.network == network.id,
+            Left::Gone(name) => endpoint.network_name == *name || endpoint.network.to_string() == *name,
         };
-        let joined = self.record.state.phase.has_process();
-        // A container that does not run may hold no lease there yet.
-        self.parts.networks.disconnect(self.record.id, network.id, force || !joined).await?;
+        let Some(known) = self.record.endpoints.iter().position(is_it) else {
+            let (container, network) = (self.record.id, named);
+            return Err(match joined && !gone {
+                true => NetworkError::NotIn { container, network },
+                false => NetworkError::NotConnected { container, network },
+            }
+            .into());
+        };
+        let network = self.record.endpoints[known].network;
+        let view =
+            self.parts.networks.endpoints(self.record.id).into_iter().find(|view| view.network == network);
+        if !gone {
+            // A container that does not run may hold no lease there yet.
+            self.parts.networks.disconnect(self.record.id, network, !joined).await?;
+        }
         self.record.endpoints.remove(known);
-        self.networks_changed(joined).await
+        self.networks_changed(view.as_ref().filter(|_| joined).map(Change::Left)).await
     }
 
     fn check_mode(&self, network: &NetworkSummary) -> Result<(), ContainerError> {
@@ -97,9 +106,9 @@ impl Actor {
         }
     }
 
-    async fn networks_changed(&self, joined: bool) -> Result<(), ContainerError> {
-        if joined {
-            refresh(&self.parts, &self.registry, &self.record, &self.wanted()?).await?;
+    async fn networks_changed(&self, change: Option<Change<'_>>) -> Result<(), ContainerError> {
+        if let Some(change) = change {
+            update(&self.parts, &self.registry, (&self.record, &self.wanted()?), change).await?;
         }
         self.parts.save(&self.record).await?;
         self.publish();

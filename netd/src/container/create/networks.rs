@@ -1,10 +1,7 @@
 //! `NetworkMode`, `EndpointsConfig` and what can't be combined with them, in Docker's words. Pure: which networks exist
 //! is asked by the caller.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
 use libnet::types::MacAddr;
 use netd_api::models;
@@ -12,6 +9,7 @@ use netd_api::models;
 use crate::{
     container::{ContainerError, error::invalid, record::EndpointSettings},
     names::{DnsSettings, EGRESS, EgressPolicy},
+    network::NetworkError,
 };
 
 /// Whose network a container has.
@@ -80,14 +78,14 @@ pub(in crate::container) fn read(
         return Ok(Wanted { mode, networks: Vec::new() });
     }
     let links = host.links.clone().unwrap_or_default();
-    let mut settings = settings(given.remove(first), links)?;
+    let mut settings = settings(given.remove(first), links).map_err(|error| error.in_network(first))?;
     match (mac, settings.mac) {
         (None | Some(""), _) => {}
         (Some(mac), known) => {
             let mac = read_mac(mac)?;
             if known.is_some_and(|known| known != mac) {
                 return invalid(
-                    "conflicting MAC address configuration: the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+                    "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
                 );
             }
             settings.mac = Some(mac);
@@ -105,7 +103,8 @@ pub(in crate::container) fn read(
     }
     let mut networks = vec![(first.to_owned(), settings)];
     for (name, endpoint) in given {
-        networks.push((name.to_owned(), self::settings(Some(endpoint), Vec::new())?));
+        let settings = self::settings(Some(endpoint), Vec::new()).map_err(|error| error.in_network(name))?;
+        networks.push((name.to_owned(), settings));
     }
     Ok(Wanted { mode, networks })
 }
@@ -170,13 +169,14 @@ pub(in crate::container) fn settings(
     };
     let ipam = endpoint.ipam_config.as_ref();
     let text = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
-    let v4 = text(ipam.and_then(|ipam| ipam.ipv4_address.as_ref())).map(|ip| v4(&ip)).transpose()?;
-    let v6 = text(ipam.and_then(|ipam| ipam.ipv6_address.as_ref())).map(|ip| v6(&ip)).transpose()?;
-    if ipam.and_then(|ipam| ipam.link_local_ips.as_ref()).is_some_and(|ips| !ips.is_empty()) {
-        return Err(ContainerError::NotImplemented(
-            "link-local addresses of an endpoint are not supported".to_owned(),
-        ));
-    }
+    let mut problems = Vec::new();
+    let v4 = text(ipam.and_then(|ipam| ipam.ipv4_address.as_ref()));
+    let v4 = v4.and_then(|ip| address(&ip, "IPv4", &mut problems));
+    let v6 = text(ipam.and_then(|ipam| ipam.ipv6_address.as_ref()));
+    let v6 = v6.and_then(|ip| address(&ip, "IPv6", &mut problems));
+    let link_local = ipam.and_then(|ipam| ipam.link_local_ips.as_ref()).into_iter().flatten();
+    let link_local = link_local.filter_map(|ip| address(ip, "link-local IP", &mut problems)).collect();
+    NetworkError::endpoint_problems(problems)?;
     let mac = text(endpoint.mac_address.as_ref()).map(|mac| read_mac(&mac)).transpose()?;
     for link in endpoint.links.iter().flatten() {
         if !links.contains(link) {
@@ -191,6 +191,7 @@ pub(in crate::container) fn settings(
     Ok(EndpointSettings {
         v4,
         v6,
+        link_local,
         mac,
         aliases,
         links,
@@ -199,12 +200,20 @@ pub(in crate::container) fn settings(
     })
 }
 
-fn v4(text: &str) -> Result<Ipv4Addr, ContainerError> {
-    text.parse().or_else(|_| invalid(format!("invalid endpoint settings:\ninvalid IPv4 address: {text}")))
-}
-
-fn v6(text: &str) -> Result<Ipv6Addr, ContainerError> {
-    text.parse().or_else(|_| invalid(format!("invalid endpoint settings:\ninvalid IPv6 address: {text}")))
+/// An address that an interface can have, of the type of the field.
+fn address<T: FromStr + Into<IpAddr> + Copy>(
+    text: &str,
+    what: &str,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    let read = text.parse::<T>().ok().filter(|ip| {
+        let ip: IpAddr = (*ip).into();
+        !ip.is_unspecified() && !ip.is_multicast()
+    });
+    if read.is_none() {
+        problems.push(format!("invalid {what} address: {text}"));
+    }
+    read
 }
 
 fn read_mac(text: &str) -> Result<MacAddr, ContainerError> {
@@ -276,6 +285,8 @@ pub(in crate::container) fn extra_hosts(
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use serde_json::json;
 
     use super::*;

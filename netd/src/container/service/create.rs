@@ -13,7 +13,7 @@ use crate::{
         actor::Actor,
         create::{self, Access, Missing, NetworkMode, Rootfs, Source, Wanted},
         error::invalid,
-        name,
+        links, name,
         parts::remove_tree,
         record::{Endpoint, Record, State, VolumeUse},
         start::{check_root, data, endpoint_ask, refuse_source},
@@ -125,7 +125,7 @@ impl Containers {
 
     fn joined(&self, other: &str) -> Result<std::sync::Arc<crate::container::registry::Container>> {
         self.find(other).map_err(|source| ContainerError::Other {
-            what: "joining network namespace of container",
+            what: "joining network namespace of container".to_owned(),
             source: Box::new(source),
         })
     }
@@ -175,7 +175,9 @@ impl Containers {
                     "container cannot be connected to multiple networks with one of the networks in private (none) mode",
                 );
             }
-            self.check_links(&settings.links)?;
+            if network.name == links::NETWORK {
+                links::check(&self.registry, &settings.links)?;
+            }
             endpoints.push(Endpoint {
                 network: network.id,
                 network_name: network.name,
@@ -190,7 +192,8 @@ impl Containers {
     async fn check(&self, record: &Record, wanted: &Wanted) -> Result<()> {
         for endpoint in &record.endpoints {
             let network = self.parts.networks.resolve(&endpoint.network.to_string())?;
-            self.parts.networks.check(&network, &endpoint_ask(record, wanted, endpoint)?)?;
+            let checked = self.parts.networks.check(&network, &endpoint_ask(record, wanted, endpoint)?);
+            checked.map_err(|error| ContainerError::from(error).in_network(&endpoint.network_name))?;
         }
         if let Rootfs::Dir(dir) = &wanted.rootfs {
             check_root(dir).await?;
@@ -207,11 +210,7 @@ impl Containers {
         {
             if let create::Space::Container(name) = space {
                 self.find(name).map_err(|source| ContainerError::Other {
-                    what: match what {
-                        "PID" => "joining PID namespace of container",
-                        "IPC" => "joining IPC namespace of container",
-                        _ => "joining UTS namespace of container",
-                    },
+                    what: format!("joining {what} namespace of container"),
                     source: Box::new(source),
                 })?;
             }

@@ -51,6 +51,7 @@ impl Containers {
             links: Vec::new(),
             v4: settings.v4,
             v6: settings.v6,
+            link_local: settings.link_local,
             mac: settings.mac,
             ports: ports.requests,
             exposed: ports.exposed.into_iter().collect(),

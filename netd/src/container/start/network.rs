@@ -13,7 +13,7 @@ use crate::{
         record::{Endpoint, Record},
         registry::Registry,
     },
-    network::{EndpointAsk, SandboxAsk},
+    network::{ENDPOINT_IFNAME, EndpointAsk, SandboxAsk},
 };
 
 /// The container has a network.
@@ -74,7 +74,10 @@ impl Networked {
     }
 
     async fn connect(self, plan: &Planned<'_>) -> Result<Self, ContainerError> {
-        for endpoint in &plan.record.endpoints {
+        // Interfaces without a name of their own take what those with one leave.
+        let mut endpoints: Vec<_> = plan.record.endpoints.iter().collect();
+        endpoints.sort_by_key(|endpoint| !endpoint.settings.driver_opts.contains_key(ENDPOINT_IFNAME));
+        for endpoint in endpoints {
             let asked = ask(plan.record, &plan.wanted, endpoint);
             let connected = match asked {
                 Ok(asked) => plan.parts.networks.connect(plan.record.id, asked).await.map_err(Into::into),
@@ -82,7 +85,7 @@ impl Networked {
             };
             if let Err(error) = connected {
                 self.undo(plan).await;
-                return Err(error);
+                return Err(ContainerError::Networking(Box::new(error)));
             }
         }
         Ok(self)
@@ -117,6 +120,7 @@ pub(in crate::container) fn ask(
         links: links.collect::<Result<_, _>>()?,
         v4: settings.v4,
         v6: settings.v6,
+        link_local: settings.link_local.clone(),
         mac: settings.mac,
         ports: wanted.ports.requests.clone(),
         exposed: wanted.ports.exposed.iter().copied().collect(),
@@ -129,7 +133,7 @@ pub(in crate::container) fn ask(
 /// `--network container:NAME`: the namespace and the files of another one.
 fn shared(registry: &Registry, plan: &Planned<'_>, name: &str) -> Result<Networked, ContainerError> {
     let other = registry.find(name).map_err(|source| ContainerError::Other {
-        what: "joining network namespace of container",
+        what: "joining network namespace of container".to_owned(),
         source: Box::new(source),
     })?;
     let record = other.record();

@@ -8,7 +8,7 @@ use std::{
 
 use libnet::{netns::Reference, types::ContainerId};
 
-use crate::network::{FilesAsk, NetworkError, inner::Inner};
+use crate::network::{FilesAsk, NetworkError, Space, inner::Inner};
 
 impl Inner {
     /// Writes the file as it has to be with the networks that there are now; a warning where that can't be.
@@ -19,7 +19,15 @@ impl Inner {
             let Some(record) = state.sandbox(id) else { return Ok(None) };
             (record.hostname.clone(), record.dns.clone())
         };
-        let ask = FilesAsk { container: id, hostname, domain: String::new(), dns, extra_hosts: Vec::new() };
+        let ask = FilesAsk {
+            container: id,
+            space: Space::Own,
+            hostname,
+            domain: String::new(),
+            dns,
+            extra_hosts: Vec::new(),
+            links: Vec::new(),
+        };
         let text = self.files(&ask)?.resolv_conf;
         match write(&path, &text, before.as_deref()) {
             Ok(()) => self.note_file(id, Some(text)).map(|()| None),

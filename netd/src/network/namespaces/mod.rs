@@ -24,7 +24,8 @@ use tokio::sync::Notify;
 
 use super::{
     EndpointAsk, EndpointView, NetworkError,
-    endpoint::{IFNAME, wanted_ifname},
+    driver_opts::IFNAME,
+    endpoint,
     inner::Inner,
     kernel::{KernelError, Whose},
     record::{Borrowed, NetworkRecord, SANDBOXES, SandboxRecord, borrowed_name},
@@ -242,7 +243,7 @@ impl Inner {
         let (sandbox, gateway, own) = {
             let state = self.state();
             let own: Vec<_> = state.endpoints_of(id).into_iter().filter_map(|record| record.spec).collect();
-            (borrowed_name(id), state.gateway(id).is_some(), own)
+            (borrowed_name(id), state.leads(id), own)
         };
         let inside =
             self.kernel.look(&sandbox).map_err(super::inner::failed("look into namespace", reference))?;
@@ -253,7 +254,7 @@ impl Inner {
         let taken = |name: &IfName| {
             inside.links.iter().any(|link| link.name == *name) || own.iter().any(|spec| spec.ifname == *name)
         };
-        match wanted_ifname(&ask)? {
+        match endpoint::check(network, &ask)?.ifname {
             Some(name) if taken(&name) => {
                 return Err(NamespaceError::InterfaceTaken { namespace: reference.to_string(), name }.into());
             }

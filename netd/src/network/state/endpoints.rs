@@ -1,17 +1,21 @@
 //! Endpoints: what a container's end in a network is to be, which of them leads out, and what all this looks like from
 //! outside.
 
+use std::collections::HashMap;
+
 use libnet::{
     host::{DefaultRoute, EndpointSpec},
     ports::{PortRequest, PublishedPort},
-    types::{ContainerId, IfName, MacAddr, NetworkId},
+    types::{ContainerId, Egress, Family, IfName, MacAddr, NetworkId},
 };
 
-use super::{Endpoint, Member, NewLease, State};
+use super::{Endpoint, LeaseChange, Member, State};
 use crate::network::{
-    EndpointAsk, EndpointView, NetworkError, egress, endpoint,
-    gateway::{self, Candidate},
-    record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, again, v4_in, v6_in},
+    EndpointAsk, EndpointView, NetworkError,
+    driver_opts::DriverOpts,
+    egress, endpoint,
+    gateway::{self, Candidate, Held, Role, exactly},
+    record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, v4_in, v6_in},
 };
 
 /// An endpoint that is about to be attached.
@@ -20,19 +24,17 @@ pub(in crate::network) struct Connecting {
     /// The sandbox to attach it to; none for `host`.
     pub(in crate::network) sandbox: Option<SandboxRecord>,
     pub(in crate::network) record: EndpointRecord,
-    pub(in crate::network) lease: Option<(Lease, NewLease)>,
+    pub(in crate::network) lease: Option<LeaseChange>,
     /// The published ports that the container asked for before.
     pub(in crate::network) requests_before: Vec<PortRequest>,
 }
 
-/// The default route, and the published ports with it, go from one endpoint of a sandbox to another.
+/// Endpoints of a container whose role is another from now on.
 #[derive(Clone, Debug)]
-pub(in crate::network) struct GatewayMove {
+pub(in crate::network) struct RoleChange {
     pub(in crate::network) sandbox: String,
-    pub(in crate::network) from: Option<EndpointRecord>,
-    pub(in crate::network) to: Option<EndpointRecord>,
-    /// What `to` publishes: what `from` had, to the port; else what the container asked for.
-    pub(in crate::network) ports: Vec<PortRequest>,
+    /// Each as it is, and what it is to do.
+    pub(in crate::network) roles: Vec<(EndpointRecord, Role)>,
 }
 
 impl State {
@@ -44,7 +46,7 @@ impl State {
         mac: MacAddr,
     ) -> Result<Connecting, NetworkError> {
         let network = self.network(ask.network)?.clone();
-        endpoint::check(&network, ask)?;
+        let options = endpoint::check(&network, ask)?;
         let member = self.containers.entry(container).or_default();
         if member.endpoints.contains_key(&ask.network) {
             return Err(NetworkError::AlreadyConnected { name: ask.name.clone(), network: network.name });
@@ -56,7 +58,8 @@ impl State {
             requests_before: member.sandbox.iter().flat_map(|sandbox| sandbox.requests.clone()).collect(),
         };
         if network.driver.attaches() {
-            self.plan_attach(&mut connecting, &network, ask, mac).inspect_err(|_| self.sweep(container))?;
+            self.plan_attach(&mut connecting, &network, &options, ask, mac)
+                .inspect_err(|_| self.sweep(container))?;
         }
         let entry = Endpoint { record: connecting.record.clone(), attached: false };
         self.containers.entry(container).or_default().endpoints.insert(ask.network, entry);
@@ -67,6 +70,7 @@ impl State {
         &mut self,
         connecting: &mut Connecting,
         network: &NetworkRecord,
+        options: &DriverOpts,
         ask: &EndpointAsk,
         mac: MacAddr,
     ) -> Result<(), NetworkError> {
@@ -78,30 +82,26 @@ impl State {
         }
         connecting.sandbox = Some(sandbox.clone());
         let egress = egress::mode(sandbox, network)?;
-        let ifname = free_ifname(member, network, ask)?;
-        let (lease, new) = self.lease(container, ask, mac)?;
-        let leads = self.gateway(container).is_none() && network.leads_out();
-        connecting.record.is_gateway = leads;
-        connecting.record.spec = Some(EndpointSpec {
-            id: ask.endpoint,
-            network: network.id,
-            label: format!("{} {}", network.name, ask.name),
-            ifname,
-            mac: lease.mac,
-            v4: network.v4.as_ref().zip(lease.v4).and_then(|(subnet, ip)| v4_in(subnet, ip)),
-            v6: network.v6.as_ref().zip(lease.v6).and_then(|(subnet, ip)| v6_in(subnet, ip)),
-            mtu: network.mtu(),
-            default_route: if leads { endpoint::route(network) } else { DefaultRoute::None },
-            egress,
-            ports: connecting
-                .sandbox
-                .iter()
-                .filter(|_| leads && network.publishes())
-                .flat_map(|s| s.requests.clone())
-                .collect(),
-        });
-        connecting.lease = Some((lease, new));
+        let ifname = free_ifname(member, network, options)?;
+        let lease = self.lease(container, ask, &ifname, mac)?;
+        let spec = EndpointSpec { egress, ..spec(network, ask, options, &lease.now, ifname) };
+        let role = self.first_role(container, endpoint::candidate(network, ask.gw_priority, Some(&spec)));
+        connecting.record.spec = Some(EndpointSpec { default_route: role.route, ports: role.ports, ..spec });
+        connecting.lease = Some(lease);
         Ok(())
+    }
+
+    /// What a new endpoint does from the start: it leads where nobody does. Ports that others have stay with them until
+    /// the roles are settled.
+    fn first_role(&self, container: ContainerId, candidate: Candidate) -> Role {
+        let others: Vec<_> = self.endpoints_of(container).iter().map(EndpointRecord::route).collect();
+        let led = |family| others.iter().any(|route| route.leads(family));
+        let alone = others.iter().all(|route| *route == DefaultRoute::None);
+        let requests = self.sandbox(container).map(|sandbox| sandbox.requests.clone()).unwrap_or_default();
+        let free = [Family::V4, Family::V6].into_iter().filter(|family| !led(*family));
+        let route = free.fold(DefaultRoute::None, |route, family| route.with(family, candidate.route));
+        let alone = alone.then(|| gateway::roles(&[candidate], &requests, &[])).into_iter().flatten().next();
+        alone.map_or(Role { route, ports: Vec::new() }, |(_, role)| role)
     }
 
     /// Forgets an endpoint that could not be attached, and a lease that was made for it.
@@ -111,8 +111,9 @@ impl State {
         {
             sandbox.requests.clone_from(&connecting.requests_before);
         }
-        if let Some((_, NewLease::Yes)) = connecting.lease {
+        if let Some(lease) = connecting.lease.as_ref().filter(|lease| lease.is_change()) {
             self.release_lease(container, network);
+            lease.before.clone().map(|before| self.restore_lease(before));
         }
         self.drop_endpoint(container, network);
     }
@@ -179,59 +180,79 @@ impl State {
         member.endpoints.values_mut().map(renamed).collect()
     }
 
-    /// What has to be done so that the right endpoint is the gateway; nothing if it is already.
-    pub(in crate::network) fn gateway_move(&self, container: ContainerId) -> Option<GatewayMove> {
-        let sandbox = self.sandbox(container)?;
-        let from = self.gateway(container);
-        let wanted = gateway::choose(&self.candidates(container));
-        if from.map(|record| record.network) == wanted {
-            return None;
-        }
-        let to = wanted.and_then(|network| self.endpoint(container, network)).cloned();
-        let publishes = to.as_ref().is_some_and(|to| {
-            self.networks.get(&to.network).is_some_and(|network| network.record.publishes())
-        });
-        let ports = match from {
-            _ if !publishes => Vec::new(),
-            from => again(from.map_or(&[], |from| &from.ports), &sandbox.requests),
+    /// What has to be done so that each endpoint has its role; nothing if it is so already. `leaving` are the ports of an
+    /// endpoint that has left that network.
+    pub(in crate::network) fn role_change(
+        &self,
+        container: ContainerId,
+        leaving: Option<(NetworkId, &[PublishedPort])>,
+    ) -> Option<RoleChange> {
+        let requests = &self.sandbox(container)?.requests;
+        let records = self.endpoints_of(container);
+        let held = |network| move |port: &PublishedPort| Held { network, port: *port };
+        let mut published: Vec<_> =
+            records.iter().flat_map(|record| record.ports.iter().map(held(record.network))).collect();
+        let (network, ports) = leaving.unzip();
+        let left =
+            ports.into_iter().flatten().filter(|port| !published.iter().any(|held| held.port == **port));
+        let left: Vec<_> = left.filter_map(|port| Some(Held { network: network?, port: *port })).collect();
+        published.extend(left);
+        let mut roles: HashMap<_, _> =
+            gateway::roles(&gateway::order(self.candidates(container)), requests, &published)
+                .into_iter()
+                .collect();
+        self.change_to(container, |record| roles.remove(&record.network))
+    }
+
+    /// The change that gives endpoints these roles; nothing if they have them.
+    pub(in crate::network) fn change_to(
+        &self,
+        container: ContainerId,
+        mut role: impl FnMut(&EndpointRecord) -> Option<Role>,
+    ) -> Option<RoleChange> {
+        let sandbox = self.sandbox(container)?.name.clone();
+        let differs = |record: &EndpointRecord, role: &Role| {
+            let has: Vec<_> = record.ports.iter().map(exactly).collect();
+            let same = has.len() == role.ports.len() && has.iter().all(|port| role.ports.contains(port));
+            record.route() != role.route || !same
         };
-        Some(GatewayMove { sandbox: sandbox.name.clone(), from: from.cloned(), to, ports })
+        let with_spec = self.endpoints_of(container).into_iter().filter(|record| record.spec.is_some());
+        let changes = with_spec.filter_map(|record| {
+            let role = role(&record).filter(|role| differs(&record, role))?;
+            Some((record, role))
+        });
+        let roles: Vec<_> = changes.collect();
+        (!roles.is_empty()).then_some(RoleChange { sandbox, roles })
     }
 
-    /// An endpoint no longer leads out; its record as it is then.
-    pub(in crate::network) fn unset_gateway(&mut self, record: &EndpointRecord) -> Option<EndpointRecord> {
-        let endpoint = &mut self.endpoint_mut(record.container, record.network)?.record;
-        endpoint.is_gateway = false;
-        if let Some(spec) = &mut endpoint.spec {
-            spec.default_route = DefaultRoute::None;
+    /// These ports lead to an endpoint now.
+    pub(in crate::network) fn set_ports(&mut self, record: &EndpointRecord, ports: Vec<PublishedPort>) {
+        if let Some(endpoint) = self.endpoint_mut(record.container, record.network) {
+            endpoint.record.publish(ports);
         }
-        endpoint.publish(Vec::new());
-        Some(endpoint.clone())
     }
 
-    /// An endpoint leads out now, with these ports; its record as it is then.
-    pub(in crate::network) fn set_gateway(
-        &mut self,
-        record: &EndpointRecord,
-        ports: Vec<PublishedPort>,
-    ) -> Option<EndpointRecord> {
-        let route = self.network(record.network).map(endpoint::route).unwrap_or_default();
-        let endpoint = &mut self.endpoint_mut(record.container, record.network)?.record;
-        endpoint.is_gateway = true;
-        if let Some(spec) = &mut endpoint.spec {
-            spec.default_route = route;
+    /// These default routes lead through an endpoint now, and through no other of the container.
+    pub(in crate::network) fn set_route(&mut self, record: &EndpointRecord, route: DefaultRoute) {
+        let Some(member) = self.containers.get_mut(&record.container) else { return };
+        for (network, endpoint) in &mut member.endpoints {
+            let Some(spec) = &mut endpoint.record.spec else { continue };
+            if *network == record.network {
+                spec.default_route = route;
+                continue;
+            }
+            let taken = [Family::V4, Family::V6].into_iter().filter(|family| route.leads(*family));
+            spec.default_route =
+                taken.fold(spec.default_route, |left, family| left.with(family, DefaultRoute::None));
         }
-        endpoint.publish(ports);
-        Some(endpoint.clone())
     }
 
-    /// The endpoint that leads a container out.
-    pub(in crate::network) fn gateway(&self, container: ContainerId) -> Option<&EndpointRecord> {
-        let member = self.containers.get(&container)?;
-        member.endpoints.values().map(|endpoint| &endpoint.record).find(|record| record.is_gateway)
+    /// Whether a default route of the container leads through one of its endpoints.
+    pub(in crate::network) fn leads(&self, container: ContainerId) -> bool {
+        self.endpoints_of(container).iter().any(|record| record.route() != DefaultRoute::None)
     }
 
-    /// The attached endpoints of a container as its users see them, the gateway first.
+    /// The attached endpoints of a container as its users see them, in the order in which names are searched.
     pub(in crate::network) fn views(&self, container: ContainerId) -> Vec<EndpointView> {
         let order = gateway::order(self.candidates(container));
         order.iter().filter_map(|candidate| self.view(container, candidate.network)).collect()
@@ -252,13 +273,8 @@ impl State {
     pub(in crate::network) fn candidates(&self, container: ContainerId) -> Vec<Candidate> {
         let Some(member) = self.containers.get(&container) else { return Vec::new() };
         let candidate = |endpoint: &Endpoint| {
-            let network = &self.networks.get(&endpoint.record.network)?.record;
-            Some(Candidate {
-                network: network.id,
-                name: network.name.clone(),
-                priority: endpoint.record.gw_priority,
-                leads_out: network.leads_out(),
-            })
+            let (network, record) = (self.networks.get(&endpoint.record.network)?, &endpoint.record);
+            Some(endpoint::candidate(&network.record, record.gw_priority, record.spec.as_ref()))
         };
         member.endpoints.values().filter(|endpoint| endpoint.attached).filter_map(candidate).collect()
     }
@@ -268,18 +284,58 @@ impl State {
     }
 }
 
-/// The name that is asked for, else the first of `eth0`, `eth1`, … that the container doesn't have.
-fn free_ifname(member: &Member, network: &NetworkRecord, ask: &EndpointAsk) -> Result<IfName, NetworkError> {
+/// What the kernel is to have of an endpoint that does nothing for others yet.
+fn spec(
+    network: &NetworkRecord,
+    ask: &EndpointAsk,
+    options: &DriverOpts,
+    lease: &Lease,
+    ifname: IfName,
+) -> EndpointSpec {
+    let v6 = network.v6.as_ref().filter(|_| !options.without_v6());
+    EndpointSpec {
+        id: ask.endpoint,
+        network: network.id,
+        label: format!("{} {}", network.name, ask.name),
+        settings: options.settings(&ifname),
+        ifname,
+        mac: lease.mac,
+        v4: network.v4.as_ref().zip(lease.v4).and_then(|(subnet, ip)| v4_in(subnet, ip)),
+        v6: v6.zip(lease.v6).and_then(|(subnet, ip)| v6_in(subnet, ip)),
+        link_local: ask.link_local.iter().filter_map(|ip| endpoint::link_local(*ip)).collect(),
+        mtu: network.mtu(),
+        default_route: DefaultRoute::None,
+        egress: Egress::Open,
+        ports: Vec::new(),
+    }
+}
+
+/// The name that is asked for; else the one that the endpoint had; else the first of `eth0`, `eth1`, … that no other
+/// endpoint has, nor had when the container ran last.
+fn free_ifname(
+    member: &Member,
+    network: &NetworkRecord,
+    options: &DriverOpts,
+) -> Result<IfName, NetworkError> {
     let taken = |name: &IfName| {
         let mut specs = member.endpoints.values().filter_map(|endpoint| endpoint.record.spec.as_ref());
         specs.any(|spec| spec.ifname == *name)
     };
-    if let Some(name) = endpoint::wanted_ifname(ask)? {
+    if let Some(name) = options.ifname.clone() {
         let text = format!("interface name {name} is already in use by another endpoint of the container");
         return if taken(&name) { Err(NetworkError::Invalid(text)) } else { Ok(name) };
     }
+    let had = member.leases.get(&network.id).and_then(|lease| lease.ifname.clone());
+    if let Some(name) = had.filter(|name| !taken(name)) {
+        return Ok(name);
+    }
+    let kept = |name: &IfName| {
+        let mut others = member.leases.values().filter(|lease| lease.network != network.id);
+        others.any(|lease| lease.ifname.as_ref() == Some(name))
+    };
     let prefix = network.ifname_prefix();
-    let names = (0..=member.endpoints.len()).filter_map(|number| format!("{prefix}{number}").parse().ok());
-    let free = names.into_iter().find(|name| !taken(name));
+    let numbers = 0..=member.endpoints.len() + member.leases.len();
+    let mut names = numbers.filter_map(|number| format!("{prefix}{number}").parse().ok());
+    let free = names.find(|name| !taken(name) && !kept(name));
     free.ok_or_else(|| NetworkError::Invalid(format!("no interface name {prefix}N is left in the container")))
 }

@@ -1,10 +1,10 @@
 //! Leases: the addresses of a container in a network, its own until it is removed or leaves the network.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libnet::{
     ipam::{IpamError, Pool},
-    types::{ContainerId, MacAddr, NetworkId},
+    types::{ContainerId, IfName, MacAddr, NetworkId},
 };
 
 use super::State;
@@ -13,42 +13,58 @@ use crate::network::{
     record::{Lease, NetworkRecord, SubnetRecord},
 };
 
-/// Whether a lease was there before, and is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::network) enum NewLease {
-    Yes,
-    No,
+/// A container's lease in a network, as an endpoint has it, and the one before.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct LeaseChange {
+    pub(in crate::network) now: Lease,
+    /// On disk.
+    pub(in crate::network) before: Option<Lease>,
+}
+
+impl LeaseChange {
+    /// Whether there is anything to write down, or to take back.
+    pub(in crate::network) fn is_change(&self) -> bool {
+        self.before.as_ref() != Some(&self.now)
+    }
 }
 
 impl State {
-    /// The container's lease in a network; a new one unless it has one that fits what it asks for.
+    /// The container's lease in a network: what it has there already stays, as far as it asks for nothing else.
     pub(super) fn lease(
         &mut self,
         container: ContainerId,
         ask: &EndpointAsk,
+        ifname: &IfName,
         mac: MacAddr,
-    ) -> Result<(Lease, NewLease), NetworkError> {
-        if let Some(old) = self.containers.get(&container).and_then(|member| member.leases.get(&ask.network))
-        {
-            if fits(old, ask) {
-                return Ok((old.clone(), NewLease::No));
-            }
-            self.release_lease(container, ask.network);
-        }
-        let network = self.network(ask.network)?.clone();
-        let v4 = self.address(&network, network.v4.as_ref(), ask.v4.map(IpAddr::V4))?;
-        let v6 = self.address(&network, network.v6.as_ref(), ask.v6.map(IpAddr::V6));
+    ) -> Result<LeaseChange, NetworkError> {
+        let before = self.lease_of(container, ask.network).cloned();
+        let addresses =
+            |lease: &Lease| (ask.v4.or(lease.v4), ask.v6.or(lease.v6), ask.mac.unwrap_or(lease.mac));
+        let (v4, v6, mac) = before.as_ref().map_or((ask.v4, ask.v6, ask.mac.unwrap_or(mac)), addresses);
+        self.release_lease(container, ask.network);
+        let taken = self.take_addresses(ask.network, v4, v6);
+        let (v4, v6) = taken.inspect_err(|_| _ = before.clone().map(|before| self.restore_lease(before)))?;
+        let ifname = Some(ifname.clone());
+        let now = Lease { container, network: ask.network, v4, v6, mac, ifname, durability: ask.durability };
+        self.containers.entry(container).or_default().leases.insert(ask.network, now.clone());
+        Ok(LeaseChange { now, before })
+    }
+
+    /// These addresses, or any where none is named; both or none.
+    fn take_addresses(
+        &mut self,
+        network: NetworkId,
+        v4: Option<Ipv4Addr>,
+        v6: Option<Ipv6Addr>,
+    ) -> Result<(Option<Ipv4Addr>, Option<Ipv6Addr>), NetworkError> {
+        let network = self.network(network)?.clone();
+        let v4 = self.address(&network, network.v4.as_ref(), v4.map(IpAddr::V4))?;
+        let v6 = self.address(&network, network.v6.as_ref(), v6.map(IpAddr::V6));
         let v6 = v6.inspect_err(|_| self.free(network.v4.as_ref(), v4))?;
-        let lease = Lease {
-            container,
-            network: ask.network,
-            v4: v4.and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }),
-            v6: v6.and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }),
-            mac: ask.mac.unwrap_or(mac),
-            durability: ask.durability,
-        };
-        self.containers.entry(container).or_default().leases.insert(ask.network, lease.clone());
-        Ok((lease, NewLease::Yes))
+        Ok((
+            v4.and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }),
+            v6.and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }),
+        ))
     }
 
     /// Takes in a lease as it was written down. False if its network is gone or an address is another's: it is void.
@@ -131,12 +147,4 @@ impl State {
     fn pool(&self, subnet: &SubnetRecord) -> Option<Pool> {
         self.ipam.pool(subnet.net)
     }
-}
-
-/// Whether a lease is what an endpoint asks for, as far as it asks for anything.
-fn fits(lease: &Lease, ask: &EndpointAsk) -> bool {
-    ask.v4.is_none_or(|ip| lease.v4 == Some(ip))
-        && ask.v6.is_none_or(|ip| lease.v6 == Some(ip))
-        && ask.mac.is_none_or(|mac| lease.mac == mac)
-        && ask.durability == lease.durability
 }

@@ -14,8 +14,8 @@ use libnet::{
 };
 
 use super::record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord};
-pub(super) use endpoints::{Connecting, GatewayMove};
-pub(super) use leases::NewLease;
+pub(super) use endpoints::{Connecting, RoleChange};
+pub(super) use leases::LeaseChange;
 pub(super) use networks::Surroundings;
 
 /// All networks and who is in them.

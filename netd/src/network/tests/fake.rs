@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -18,7 +18,7 @@ use libnet::{
     observe::Snapshot,
     ports::{HostPort, PortRequest, PublishedPort},
     store::{Change, MemoryStore, Store, StoreError},
-    types::{EndpointId, IfName, Mtu, NetworkId, Port},
+    types::{EndpointId, Family, IfName, Mtu, NetworkId, Port},
 };
 
 use crate::network::{
@@ -58,12 +58,17 @@ impl Fuse {
     }
 }
 
+/// All addresses of both families.
+const EVERYWHERE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+
 /// What is in the kernel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct World {
     pub(super) networks: BTreeMap<NetworkId, NetworkSpec>,
     pub(super) sandboxes: BTreeMap<String, BTreeMap<EndpointId, EndpointSpec>>,
-    pub(super) routes: BTreeMap<String, (EndpointId, DefaultRoute)>,
+    /// Whether the host has IPv6.
+    pub(super) ipv6: bool,
+    pub(super) routes: BTreeMap<(String, Family), (EndpointId, DefaultRoute)>,
     pub(super) ports: BTreeMap<EndpointId, Vec<PublishedPort>>,
     pub(super) allowed: Vec<Allowance>,
     /// Sandboxes that somebody else made.
@@ -76,22 +81,27 @@ impl World {
         endpoint: EndpointId,
         asks: &[PortRequest],
     ) -> Result<Vec<PublishedPort>, KernelError> {
-        let mut taken: BTreeSet<_> =
-            self.ports.values().flatten().filter_map(|port| Some((port.host_port?, port.proto))).collect();
-        let mut bound = Vec::new();
+        let mut bound: Vec<PublishedPort> = Vec::new();
         for ask in asks {
+            let everywhere = if self.ipv6 { &EVERYWHERE[..] } else { &EVERYWHERE[..1] };
+            let ips = ask.host_ip.as_ref().map_or(everywhere, std::slice::from_ref);
+            let free = |bound: &[PublishedPort], number| {
+                let mut held = self.ports.values().flatten().chain(bound);
+                !held.any(|port| {
+                    port.host_port == Some(number) && port.proto == ask.proto && ips.contains(&port.host_ip)
+                })
+            };
             let host_port = match ask.host {
                 HostPort::Exactly(port) => port,
-                _ => (40_000..).filter_map(Port::new).find(|p| !taken.contains(&(*p, ask.proto))).unwrap(),
+                _ => (40_000..).filter_map(Port::new).find(|number| free(&bound, *number)).unwrap(),
             };
-            let host_ip = ask.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-            if !taken.insert((host_port, ask.proto)) {
-                let text =
-                    format!("Bind for {host_ip}:{} failed: port is already allocated", host_port.get());
+            if !free(&bound, host_port) {
+                let text = format!("Bind for {}:{host_port} failed: port is already allocated", ips[0]);
                 return Err(KernelError::Port(text.into()));
             }
             let (container, proto) = (ask.container, ask.proto);
-            bound.push(PublishedPort { host_ip, host_port: Some(host_port), container, proto });
+            let host_port = Some(host_port);
+            bound.extend(ips.iter().map(|ip| PublishedPort { host_ip: *ip, host_port, container, proto }));
         }
         if !bound.is_empty() {
             self.ports.entry(endpoint).or_default().extend(bound.clone());
@@ -174,7 +184,7 @@ impl Kernel for FakeKernel {
         self.call(|world| {
             let endpoints = world.sandboxes.remove(name).ok_or_else(|| missing(name))?;
             endpoints.keys().for_each(|id| _ = world.ports.remove(id));
-            world.routes.remove(name);
+            world.routes.retain(|(sandbox, _), _| sandbox != name);
             world.borrowed.remove(name);
             Ok(())
         })
@@ -207,10 +217,13 @@ impl Kernel for FakeKernel {
             let endpoints = world.sandboxes.get_mut(sandbox).ok_or_else(|| missing(sandbox))?;
             assert!(endpoints.values().all(|other| other.ifname != endpoint.ifname));
             endpoints.insert(endpoint.id, endpoint.clone());
-            if endpoint.default_route != DefaultRoute::None {
-                assert!(
-                    world.routes.insert(sandbox.to_owned(), (endpoint.id, endpoint.default_route)).is_none()
-                );
+            for family in [Family::V4, Family::V6] {
+                let gateway = endpoint.default_route.only(family);
+                if gateway == DefaultRoute::None {
+                    continue;
+                }
+                let route = world.routes.insert((sandbox.to_owned(), family), (endpoint.id, gateway));
+                assert!(route.is_none(), "there is a default route");
             }
             Ok(ports)
         })
@@ -253,12 +266,17 @@ impl Kernel for FakeKernel {
         &self,
         sandbox: &str,
         endpoint: EndpointId,
-        route: DefaultRoute,
+        before: DefaultRoute,
+        after: DefaultRoute,
     ) -> Result<(), KernelError> {
         self.call(|world| {
-            match route {
-                DefaultRoute::None => world.routes.retain(|_, (via, _)| *via != endpoint),
-                route => _ = world.routes.insert(sandbox.to_owned(), (endpoint, route)),
+            for family in [Family::V4, Family::V6] {
+                let key = (sandbox.to_owned(), family);
+                if after.leads(family) {
+                    world.routes.insert(key, (endpoint, after.only(family)));
+                } else if before.leads(family) && world.routes.get(&key).is_some_and(|it| it.0 == endpoint) {
+                    world.routes.remove(&key);
+                }
             }
             Ok(())
         })

@@ -110,7 +110,7 @@ fn a_taken_port_is_an_error_of_the_endpoint() {
     let (before, ask) = (daemon.everything(), ask());
     let error = daemon.connect(c2, &ask).unwrap_err();
     let text = format!(
-        "failed to set up container networking: driver failed programming external connectivity on endpoint c1 ({}): Bind for 0.0.0.0:8080 failed: port is already allocated",
+        "driver failed programming external connectivity on endpoint c1 ({}): Bind for 0.0.0.0:8080 failed: port is already allocated",
         ask.endpoint
     );
     assert_eq!(chain(&error), text);
@@ -136,7 +136,7 @@ fn gateway_and_ports_follow_priority_and_name() {
         let endpoints = daemon.inner.state().views(c1);
         let first = endpoints.iter().find(|endpoint| endpoint.is_gateway);
         let world = daemon.kernel.world();
-        let via = world.routes.get(&name).map(|(endpoint, _)| *endpoint);
+        let via = world.routes.get(&(name.clone(), Family::V4)).map(|(endpoint, _)| *endpoint);
         assert_eq!(via, first.map(|endpoint| endpoint.endpoint));
         let published: Vec<_> = endpoints.iter().flat_map(|e| e.ports.clone()).collect();
         assert_eq!(world.ports.values().flatten().copied().collect::<Vec<_>>(), published);
@@ -161,12 +161,78 @@ fn gateway_and_ports_follow_priority_and_name() {
     assert_eq!(gateway(), (Some("a".to_owned()), Some(40_000)));
     let ifnames: Vec<_> =
         daemon.inner.state().views(c1).into_iter().map(|e| e.ifname.unwrap().to_string()).collect();
-    assert_eq!(ifnames, ["eth2", "eth0"]);
+    assert_eq!(ifnames, ["eth0", "eth2"]);
     daemon.run(|inner| inner.disconnect(c1, a, false)).unwrap();
     assert_eq!(gateway(), (None, None));
     let missing = daemon.run(|inner| inner.disconnect(c1, a, false)).unwrap_err();
     assert_eq!(missing.to_string(), format!("container {c1} is not connected to the network a"));
     daemon.run(|inner| inner.disconnect(c1, a, true)).unwrap();
+}
+
+#[test]
+fn each_family_has_its_gateway() {
+    let daemon = Daemon::new();
+    daemon.kernel.world.lock().unwrap().ipv6 = true;
+    let of = |name: &str, v4, v6| models::NetworkCreateRequest {
+        enable_ipv4: Some(v4),
+        enable_ipv6: Some(v6),
+        ..network(name, "")
+    };
+    let make = |ask| daemon.run(|inner| inner.create(ask)).unwrap();
+    let (four, six, both) =
+        (make(of("four", true, false)), make(of("six", false, true)), make(of("both", true, true)));
+    let c1 = daemon.sandbox(1);
+    // `network 4 6 0.0.0.0:port [::]:port`, for those that lead out.
+    let seen = || {
+        let records = daemon.inner.state().endpoints_of(c1);
+        let state = daemon.inner.state();
+        let text = |record: &crate::network::record::EndpointRecord| {
+            let led = [(Family::V4, "4"), (Family::V6, "6")];
+            let led = led.into_iter().filter(|(family, _)| record.route().leads(*family));
+            let ports =
+                record.ports.iter().map(|port| format!("{} {}", port.host_ip, port.host_port.unwrap()));
+            let words: Vec<_> = led.map(|(_, word)| word.to_owned()).chain(ports).collect();
+            format!("{}: {}", state.network(record.network).unwrap().name, words.join(", "))
+        };
+        let mut lines: Vec<_> = records.iter().map(text).collect();
+        lines.sort();
+        lines
+    };
+    let ask = |network, gw_priority| EndpointAsk {
+        gw_priority,
+        ports: vec![port(None, 80)],
+        ..daemon.ask(network)
+    };
+    daemon.connect(c1, &ask(four, 5)).unwrap();
+    assert_eq!(seen(), ["four: 4, 0.0.0.0 40000, :: 40000"]);
+    daemon.connect(c1, &ask(six, 0)).unwrap();
+    assert_eq!(seen(), ["four: 4, 0.0.0.0 40000", "six: 6, :: 40000"]);
+    daemon.connect(c1, &ask(both, 3)).unwrap();
+    assert_eq!(seen(), ["both: 6, :: 40000", "four: 4, 0.0.0.0 40000", "six: "]);
+    daemon.run(|inner| inner.disconnect(c1, four, false)).unwrap();
+    assert_eq!(seen(), ["both: 4, 6, :: 40000, 0.0.0.0 40000", "six: "]);
+    daemon.run(|inner| inner.disconnect(c1, both, false)).unwrap();
+    assert_eq!(seen(), ["six: 6, :: 40000"]);
+}
+
+#[test]
+fn interfaces_keep_their_names_over_a_restart() {
+    let daemon = Daemon::new();
+    let (a, b, c) = (daemon.network("a", ""), daemon.network("b", ""), daemon.network("c", ""));
+    let c1 = daemon.sandbox(1);
+    let name = |network| daemon.connect(c1, &daemon.ask(network)).unwrap().ifname.unwrap().to_string();
+    assert_eq!([name(a), name(b), name(c)], ["eth0", "eth1", "eth2"]);
+    daemon.run(|inner| inner.disconnect(c1, b, false)).unwrap();
+    daemon.run(|inner| inner.close_sandbox(c1)).unwrap();
+    daemon.sandbox(1);
+    // In another order, with a newcomer among them.
+    assert_eq!([name(c), name(b), name(a)], ["eth2", "eth1", "eth0"]);
+    daemon.run(|inner| inner.close_sandbox(c1)).unwrap();
+    let daemon = daemon.restart();
+    daemon.run(Inner::settle).unwrap();
+    daemon.sandbox(1);
+    let name = |network| daemon.connect(c1, &daemon.ask(network)).unwrap().ifname.unwrap().to_string();
+    assert_eq!([name(b), name(a), name(c)], ["eth1", "eth0", "eth2"]);
 }
 
 #[test]
@@ -194,7 +260,9 @@ fn a_failure_at_any_point_of_connect_leaves_nothing_behind() {
             daemon.run(|inner| inner.disconnect(c1, network, false)).unwrap();
             assert_eq!(daemon.kernel.world(), before.world);
         }
-        daemon.connect(c1, &EndpointAsk { ports: vec![port(None, 80)], ..daemon.ask(network) }).unwrap();
+        daemon
+            .connect(c1, &EndpointAsk { ports: vec![port(Some(8080), 80)], ..daemon.ask(network) })
+            .unwrap();
     }
 }
 
@@ -239,17 +307,20 @@ fn files_follow_the_networks() {
     let files = || {
         let ask = FilesAsk {
             container: c1,
+            space: crate::network::Space::Own,
             hostname: "c1".to_owned(),
             domain: String::new(),
             dns: DnsSettings::default(),
             extra_hosts: vec![("gw".to_owned(), "host-gateway".to_owned())],
+            links: Vec::new(),
         };
         daemon.inner.files(&ask).unwrap()
     };
+    let hosts = || files().hosts.unwrap();
     daemon.connect(c1, &daemon.ask(bridge)).unwrap();
     assert!(files().resolv_conf.contains("nameserver 8.8.8.8\n"), "{}", files().resolv_conf);
-    assert!(files().hosts.ends_with("10.10.0.1\tgw\n10.10.0.2\tc1\n"), "{}", files().hosts);
+    assert!(hosts().ends_with("10.10.0.1\tgw\n10.10.0.2\tc1\n"), "{}", hosts());
     daemon.connect(c1, &daemon.ask(web)).unwrap();
     assert!(files().resolv_conf.contains("nameserver 127.0.0.11\n"), "{}", files().resolv_conf);
-    assert!(files().hosts.contains("192.168.0.2\tc1\n"));
+    assert!(hosts().contains("192.168.0.2\tc1\n"));
 }

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use libnet::{
     ports::{HostPort, PortRequest},
     store::Store,
-    types::{ContainerId, EndpointId, NetworkId, Port, Proto},
+    types::{ContainerId, EndpointId, Family, NetworkId, Port, Proto},
 };
 use netd_api::models;
 
@@ -157,6 +157,7 @@ impl Daemon {
             links: Vec::new(),
             v4: None,
             v6: None,
+            link_local: Vec::new(),
             mac: None,
             ports: Vec::new(),
             exposed: Vec::new(),

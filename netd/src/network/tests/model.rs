@@ -51,7 +51,15 @@ fn act(mut daemon: Daemon, step: Step) -> Daemon {
         daemon.inner.state().resolve(&format!("n{number}")).map(|record| record.id).ok()
     };
     match step {
-        Step::Create(number) => _ = daemon.run(|inner| inner.create(network(&format!("n{number}"), ""))),
+        Step::Create(number) => {
+            // The first has IPv4 alone, the second both families, the third IPv6 alone.
+            let families = models::NetworkCreateRequest {
+                enable_ipv4: Some(number < 2),
+                enable_ipv6: Some(number > 0),
+                ..network(&format!("n{number}"), "")
+            };
+            let _ = daemon.run(|inner| inner.create(families));
+        }
         Step::Remove(number) => _ = daemon.run(|inner| inner.remove(&format!("n{number}"))),
         Step::Open(number) => {
             let container = container(number);
@@ -136,7 +144,7 @@ fn check(daemon: &Daemon) {
     assert!(known.iter().all(|id| world.networks.contains_key(id)), "a network without its bridge");
     let all = || (1..4_u8).map(container);
     let leases: Vec<_> = all().flat_map(|c| state.leases_of(c)).collect();
-    let addresses: BTreeSet<_> = leases.iter().map(|lease| (lease.network, lease.v4)).collect();
+    let addresses: BTreeSet<_> = leases.iter().map(|lease| (lease.network, lease.v4, lease.v6)).collect();
     assert_eq!(addresses.len(), leases.len(), "an address was leased twice");
     for container in all() {
         check_container(&state, &world, container);
@@ -145,8 +153,6 @@ fn check(daemon: &Daemon) {
 
 fn check_container(state: &State, world: &World, container: ContainerId) {
     let records = state.endpoints_of(container);
-    let gateways: Vec<_> = records.iter().filter(|record| record.is_gateway).collect();
-    assert!(gateways.len() <= 1);
     let Some(sandbox) = state.sandbox(container) else {
         assert!(records.is_empty());
         return;
@@ -158,7 +164,15 @@ fn check_container(state: &State, world: &World, container: ContainerId) {
         let published = world.ports.get(&record.id).cloned().unwrap_or_default();
         assert_eq!(published, record.ports, "ports are not what is known of them");
     }
-    assert_eq!(gateways.is_empty(), records.is_empty(), "every network here leads out");
+    for family in [Family::V4, Family::V6] {
+        let leading: Vec<_> = records.iter().filter(|record| record.route().leads(family)).collect();
+        assert!(leading.len() <= 1, "two gateways");
+        let known = leading.first().map(|record| (record.id, record.route().only(family)));
+        let route = world.routes.get(&(sandbox.name.clone(), family)).copied();
+        assert_eq!(route, known, "the default route is not what is known of it");
+    }
+    let change = state.role_change(container, None);
+    assert!(change.is_none(), "an endpoint has not the role that it is to have: {change:?}");
 }
 
 proptest! {
@@ -167,6 +181,7 @@ proptest! {
     #[test]
     fn disk_memory_and_kernel_stay_in_step(steps in prop::collection::vec(step(), 1..40)) {
         let mut daemon = Daemon::new();
+        daemon.kernel.world.lock().unwrap().ipv6 = true;
         let empty = daemon.everything();
         for step in steps {
             daemon = act(daemon, step);
