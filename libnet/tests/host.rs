@@ -219,6 +219,47 @@ fn what_the_host_has_is_told() {
 }
 
 #[test]
+fn what_changes_on_the_host_is_told() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    let lan = machine.lan("client");
+    machine.run(|| {
+        let host = open();
+        let told = |host: &libnet::host::Host| (host.routes_and_links().unwrap(), host.egress_mtu().unwrap());
+        let mut last = told(&host);
+        for change in [
+            "ip address add 192.0.2.1/28 dev lan0",
+            "ip route add 203.0.113.0/24 via 198.51.100.2",
+            "ip route add 203.0.113.0/24 via 198.51.100.2 metric 7",
+            "ip route add 10.77.0.0/16 via 198.51.100.2 table 1234",
+            "ip route add blackhole 10.78.0.0/16",
+            "ip route add default via 198.51.100.2; ip link set lan0 mtu 1400",
+            "ip link add br9 type bridge; ip address add 10.79.0.1/16 dev br9; ip link set br9 up",
+            "ip link add v0 type veth peer name v1; ip link set v0 master br9; ip link set v0 nomaster; ip link set v0 up",
+            "ip -6 route add 2001:db8:5::/48 via fe80::1 dev lan0",
+            "ip route del 203.0.113.0/24 metric 7; ip route del 203.0.113.0/24",
+            "ip link set br9 down",
+            "ip link del br9; ip link del v0; ip route del blackhole 10.78.0.0/16",
+            // More than the socket holds.
+            "for i in $(seq 400); do echo address add 10.80.$((i % 200)).1/24 dev lan0; echo address del 10.80.$((i % 200)).1/24 dev lan0; done | ip -batch -",
+            "ip route replace default via 198.51.100.3; ip address del 192.0.2.1/28 dev lan0",
+        ] {
+            machine.sh(change).ok();
+            let now = told(&host);
+            assert_eq!(now, told(&open()), "kept up and read anew, after {change}");
+            last = now;
+        }
+        // Of its own networks whoever asks knows.
+        let net = network("web", "10.9.0.1/24", "");
+        host.create_network(&net).unwrap();
+        assert_eq!(told(&host), last);
+        host.remove_network(net.id).unwrap();
+        assert_eq!(told(&host), last);
+    });
+    drop(lan);
+}
+
+#[test]
 fn an_address_that_moves_is_announced() {
     let lab = Lab::new();
     let machine = lab.host("a");

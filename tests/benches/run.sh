@@ -13,5 +13,6 @@ cargo build --release --quiet -p netd -p netd-runtime -p pontoon
 export PONTOON_BIN=$here/target/release
 
 cargo bench --quiet -p tests --bench attach
+cargo bench --quiet -p tests --bench scale
 unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/commands.sh "${1:-30}"
 unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/dns.sh

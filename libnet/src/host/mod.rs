@@ -48,6 +48,7 @@ use std::{
 use admission::Sockets;
 use freed::Freed;
 use janitor::Janitor;
+use read::Surroundings;
 use state::State;
 
 use crate::{
@@ -81,6 +82,7 @@ struct Inner {
     state: State,
     /// Held while a link that networks share is made or left.
     parents: Mutex<()>,
+    surroundings: Surroundings,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
     bridge_filtered: bool,
     forwarding: Forwarding,
@@ -103,6 +105,7 @@ impl Host {
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
             parents: Mutex::default(),
+            surroundings: Surroundings::open().map_err(HostError::Open)?,
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
             forwarding: config.forwarding,
             netns_dir: config.netns_dir,

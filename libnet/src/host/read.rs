@@ -1,41 +1,73 @@
 //! What a host has already, for those who choose addresses and sizes.
 
-use std::collections::HashSet;
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+};
 
 use ipnetwork::IpNetwork;
 
-use super::{Host, HostError};
+use super::{Host, HostError, Inner};
 use crate::{
     bridge::names::CONDEMNED,
-    ipam::masked,
-    observe::{self, Snapshot},
+    ipam::{encloses, masked},
+    observe::{self, Covered},
+    sys::{
+        events::{Events, Heard},
+        rtnl,
+    },
     types::Mtu,
 };
 
+/// What the host's links cover, as far as it is known: read once, and kept up from then on.
+pub(super) struct Surroundings(Mutex<Kept>);
+
+struct Kept {
+    events: Events,
+    known: Option<Covered>,
+}
+
+impl Surroundings {
+    /// Listens to the calling thread's namespace.
+    pub(super) fn open() -> io::Result<Self> {
+        Ok(Self(Mutex::new(Kept { events: Events::of_routes()?, known: None })))
+    }
+}
+
+impl Kept {
+    /// What is known still, after all that has changed; nothing if some of that was not heard or not understood.
+    fn keep_up(&mut self) -> io::Result<Option<Covered>> {
+        let mut known = self.known.take();
+        let heard = self.events.drain(|datagram| {
+            let told = rtnl::told(datagram);
+            known = known.take().zip(told).map(|(mut covered, told)| {
+                told.iter().for_each(|message| covered.hear(message));
+                covered
+            });
+        })?;
+        Ok(known.filter(|_| heard == Heard::All))
+    }
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
 impl Host {
-    /// Every subnet that addresses of this host and routes of any of its tables cover, default routes left out: a new
-    /// network must overlap none of them, or the host loses its way there.
+    /// Every subnet that addresses of this host and routes of any of its tables cover, default routes and this host's own
+    /// networks left out: a new network must overlap none of them, or the host loses its way there.
     ///
     /// # Errors
     /// If the kernel can't be read.
     pub fn routes_and_links(&self) -> Result<Vec<IpNetwork>, HostError> {
-        let mut socket = self.inner.sockets.admit().map_err(HostError::Open)?;
-        let links = observe::links(&mut socket)?;
-        let addresses = observe::addresses(&mut socket)?;
-        let routes = observe::routes_of_all_tables(&mut socket)?;
-        let condemned: HashSet<u32> =
-            links.iter().filter(|link| link.group == CONDEMNED).map(|link| link.index).collect();
-        let alive = |link: u32| !condemned.contains(&link);
-        let addresses = addresses.iter().filter(|address| alive(address.link)).map(|address| address.address);
-        let routes = routes.iter().filter(|route| route.link.is_none_or(alive)).map(|route| route.to);
-        let mut subnets: Vec<IpNetwork> = addresses
-            .chain(routes)
-            .filter(|subnet| !is_default(subnet))
-            .map(|subnet| masked(&subnet))
-            .collect();
-        subnets.sort();
-        subnets.dedup();
-        Ok(subnets)
+        let own = self.inner.state.bridges();
+        let is_own = |link: u32, subnet: &IpNetwork| {
+            own.get(&link).is_some_and(|nets| nets.iter().any(|net| encloses(&masked(net), subnet)))
+        };
+        let counts = |link, group, subnet: &IpNetwork| group != CONDEMNED && !is_own(link, subnet);
+        self.inner.around(|covered| covered.subnets(counts).into_iter().collect())
     }
 
     /// The MTU of the link that packets leave by which are for nobody near: that of a default route, IPv4's first.
@@ -43,20 +75,19 @@ impl Host {
     /// # Errors
     /// If the kernel can't be read.
     pub fn egress_mtu(&self) -> Result<Option<Mtu>, HostError> {
-        let snapshot = self.snapshot()?;
-        let default = snapshot.routes.iter().find(|route| route.to.prefix() == 0);
-        let link = default.and_then(|route| route.link).and_then(|link| snapshot.link(link));
-        Ok(link.and_then(|link| link.mtu))
-    }
-
-    fn snapshot(&self) -> Result<Snapshot, HostError> {
-        let mut socket = self.inner.sockets.admit().map_err(HostError::Open)?;
-        Ok(Snapshot::read(&mut socket)?)
+        self.inner.around(Covered::egress_mtu)
     }
 }
 
-/// A VPN that takes everything over often has two routes, to either half of all addresses, so that the host's own default
-/// route stays as it is. No network could keep clear of them.
-fn is_default(subnet: &IpNetwork) -> bool {
-    subnet.prefix() <= 1
+impl Inner {
+    /// Looks at what there is now.
+    fn around<T>(&self, look: impl FnOnce(&Covered) -> T) -> Result<T, HostError> {
+        // Whoever panicked on the way left nothing known, or something that is still right.
+        let mut kept = self.surroundings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let covered = match kept.keep_up().map_err(HostError::Open)? {
+            Some(covered) => covered,
+            None => observe::covered(&mut *self.sockets.admit().map_err(HostError::Open)?)?,
+        };
+        Ok(look(kept.known.insert(covered)))
+    }
 }

@@ -7,6 +7,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use ipnetwork::IpNetwork;
+
 use super::{
     Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec, HostError, NetworkSpec,
     watch::{Told, ToldLink},
@@ -101,6 +103,15 @@ impl State {
     /// Index of a network's bridge.
     pub(crate) fn bridge_of(&self, id: NetworkId) -> Option<u32> {
         self.lock().bridge_of(id)
+    }
+
+    /// The bridges of all networks by index, each with the subnets that its network has there.
+    pub(crate) fn bridges(&self) -> HashMap<u32, Vec<IpNetwork>> {
+        let subnets = |network: &Network| match &network.spec {
+            NetworkSpec::Bridge(spec) => Some((network.bridge?, spec.gateways().collect())),
+            NetworkSpec::Parent(_) => None,
+        };
+        self.lock().networks.values().filter_map(subnets).collect()
     }
 
     pub(crate) fn put_network(&self, spec: NetworkSpec, bridge: Option<u32>) {

@@ -1,9 +1,11 @@
 //! What is there: links, addresses and routes of one namespace, read from the kernel. Nothing here changes anything.
 
+mod covered;
 mod inside;
 mod sockets;
 mod text;
 
+pub(crate) use covered::Covered;
 pub use inside::{Inside, Neighbour, Owned, Table, owned};
 pub use sockets::Listening;
 
@@ -138,10 +140,16 @@ pub(crate) fn one_link(socket: &mut RtSocket, which: Which<'_>) -> Result<Option
 
 /// All addresses.
 pub(crate) fn addresses(socket: &mut RtSocket) -> Result<Vec<Address>, ObserveError> {
-    let answers = socket
-        .dump(&link::address::show_all())
-        .map_err(|source| ObserveError { what: "addresses", source })?;
-    Ok(answers.iter().filter_map(as_address).collect())
+    let address = |answer: &RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewAddress(message) => as_address(message),
+        _ => None,
+    };
+    Ok(address_messages(socket)?.iter().filter_map(address).collect())
+}
+
+fn address_messages(socket: &mut RtSocket) -> Result<Vec<RouteNetlinkMessage>, ObserveError> {
+    let answers = socket.dump(&link::address::show_all());
+    answers.map_err(|source| ObserveError { what: "addresses", source })
 }
 
 /// The routes of one family that the main table has.
@@ -153,16 +161,21 @@ pub(crate) fn routes(socket: &mut RtSocket, family: AddressFamily) -> Result<Vec
     Ok(answers.iter().filter_map(route_message).filter(in_main).filter_map(as_route).collect())
 }
 
-/// Every route that decides about packets for some host, whatever it does with them: of all tables, those of policy
-/// routing and of VPNs among them.
-pub(crate) fn routes_of_all_tables(socket: &mut RtSocket) -> Result<Vec<Route>, ObserveError> {
-    let decides = |message: &&RouteMessage| {
-        let kind = message.header.kind;
-        !matches!(kind, RouteType::Broadcast | RouteType::Anycast | RouteType::Multicast)
-    };
-    let mut answers = route_messages(socket, AddressFamily::Inet)?;
-    answers.extend(route_messages(socket, AddressFamily::Inet6)?);
-    Ok(answers.iter().filter_map(route_message).filter(decides).filter_map(as_route).collect())
+/// Whether a route decides about packets for some host, whatever it does with them.
+const fn decides(message: &RouteMessage) -> bool {
+    !matches!(message.header.kind, RouteType::Broadcast | RouteType::Anycast | RouteType::Multicast)
+}
+
+/// What addresses and routes of all tables cover, those of policy routing and of VPNs among them.
+pub(crate) fn covered(socket: &mut RtSocket) -> Result<Covered, ObserveError> {
+    let mut covered = Covered::default();
+    let links = socket.dump(&link::show_all()).map_err(|source| ObserveError { what: "links", source })?;
+    links.iter().for_each(|link| covered.hear(link));
+    address_messages(socket)?.iter().for_each(|address| covered.hear(address));
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        route_messages(socket, family)?.iter().for_each(|route| covered.hear(route));
+    }
+    Ok(covered)
 }
 
 fn route_messages(
@@ -231,10 +244,7 @@ fn kind(info: &[LinkInfo]) -> String {
     kind.unwrap_or_default()
 }
 
-fn as_address(answer: &RouteNetlinkMessage) -> Option<Address> {
-    let RouteNetlinkMessage::NewAddress(AddressMessage { header, attributes, .. }) = answer else {
-        return None;
-    };
+fn as_address(AddressMessage { header, attributes, .. }: &AddressMessage) -> Option<Address> {
     let mut found = None;
     for attribute in attributes {
         match attribute {

@@ -21,6 +21,8 @@ use super::filter;
 /// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV4_NETCONF`, `RTNLGRP_IPV6_NETCONF` of
 /// linux/rtnetlink.h.
 const ROUTE_GROUPS: [u32; 5] = [1, 5, 9, 24, 25];
+/// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV4_ROUTE`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV6_ROUTE`.
+const WAY_GROUPS: [u32; 5] = [1, 5, 7, 9, 11];
 /// `NFNLGRP_NFTABLES` of linux/netfilter/nfnetlink.h.
 const NFTABLES_GROUP: u32 = 7;
 /// Where `nlmsg_pid`, the port of the socket that caused an event, is in a message (`struct nlmsghdr`).
@@ -49,6 +51,11 @@ impl Events {
     /// Changes of links, addresses and forwarding settings in the calling thread's namespace.
     pub(crate) fn of_links() -> io::Result<Self> {
         Self::open(NETLINK_ROUTE, &ROUTE_GROUPS, |_| Ok(()))
+    }
+
+    /// Changes of links, addresses and routes in the calling thread's namespace.
+    pub(crate) fn of_routes() -> io::Result<Self> {
+        Self::open(NETLINK_ROUTE, &WAY_GROUPS, |_| Ok(()))
     }
 
     /// Changes of nf_tables in the calling thread's namespace, but those that the sockets of these ports make.

@@ -226,16 +226,7 @@ impl RtSocket {
                 other => break other.map_err(NetlinkError::Socket)?,
             }
         };
-        let mut rest = &buffer[..received];
-        let mut answers = Vec::new();
-        while rest.len() >= HEADER_LEN {
-            let answer = NetlinkMessage::deserialize(rest)
-                .map_err(|error| NetlinkError::Protocol(error.to_string()))?;
-            let length = (answer.header.length as usize).next_multiple_of(4);
-            rest = rest.get(length..).unwrap_or_default();
-            answers.push(answer);
-        }
-        Ok(answers)
+        messages(&buffer[..received])
     }
 }
 
@@ -243,6 +234,25 @@ impl std::fmt::Debug for RtSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RtSocket").field("sequence", &self.sequence).finish_non_exhaustive()
     }
+}
+
+/// The events in a datagram that nobody asked for; `None`: it can't be read.
+pub(crate) fn told(datagram: &[u8]) -> Option<Vec<RouteNetlinkMessage>> {
+    let told = messages(datagram).ok()?.into_iter();
+    Some(told.filter_map(|message| inner(message).ok()).collect())
+}
+
+/// All messages of what was received at once.
+fn messages(mut received: &[u8]) -> Result<Vec<NetlinkMessage<RouteNetlinkMessage>>, NetlinkError> {
+    let mut all = Vec::new();
+    while received.len() >= HEADER_LEN {
+        let message = NetlinkMessage::deserialize(received)
+            .map_err(|error| NetlinkError::Protocol(error.to_string()))?;
+        let length = (message.header.length as usize).next_multiple_of(4);
+        received = received.get(length..).unwrap_or_default();
+        all.push(message);
+    }
+    Ok(all)
 }
 
 enum Answer {

@@ -182,7 +182,7 @@ impl State {
     /// Full id, else name, else the unique beginning of an id. `default` is Docker's other word for `bridge`.
     pub(in crate::network) fn resolve(&self, reference: &str) -> Result<&NetworkRecord, NetworkError> {
         let wanted = if reference == "default" { "bridge" } else { reference };
-        let by_id = self.networks().find(|network| network.id.to_string() == wanted);
+        let by_id = wanted.parse().ok().and_then(|id| self.network(id).ok());
         if let Some(network) = by_id.or_else(|| self.networks().find(|network| network.name == wanted)) {
             return Ok(network);
         }
