@@ -133,10 +133,8 @@ impl BridgeOptions {
             INHIBIT_V4 if truth(key, value)? => self.exposure.v4_address = BridgeAddress::Inhibited,
             INHIBIT_V4 => {}
             TRUSTED => self.exposure.trusted = links(value)?,
-            ADVERTISE_TIMES => self.announce_times = Some(advertised(key, value, "must be an integer")?),
-            ADVERTISE_EVERY => {
-                self.announce_every = Some(advertised(key, value, "must be integer milliseconds")?);
-            }
+            ADVERTISE_TIMES => self.announce_times = Some(advertise_times(value)?),
+            ADVERTISE_EVERY => self.announce_every = Some(advertise_every(value)?),
             PREFIX => self.ifname_prefix = ifname_prefix(value)?,
             // Whoever reads the request has asked for the families already.
             ENABLE_V4 | ENABLE_V6 => {}
@@ -208,6 +206,14 @@ pub(super) fn ifname_prefix(value: &str) -> Result<String, NetworkError> {
 /// An address of one family, in Go's words.
 fn source<A: FromStr>(key: &str, value: &str) -> Result<A, NetworkError> {
     value.parse().map_err(|_| invalid(key, value, "nil ip"))
+}
+
+pub(super) fn advertise_times(value: &str) -> Result<Times, NetworkError> {
+    advertised(ADVERTISE_TIMES, value, "must be an integer")
+}
+
+pub(super) fn advertise_every(value: &str) -> Result<Interval, NetworkError> {
+    advertised(ADVERTISE_EVERY, value, "must be integer milliseconds")
 }
 
 /// A number of announcements, or the time between them, with Docker's texts.

@@ -49,8 +49,9 @@ impl ParentOptions {
             (options::MTU, _) => self.mtu = options::mtu(value)?,
             (options::PREFIX, _) => self.ifname_prefix = options::ifname_prefix(value)?,
             (options::ENABLE_V4 | options::ENABLE_V6, _) => {}
-            // What these tune is announced in any case.
-            (options::ADVERTISE_TIMES | options::ADVERTISE_EVERY, _) => {}
+            // What these tune is announced in any case; a mistake is one here, too.
+            (options::ADVERTISE_TIMES, _) => drop(options::advertise_times(value)?),
+            (options::ADVERTISE_EVERY, _) => drop(options::advertise_every(value)?),
             (_, kind) => unknown(key, *kind)?,
         }
         Ok(())
@@ -199,6 +200,9 @@ mod tests {
         ] {
             assert_eq!(read_one(MACVLAN, MACVLAN_MODE, word).kind, Child::Macvlan(mode));
         }
+        for (key, value) in [(options::ADVERTISE_TIMES, "3"), (options::ADVERTISE_EVERY, "100")] {
+            assert_eq!(read_one(MACVLAN, key, value), read(MACVLAN, &[]).unwrap());
+        }
         for (word, mode) in [("l2", IpvlanMode::L2), ("l3", IpvlanMode::L3), ("l3s", IpvlanMode::L3s)] {
             let kind = Child::Ipvlan(mode, IpvlanFlag::Private);
             assert_eq!(read(IPVLAN, &[(IPVLAN_MODE, word), (IPVLAN_FLAG, "private")]).unwrap().kind, kind);
@@ -227,6 +231,18 @@ mod tests {
                 IPVLAN_FLAG,
                 "x",
                 "requested ipvlan flag 'x' is not valid, 'bridge' is the ipvlan driver default",
+            ),
+            (
+                MACVLAN,
+                options::ADVERTISE_TIMES,
+                "4",
+                "com.docker.network.advertise_addr_nmsgs must be in the range 0 to 3",
+            ),
+            (
+                IPVLAN,
+                options::ADVERTISE_EVERY,
+                "soon",
+                "value for option com.docker.network.advertise_addr_ms \"soon\" must be integer milliseconds",
             ),
         ] {
             assert_eq!(read(kind, &[(key, value)]).unwrap_err(), text);
