@@ -53,10 +53,13 @@ fn unguarded(driver: Driver) -> NetworkError {
     ))
 }
 
-/// Opens the firewall through this kernel.
+/// Opens the firewall through this kernel. Name servers end a moment after their daemon, and keep nothing of it.
 pub(super) fn allow(kernel: &Arc<dyn Kernel>) -> Allow {
-    let kernel = kernel.clone();
-    Arc::new(move |allowances| kernel.allow(allowances).map_err(|error| crate::error::chain(&error)))
+    let kernel = Arc::downgrade(kernel);
+    Arc::new(move |allowances| {
+        let kernel = kernel.upgrade().ok_or("the daemon ends")?;
+        kernel.allow(allowances).map_err(|error| crate::error::chain(&error))
+    })
 }
 
 impl Inner {
