@@ -114,10 +114,15 @@ pub(crate) fn named<'c>(top: &'c Command, words: &[OsString]) -> (String, &'c Co
     (path, command)
 }
 
+/// Whether a command does nothing but lead to others. `port` does both.
+pub(crate) fn is_group(command: &Command) -> bool {
+    command.get_subcommands().next().is_some() && command.get_positionals().next().is_none()
+}
+
 /// The line behind `Usage:`.
 pub(crate) fn usage(path: &str, command: &Command) -> String {
     let mut usage = path.to_owned();
-    if command.get_subcommands().next().is_some() {
+    if is_group(command) {
         if path == "pontoon" {
             usage.push_str(" [OPTIONS]");
         }
@@ -172,10 +177,7 @@ pub(crate) fn page(path: &str, command: &Command, width: usize) -> String {
 fn aliases(path: &str, command: &Command) -> Vec<String> {
     let (above, _) = path.rsplit_once(' ').unwrap_or((path, ""));
     let mut all: Vec<String> = Vec::new();
-    if command.get_subcommands().next().is_none()
-        && above == "pontoon"
-        && is_container_verb(command.get_name())
-    {
+    if !is_group(command) && above == "pontoon" && is_container_verb(command.get_name()) {
         let noun = if command.get_name() == "ps" { "ls" } else { command.get_name() };
         all.push(format!("pontoon container {noun}"));
     }
@@ -196,8 +198,7 @@ fn commands(command: &Command) -> String {
     let width = shown.iter().map(|c| c.get_name().len()).max().unwrap_or(0);
     let groups = [("Management Commands", true), ("Commands", false)];
     for (title, group) in groups {
-        let mut of_group: Vec<&&Command> =
-            shown.iter().filter(|c| c.get_subcommands().next().is_some() == group).collect();
+        let mut of_group: Vec<&&Command> = shown.iter().filter(|c| is_group(c) == group).collect();
         of_group.sort_by_key(|c| c.get_name().to_owned());
         if !of_group.is_empty() {
             out.push_str(&format!("\n{title}:\n"));

@@ -31,6 +31,10 @@ pub(crate) fn say(error: &clap::Error, top: &Command, words: &[OsString], width:
         ErrorKind::MissingRequiredArgument | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
             of.wrong_count()
         }
+        // A word that is neither behind a container nor a command of `port`.
+        ErrorKind::ArgumentConflict if !context(error, ContextKind::InvalidSubcommand).is_empty() => {
+            of.wrong_count()
+        }
         ErrorKind::TooManyValues if !context(error, ContextKind::InvalidArg).starts_with('-') => {
             of.wrong_count()
         }
@@ -83,7 +87,7 @@ impl Of<'_> {
         }
         match word.strip_prefix('-').and_then(|letters| letters.chars().next()) {
             Some(letter) => self.flag_error(&format!("unknown shorthand flag: '{letter}' in {word}")),
-            None if self.command.get_subcommands().next().is_some() => self.unknown_command(word),
+            None if help::is_group(self.command) => self.unknown_command(word),
             None => self.wrong_count(),
         }
     }

@@ -79,10 +79,12 @@ fn conflicts_have_docker_s_words() {
             .unwrap();
 
         let _server = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 9090)).unwrap();
-        let text = "failed to bind host port 0.0.0.0:9090/tcp: address already in use";
+        let name = std::fs::read_to_string("/proc/self/comm").unwrap();
+        let by_us = format!("address already in use (by {}, pid {})", name.trim_end(), std::process::id());
+        let text = format!("failed to bind host port 0.0.0.0:9090/tcp: {by_us}");
         assert_eq!(refused(exactly("", 9090)), text);
         let _server6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 9091)).unwrap();
-        let text = "failed to bind host port [::]:9091/tcp: address already in use";
+        let text = format!("failed to bind host port [::]:9091/tcp: {by_us}");
         assert_eq!(refused(exactly("", 9091)), text);
         let text = "failed to bind host port 192.0.2.1:1/tcp: cannot assign requested address";
         assert_eq!(refused(exactly("192.0.2.1", 1)), text);

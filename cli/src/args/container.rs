@@ -1,6 +1,6 @@
 //! The verbs for containers, except `run` and `create`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 #[derive(Debug, Args)]
 pub(crate) struct Containers {
@@ -90,7 +90,39 @@ pub(crate) struct Logs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Port {
+    #[command(subcommand)]
+    pub(crate) command: Option<PortCommand>,
+    #[arg(value_name = "CONTAINER", required = true)]
+    pub(crate) container: Option<String>,
+    #[arg(value_name = "PRIVATE_PORT[/PROTO]")]
+    pub(crate) port: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PortCommand {
+    /// Publish more ports of a container, running or not
+    Add(PortChange),
+    /// List the published ports of a container
+    #[command(aliases = ["list"])]
+    Ls(PortLs),
+    /// Take published ports of a container back
+    #[command(aliases = ["remove"])]
+    Rm(PortChange),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PortChange {
+    #[arg(value_name = "CONTAINER", required = true)]
+    pub(crate) container: String,
+    /// As behind `-p`: `[ip:][host port or range]:container port or range[/proto]`
+    #[arg(value_name = "PORT", required = true)]
+    pub(crate) ports: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PortLs {
     #[arg(value_name = "CONTAINER", required = true)]
     pub(crate) container: String,
     #[arg(value_name = "PRIVATE_PORT[/PROTO]")]

@@ -107,18 +107,17 @@ impl Host {
     /// If the endpoint is not attached, or the firewall refuses.
     pub fn unpublish(&self, id: EndpointId) -> Result<(), HostError> {
         let _changing = self.inner.changing();
-        let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.without_ports())?;
-        if !self.inner.state.takes_part_in(who.network) {
-            return Ok(());
-        }
-        let addresses: Vec<_> = who.addresses().collect();
-        self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
-        let held = self.inner.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
-        self.inner.freed.note(held.iter().flat_map(Reservation::ports));
-        self.inner
-            .janitor
-            .forget_ports(held.iter().flat_map(|held| held.ports().iter().copied()), &addresses);
-        Ok(())
+        let all = self.inner.state.with_endpoint(id, |endpoint| endpoint.published())?;
+        self.inner.withdraw(id, &all)
+    }
+
+    /// Takes some published ports of an endpoint back; the others are not touched.
+    ///
+    /// # Errors
+    /// If the endpoint is not attached, or the firewall refuses.
+    pub fn withdraw(&self, id: EndpointId, ports: &[PublishedPort]) -> Result<(), HostError> {
+        let _changing = self.inner.changing();
+        self.inner.withdraw(id, ports)
     }
 }
 
@@ -127,6 +126,23 @@ fn publishing(source: StepError) -> HostError {
 }
 
 impl Inner {
+    fn withdraw(&self, id: EndpointId, ports: &[PublishedPort]) -> Result<(), HostError> {
+        let mut who = self.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
+        if !self.state.takes_part_in(who.network) {
+            return Ok(());
+        }
+        who.ports.retain(|port| !ports.contains(port));
+        let addresses: Vec<_> = who.addresses().collect();
+        self.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
+        self.freed.note(ports);
+        self.state.with_endpoint(id, |endpoint| {
+            endpoint.ports.iter_mut().for_each(|held| held.withdraw(ports));
+            endpoint.ports.retain(|held| !held.ports().is_empty());
+        })?;
+        self.janitor.forget_ports(ports.iter().copied(), &addresses);
+        Ok(())
+    }
+
     pub(super) fn make_endpoint(
         &self,
         sandbox: &Sandbox,

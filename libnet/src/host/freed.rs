@@ -43,8 +43,8 @@ impl Freed {
     ) -> Result<Reservation, PortError> {
         loop {
             match table.reserve(requests) {
-                Err(PortError::Bind { source, .. })
-                    if source.raw_os_error() == Some(Errno::EADDRINUSE as i32) && self.any_of(requests) =>
+                Err(PortError::Bind { reason, .. })
+                    if reason.raw_os_error() == Some(Errno::EADDRINUSE as i32) && self.any_of(requests) =>
                 {
                     thread::sleep(PAUSE);
                 }

@@ -65,7 +65,8 @@ impl Endpoint {
         FirewallEndpoint::new(&self.spec, &[])
     }
 
-    fn published(&self) -> Vec<PublishedPort> {
+    /// The ports that are held for it.
+    pub(crate) fn published(&self) -> Vec<PublishedPort> {
         self.ports.iter().flat_map(|held| held.ports().iter().copied()).collect()
     }
 }

@@ -8,6 +8,7 @@ mod text;
 pub(crate) use covered::Covered;
 pub use inside::{Inside, Neighbour, Owned, Table, owned};
 pub use sockets::Listening;
+pub(crate) use sockets::holder;
 
 pub use crate::sys::rtnl::NetlinkError;
 

@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use crate::types::Proto;
+use crate::{netns::Process, types::Proto};
 
 /// `TCP_LISTEN` of net/tcp_states.h.
 const LISTENS: &str = "0A";
@@ -24,6 +24,36 @@ pub struct Listening {
 
 /// Those of the calling thread's namespace.
 pub(super) fn listening() -> io::Result<Vec<Listening>> {
+    Ok(numbered()?.into_iter().map(|(socket, _)| socket).collect())
+}
+
+/// The process that keeps others from binding this address of the calling thread's namespace; `None`: nobody waits there,
+/// or whoever does is not ours to see.
+pub(crate) fn holder(addr: SocketAddr, proto: Proto) -> Option<Process> {
+    let all = numbered().ok()?;
+    let overlaps = |ip: IpAddr| match ip {
+        // One of both families, unless it says otherwise.
+        IpAddr::V6(v6) if v6.is_unspecified() => true,
+        ip => {
+            let same_family = ip.is_ipv4() == addr.is_ipv4();
+            same_family && (ip.is_unspecified() || addr.ip().is_unspecified() || ip == addr.ip())
+        }
+    };
+    let in_the_way = |socket: &Listening| {
+        socket.proto == proto && socket.address.port() == addr.port() && overlaps(socket.address.ip())
+    };
+    let link =
+        all.iter().find(|(socket, _)| in_the_way(socket)).map(|(_, inode)| format!("socket:[{inode}]"))?;
+    let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let has = |pid: &u32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|to| to.as_os_str() == link.as_str())
+    };
+    pids.into_iter().find(has).map(Process::read)
+}
+
+/// Each with the number of its inode.
+fn numbered() -> io::Result<Vec<(Listening, u64)>> {
     let mut all = Vec::new();
     for (file, proto) in
         [("tcp", Proto::Tcp), ("tcp6", Proto::Tcp), ("udp", Proto::Udp), ("udp6", Proto::Udp)]
@@ -38,12 +68,13 @@ pub(super) fn listening() -> io::Result<Vec<Listening>> {
     Ok(all)
 }
 
-fn parse(text: &str, proto: Proto) -> impl Iterator<Item = Listening> {
+fn parse(text: &str, proto: Proto) -> impl Iterator<Item = (Listening, u64)> {
     let wanted = if proto == Proto::Tcp { LISTENS } else { BOUND };
     text.lines().skip(1).filter_map(move |line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
-        (state == wanted).then(|| Some(Listening { proto, address: address(local)? })).flatten()
+        let inode = fields.nth(5)?.parse().ok()?;
+        (state == wanted).then(|| Some((Listening { proto, address: address(local)? }, inode))).flatten()
     })
 }
 
@@ -78,7 +109,8 @@ mod tests {
    2: nonsense
 ";
         let found: Vec<_> = parse(text, Proto::Tcp).collect();
-        assert_eq!(found, [Listening { proto: Proto::Tcp, address: "127.0.0.11:8080".parse().unwrap() }]);
+        let listening = Listening { proto: Proto::Tcp, address: "127.0.0.11:8080".parse().unwrap() };
+        assert_eq!(found, [(listening, 21)]);
         let six = address("00000000000000000000000001000000:0035").unwrap();
         assert_eq!(six, "[::1]:53".parse().unwrap());
     }

@@ -7,7 +7,11 @@ use std::{
 
 use nix::errno::Errno;
 
-use crate::types::{Port, Proto};
+use crate::{
+    netns::Process,
+    observe,
+    types::{Port, Proto},
+};
 
 /// A port of the host can't be reserved.
 #[derive(Debug, thiserror::Error)]
@@ -22,14 +26,16 @@ pub enum PortError {
         port: Port,
     },
     /// A process of the host has it, or it can't be bound for another reason.
-    #[error("failed to bind host port {addr}/{proto}: {}", in_words(source))]
+    #[error("failed to bind host port {addr}/{proto}: {}{}", in_words(reason), by(holder.as_ref()))]
     Bind {
         /// What was to be bound.
         addr: SocketAddr,
         /// Its protocol.
         proto: Proto,
-        /// Why it can't.
-        source: io::Error,
+        /// Who has it, if that can be seen.
+        holder: Option<Process>,
+        /// Why it can't; the text says it.
+        reason: io::Error,
     },
     /// No port of the range is free.
     #[error("all ports are allocated")]
@@ -37,6 +43,25 @@ pub enum PortError {
     /// The namespace that the ports belong to can't be entered.
     #[error("enter the network namespace of the host")]
     Namespace(#[source] io::Error),
+}
+
+impl PortError {
+    /// The same, with the process that is in the way. Reads of `/proc` what the calling thread's namespace shows.
+    pub(super) fn with_holder(self) -> Self {
+        match self {
+            Self::Bind { addr, proto, reason, .. }
+                if reason.raw_os_error() == Some(Errno::EADDRINUSE as i32) =>
+            {
+                Self::Bind { addr, proto, holder: observe::holder(addr, proto), reason }
+            }
+            other => other,
+        }
+    }
+}
+
+/// What follows Docker's text.
+fn by(holder: Option<&Process>) -> String {
+    holder.map(|process| format!(" (by {}, pid {})", process.name, process.pid)).unwrap_or_default()
 }
 
 /// The words of the C library, in lower case as Go prints them and without Rust's error number.

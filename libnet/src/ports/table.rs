@@ -81,10 +81,11 @@ impl PortTable {
             let everywhere = if has_ipv6() { &BOTH[..] } else { &BOTH[..1] };
             requests.iter().try_for_each(|request| reservation.take(request, everywhere))
         };
+        let mut with_holder = || all().map_err(PortError::with_holder);
         if self.is_here().map_err(PortError::Namespace)? {
-            all()?;
+            with_holder()?;
         } else {
-            netns::run_in(self.namespace.as_fd(), all).map_err(PortError::Namespace)??;
+            netns::run_in(self.namespace.as_fd(), with_holder).map_err(PortError::Namespace)??;
         }
         Ok(reservation)
     }
@@ -99,6 +100,29 @@ impl Reservation {
     /// The ports, in the order of the requests.
     pub fn ports(&self) -> &[PublishedPort] {
         &self.ports
+    }
+
+    /// Gives back those of `ports` that it has; the rest is held on.
+    pub(crate) fn withdraw(&mut self, ports: &[PublishedPort]) {
+        let mut index = 0;
+        while let Some(port) = self.ports.get(index).copied() {
+            if !ports.contains(&port) {
+                index += 1;
+                continue;
+            }
+            // The next one may be held by the same socket, which then stays for its sake.
+            let (socket, next) = (self.sockets.remove(index), self.sockets.get_mut(index));
+            let shared = |other: &PublishedPort| PublishedPort { host_ip: port.host_ip, ..*other } == port;
+            if let (Some(next @ None), Some(socket)) = (next, socket)
+                && self.ports.get(index + 1).is_some_and(shared)
+            {
+                *next = Some(socket);
+            }
+            self.ports.remove(index);
+            if let Some(number) = port.host_port {
+                lock(&self.held).release(port.proto, number, port.host_ip);
+            }
+        }
     }
 
     /// Takes a port for a request; `everywhere`: where one without an address is published.
@@ -118,7 +142,7 @@ impl Reservation {
         for port in after_last.chain(wrapped).filter(|port| !is_reserved(port)) {
             match self.take_port(request, ips, port) {
                 Err(PortError::Allocated { .. }) => {}
-                Err(PortError::Bind { source, .. }) if is_in_use(&source) => {}
+                Err(PortError::Bind { reason, .. }) if is_in_use(&reason) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
                     lock(&self.held).last.insert((request.proto, range), port);
@@ -185,9 +209,9 @@ impl Reservation {
                 debug!(addr = %addr, "no sctp sockets in this kernel, port held by name only");
                 self.sockets.push(None);
             }
-            Err(source) => {
+            Err(reason) => {
                 self.give_back(self.ports.len() - 1);
-                return Err(PortError::Bind { addr, proto, source });
+                return Err(PortError::Bind { addr, proto, holder: None, reason });
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ pub mod event;
 pub mod extras;
 pub mod filters;
 pub mod namespaces;
+pub mod ports;
 pub mod size;
 pub mod time;
 pub mod version;

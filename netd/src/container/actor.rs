@@ -4,6 +4,7 @@
 
 mod end;
 mod networks;
+mod ports;
 mod removal;
 mod signals;
 
@@ -14,7 +15,7 @@ use netd_runtime::{Exit, Shim};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    ContainerError, Done, RemoveAsk,
+    ContainerError, Done, PortsAsk, RemoveAsk,
     create::{self, Wanted},
     parts::Parts,
     policy::{Ask, Denied, Phase, Verdict, admit},
@@ -41,6 +42,7 @@ pub(super) enum Request {
     Remove(RemoveAsk, Reply<()>),
     Connect(Box<(NetworkSummary, EndpointSettings)>, Reply<()>),
     Disconnect(Box<Left>, Reply<()>),
+    Ports(Box<PortsAsk>, Reply<()>),
     Update(Box<models::ContainerUpdateBody>, Reply<Vec<String>>),
     /// The daemon ends.
     Close(Option<Duration>, Reply<()>),
@@ -143,6 +145,7 @@ impl Actor {
             Request::Remove(ask, reply) => self.asked_to_remove(ask, reply).await,
             Request::Connect(ask, reply) => answer(reply, self.connect(ask.0, ask.1).await),
             Request::Disconnect(from, reply) => answer(reply, self.disconnect(*from).await),
+            Request::Ports(ask, reply) => answer(reply, self.change_ports(*ask).await),
             Request::Update(ask, reply) => answer(reply, self.update(*ask).await),
             Request::Close(timeout, reply) => self.close(timeout, reply).await,
             Request::Adopt(found, reply) => answer(reply, self.adopt(*found).await),

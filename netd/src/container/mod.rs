@@ -4,6 +4,7 @@
 
 mod actor;
 mod ask;
+mod bindings;
 mod create;
 mod error;
 mod execs;
@@ -29,6 +30,7 @@ pub use ask::{
     AttachAsk, AttachStream, CreateAsk, Done, ExecStarted, Framing, ListAsk, Logs, LogsAsk, Pending,
     RemoveAsk, StatsAsk, StatsStream, StopAsk, WaitCondition,
 };
+pub use bindings::PortsAsk;
 pub use error::ContainerError;
 pub use policy::{Ask, Denied, Phase, Reason, Verdict, admit};
 pub use service::Containers;

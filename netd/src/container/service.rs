@@ -10,7 +10,7 @@ use libnet::types::ContainerId;
 use netd_api::{Filters, models};
 
 use super::{
-    ContainerError, Done, ListAsk, Pending, RemoveAsk, StopAsk, WaitCondition,
+    ContainerError, Done, ListAsk, Pending, PortsAsk, RemoveAsk, StopAsk, WaitCondition,
     actor::{Actor, Left, Request, Stop},
     create::{settings, signal},
     error::invalid,
@@ -240,6 +240,14 @@ impl Containers {
             found => Left::There(found?),
         };
         container.ask(|reply| Request::Disconnect(Box::new(from), reply)).await
+    }
+
+    /// Changes the published ports of a container; at once, if it runs.
+    ///
+    /// # Errors
+    /// [`ContainerError`]; nothing has changed then.
+    pub async fn change_ports(&self, reference: &str, ask: PortsAsk) -> Result<()> {
+        self.find(reference)?.ask(|reply| Request::Ports(Box::new(ask), reply)).await
     }
 
     /// Sets the size of its terminal.

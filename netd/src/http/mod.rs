@@ -14,6 +14,7 @@ mod names;
 mod namespaces;
 mod networks;
 mod older;
+mod ports;
 mod server;
 mod shape;
 mod status;
@@ -56,6 +57,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .merge(events::routes())
         .merge(networks::routes())
         .merge(names::routes())
+        .merge(ports::routes())
         .merge(namespaces::routes())
         .merge(containers::routes())
         .merge(streams::routes())

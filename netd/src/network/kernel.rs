@@ -79,7 +79,7 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn adopt_endpoint(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<(), KernelError>;
     fn publish(&self, endpoint: EndpointId, ports: &[PortRequest])
     -> Result<Vec<PublishedPort>, KernelError>;
-    fn unpublish(&self, endpoint: EndpointId) -> Result<(), KernelError>;
+    fn withdraw(&self, endpoint: EndpointId, ports: &[PublishedPort]) -> Result<(), KernelError>;
     fn set_default_route(
         &self,
         sandbox: &str,
@@ -239,8 +239,8 @@ impl Kernel for HostKernel {
         Ok(self.host.publish(endpoint, ports)?)
     }
 
-    fn unpublish(&self, endpoint: EndpointId) -> Result<(), KernelError> {
-        Ok(self.host.unpublish(endpoint)?)
+    fn withdraw(&self, endpoint: EndpointId, ports: &[PublishedPort]) -> Result<(), KernelError> {
+        Ok(self.host.withdraw(endpoint, ports)?)
     }
 
     fn set_default_route(

@@ -24,6 +24,7 @@ mod namespaces;
 mod naming;
 mod options;
 mod parent;
+mod ports;
 mod record;
 mod records;
 mod recovery;

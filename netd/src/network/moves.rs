@@ -63,13 +63,8 @@ impl Inner {
 
     /// Ports are let go before others take them; a route is taken over before who had it lets it go.
     fn change_roles(&self, change: &RoleChange) -> Result<(), NetworkError> {
-        let drops = |record: &EndpointRecord, role: &Role| {
-            record.ports.iter().any(|port| !role.ports.contains(&exactly(port)))
-        };
-        for (record, _) in change.roles.iter().filter(|(record, role)| drops(record, role)) {
-            let unpublished = self.kernel.unpublish(record.id);
-            unpublished.map_err(failed("unpublish the ports of endpoint", record.id))?;
-            self.state().set_ports(record, Vec::new());
+        for (record, role) in &change.roles {
+            self.withdraw_others(record, role)?;
         }
         let gains = |(record, role): &(EndpointRecord, Role)| {
             let gained = |family| role.route.leads(family) && !record.route().leads(family);
@@ -83,6 +78,18 @@ impl Inner {
             self.publish_missing(record, role)?;
         }
         self.write_down(change)
+    }
+
+    /// What the role does not have goes; the rest is not touched.
+    fn withdraw_others(&self, record: &EndpointRecord, role: &Role) -> Result<(), NetworkError> {
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            record.ports.iter().copied().partition(|port| role.ports.contains(&exactly(port)));
+        if !gone.is_empty() {
+            let withdrawn = self.kernel.withdraw(record.id, &gone);
+            withdrawn.map_err(failed("unpublish ports of endpoint", record.id))?;
+            self.state().set_ports(record, kept);
+        }
+        Ok(())
     }
 
     fn change_route(&self, sandbox: &str, record: &EndpointRecord, role: &Role) -> Result<(), NetworkError> {

@@ -10,6 +10,7 @@ use dns::{
 use libnet::{
     host::Host,
     netns::Reference,
+    ports::PortRequest,
     store::Store,
     types::{ContainerId, NetworkId},
 };
@@ -234,6 +235,11 @@ impl Networks {
     /// Removes the endpoint of that name from a network: one whose container is no longer there.
     pub async fn forget(&self, network: NetworkId, name: String) -> Result<()> {
         self.work("forget an endpoint", move |inner| inner.forget_by_name(network, &name)).await
+    }
+
+    /// Makes these the published ports of a container, at once if it runs; those that it has already are not touched.
+    pub async fn set_ports(&self, container: ContainerId, requests: Vec<PortRequest>) -> Result<()> {
+        self.work("change ports", move |inner| inner.set_ports(container, &requests)).await
     }
 
     /// Ends a container's namespace with all its endpoints. Its addresses stay its own.

@@ -255,9 +255,13 @@ impl Kernel for FakeKernel {
         self.call(|world| world.bind(endpoint, ports))
     }
 
-    fn unpublish(&self, endpoint: EndpointId) -> Result<(), KernelError> {
+    fn withdraw(&self, endpoint: EndpointId, ports: &[PublishedPort]) -> Result<(), KernelError> {
         self.call(|world| {
-            world.ports.remove(&endpoint);
+            let held = world.ports.entry(endpoint).or_default();
+            held.retain(|port| !ports.contains(port));
+            if held.is_empty() {
+                world.ports.remove(&endpoint);
+            }
             Ok(())
         })
     }
