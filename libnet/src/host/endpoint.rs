@@ -135,10 +135,10 @@ impl Inner {
         let addresses: Vec<_> = who.addresses().collect();
         self.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
         self.freed.note(ports);
-        self.state.with_endpoint(id, |endpoint| {
-            endpoint.ports.iter_mut().for_each(|held| held.withdraw(ports));
-            endpoint.ports.retain(|held| !held.ports().is_empty());
-        })?;
+        let mut held = self.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
+        held.iter_mut().for_each(|held| self.ports.withdraw(held, ports));
+        held.retain(|held| !held.ports().is_empty());
+        self.state.with_endpoint(id, |endpoint| endpoint.ports = held)?;
         self.janitor.forget_ports(ports.iter().copied(), &addresses);
         Ok(())
     }

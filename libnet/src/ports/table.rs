@@ -8,10 +8,12 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use nix::errno::Errno;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{HostPort, PortError, PortRequest, PublishedPort};
 use crate::{
@@ -28,6 +30,10 @@ const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 /// The kernel's own default for the first.
 const EPHEMERAL_DEFAULT: (u16, u16) = (32_768, 60_999);
+
+/// How often, and how far apart, a port is tried to be bound again: longer than the time between fork and exec.
+const AGAIN: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// All addresses of both families.
 const BOTH: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -81,13 +87,21 @@ impl PortTable {
             let everywhere = if has_ipv6() { &BOTH[..] } else { &BOTH[..1] };
             requests.iter().try_for_each(|request| reservation.take(request, everywhere))
         };
-        let mut with_holder = || all().map_err(PortError::with_holder);
-        if self.is_here().map_err(PortError::Namespace)? {
-            with_holder()?;
-        } else {
-            netns::run_in(self.namespace.as_fd(), with_holder).map_err(PortError::Namespace)??;
-        }
+        self.inside(|| all().map_err(PortError::with_holder)).map_err(PortError::Namespace)??;
         Ok(reservation)
+    }
+
+    /// Gives back those of `ports` that the reservation has; the rest is held on. A socket that held a port of both
+    /// families can't let one of them go: what stays is bound anew, and if a process was faster it is held by name only.
+    pub(crate) fn withdraw(&self, reservation: &mut Reservation, ports: &[PublishedPort]) {
+        let bound = self.inside(|| reservation.withdraw(ports));
+        if let Err(error) = bound {
+            warn!(error = %error, "ports are not given back: the namespace can't be entered");
+        }
+    }
+
+    fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        if self.is_here()? { Ok(work()) } else { netns::run_in(self.namespace.as_fd(), work) }
     }
 
     /// Whether the calling thread is in the namespace already, as a daemon's threads are.
@@ -102,27 +116,39 @@ impl Reservation {
         &self.ports
     }
 
-    /// Gives back those of `ports` that it has; the rest is held on.
-    pub(crate) fn withdraw(&mut self, ports: &[PublishedPort]) {
+    fn withdraw(&mut self, ports: &[PublishedPort]) {
         let mut index = 0;
         while let Some(port) = self.ports.get(index).copied() {
             if !ports.contains(&port) {
                 index += 1;
                 continue;
             }
-            // The next one may be held by the same socket, which then stays for its sake.
-            let (socket, next) = (self.sockets.remove(index), self.sockets.get_mut(index));
-            let shared = |other: &PublishedPort| PublishedPort { host_ip: port.host_ip, ..*other } == port;
-            if let (Some(next @ None), Some(socket)) = (next, socket)
-                && self.ports.get(index + 1).is_some_and(shared)
-            {
-                *next = Some(socket);
+            let stays = self.partner(index).filter(|partner| !ports.contains(&self.ports[*partner]));
+            if let Some(partner) = stays {
+                // Closed before one of its ports can be bound again.
+                self.sockets[index.min(partner)] = None;
+                self.sockets[partner] = hold_again(&self.ports[partner]);
+            } else if self.partner(index) == Some(index + 1) {
+                self.sockets.swap(index, index + 1);
             }
+            self.sockets.remove(index);
             self.ports.remove(index);
             if let Some(number) = port.host_port {
                 lock(&self.held).release(port.proto, number, port.host_ip);
             }
         }
+    }
+
+    /// The port that is held by the same socket as the `index`-th: the first of two has it.
+    fn partner(&self, index: usize) -> Option<usize> {
+        let shares = |first: usize| {
+            let (one, other) = (self.ports.get(first)?, self.ports.get(first + 1)?);
+            let same = PublishedPort { host_ip: one.host_ip, ..*other } == *one;
+            let one_socket = self.sockets[first].is_some() && self.sockets[first + 1].is_none();
+            (same && one_socket && one.host_port.is_some()).then_some(())
+        };
+        let before = index.checked_sub(1).filter(|before| shares(*before).is_some());
+        before.or_else(|| shares(index).map(|()| index + 1))
     }
 
     /// Takes a port for a request; `everywhere`: where one without an address is published.
@@ -228,6 +254,21 @@ impl Reservation {
             }
         }
     }
+}
+
+/// Binds a port that was held until a moment ago. A process that is being started has a copy of the former socket until it
+/// executes its program.
+fn hold_again(port: &PublishedPort) -> Option<OwnedFd> {
+    let addr = SocketAddr::new(port.host_ip, port.host_port?.get());
+    for _ in 0..AGAIN {
+        match hold(addr, port.proto) {
+            Ok(socket) => return Some(socket),
+            Err(error) if is_in_use(&error) => thread::sleep(PAUSE),
+            Err(_) => break,
+        }
+    }
+    warn!(addr = %addr, "port is held by name only: a process was faster");
+    None
 }
 
 impl Drop for Reservation {
