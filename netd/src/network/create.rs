@@ -57,9 +57,14 @@ impl Inner {
 
     /// Makes a network of a checked request.
     pub(super) fn make(&self, draft: Draft) -> Result<NetworkRecord, NetworkError> {
+        self.make_as(self.new_id(), draft)
+    }
+
+    /// Makes a network with an id that no other has.
+    pub(super) fn make_as(&self, id: NetworkId, draft: Draft) -> Result<NetworkRecord, NetworkError> {
         let around = self.surroundings()?;
         let created = time::rfc3339((self.clock)());
-        let record = self.state().reserve(draft, self.new_id(), created, &around)?;
+        let record = self.state().reserve(draft, id, created, &around)?;
         self.carry_out(&record).inspect_err(|_| self.state().forget(record.id))?;
         self.announce(&record);
         Ok(record)

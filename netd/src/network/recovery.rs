@@ -75,7 +75,7 @@ impl Inner {
     }
 
     /// Makes `bridge`, `host` and `none` where they are missing. A `bridge` that is not what the configuration wants any
-    /// more is made anew, with the leases in it given up.
+    /// more is made anew, with the leases in it given up. It keeps its id, by which stopped containers know it.
     fn make_defaults(&self) -> Result<(), NetworkError> {
         for driver in [Driver::Host, Driver::Null] {
             let known = self.state().networks().any(|record| record.default && record.driver == driver);
@@ -94,15 +94,16 @@ impl Inner {
         {
             return Ok(());
         }
-        if let Some(old) = old {
+        if let Some(old) = &old {
             if self.state().in_use(old.id) {
                 tracing::warn!(network.id = %old.id, "default bridge stays as it was: containers run in it");
                 return Ok(());
             }
             tracing::info!(network.id = %old.id, "default bridge is removed: it is configured differently");
-            self.tear_down(&old)?;
+            self.tear_down(old)?;
         }
-        let made = wanted.map_or(Ok(()), |draft| self.make(draft).map(|_| ()));
+        let id = old.map_or_else(|| self.new_id(), |old| old.id);
+        let made = wanted.map_or(Ok(()), |draft| self.make_as(id, draft).map(|_| ()));
         made.map_err(|error| NetworkError::DefaultBridge(Box::new(error)))
     }
 
