@@ -4,9 +4,9 @@ use bollard::{
     Docker,
     errors::Error,
     models::{ConfigReference, Ipam, IpamConfig, NetworkCreateRequest},
-    query_parameters::InspectNetworkOptions,
+    query_parameters::{InspectNetworkOptions, PruneNetworksOptions},
 };
-use tests::{Lab, Machine, NetdOptions};
+use tests::{Lab, Machine, NetdOptions, eventually};
 
 fn create(machine: &Machine, words: &[&str]) -> String {
     machine.docker(["network", "create"].iter().chain(words).copied()).ok()
@@ -14,6 +14,13 @@ fn create(machine: &Machine, words: &[&str]) -> String {
 
 fn addresses(machine: &Machine, id: &str) -> String {
     machine.exec(["ip", "-br", "address", "show", &format!("br-{}", &id[..12])]).ok()
+}
+
+fn refused(error: Error) -> (u16, String) {
+    match error {
+        Error::DockerResponseServerError { status_code, message } => (status_code, message),
+        other => panic!("{other}"),
+    }
 }
 
 #[test]
@@ -169,10 +176,6 @@ fn statuses_are_docker_s() {
         ),
         (NetworkCreateRequest { enable_ipv4: Some(false), ..ask("x") }, 400, "IPv4 or IPv6 must be enabled"),
     ];
-    let refused = |error: Error| match error {
-        Error::DockerResponseServerError { status_code, message } => (status_code, message),
-        other => panic!("{other}"),
-    };
     for (ask, status, text) in table {
         let error = runtime.block_on(docker.create_network(ask)).unwrap_err();
         assert_eq!(refused(error), (status, text.to_owned()));
@@ -182,4 +185,46 @@ fn statuses_are_docker_s() {
     let swarm = InspectNetworkOptions { scope: Some("swarm".to_owned()), ..Default::default() };
     let error = runtime.block_on(docker.inspect_network("web", Some(swarm))).unwrap_err();
     assert_eq!(refused(error), (404, "network web not found".to_owned()));
+}
+
+#[test]
+fn one_prune_at_a_time() {
+    let machine = Lab::new().machine("aa");
+    let socket = machine.socket();
+    let docker =
+        Docker::connect_with_unix(&socket.to_string_lossy(), 30, bollard::API_DEFAULT_VERSION).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let prune = || docker.prune_networks(None::<PruneNetworksOptions>);
+    eventually("of two prunes at once, one is refused", || {
+        let names: Vec<_> = (0..16).map(|n| format!("n{n}")).collect();
+        names.iter().for_each(|name| drop(create(&machine, &[name])));
+        let (one, two) = runtime.block_on(async { tokio::join!(prune(), prune()) });
+        match (one, two) {
+            (Ok(_), Err(error)) | (Err(error), Ok(_)) => Ok(refused(error)),
+            both => Err(both),
+        }
+        .inspect(|answer| assert_eq!(*answer, (409, "a prune operation is already running".to_owned())))
+    });
+}
+
+#[test]
+fn ids_that_begin_alike_are_ambiguous() {
+    let machine = Lab::new().machine("aa");
+    // 17 ids begin with 16 digits.
+    let mut ids: Vec<_> = (0..17).map(|n| create(&machine, &[&format!("n{n}")])).collect();
+    ids.sort();
+    let twins = ids.windows(2).find(|pair| pair[0][..1] == pair[1][..1]).unwrap();
+    let alike = twins[0].bytes().zip(twins[1].bytes()).take_while(|(one, other)| one == other).count();
+    let prefix = &twins[0][..alike];
+    let all = machine.docker(["network", "ls", "-q", "--no-trunc"]).ok();
+    let matches = all.lines().filter(|id| id.starts_with(prefix)).count();
+    let text = format!("network {prefix} is ambiguous ({matches} matches found based on ID prefix)");
+    for words in [&["network", "inspect", prefix][..], &["network", "rm", prefix]] {
+        let error = machine.docker(words.iter().copied()).fails(1);
+        assert!(error.contains(&text), "{error}");
+    }
+    let error = machine.docker(["run", "--rm", "--network", prefix, "host", "true"]).fails(125);
+    assert!(error.contains(&text), "{error}");
+    let unique = &twins[0][..=alike];
+    assert_eq!(machine.docker(["network", "inspect", "-f", "{{.Id}}", unique]).ok(), twins[0]);
 }

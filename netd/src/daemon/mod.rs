@@ -136,7 +136,12 @@ async fn serve(
     })
     .await?;
     let config = Arc::new(ArcSwap::new(config));
-    let api = http::Api { engine: engine.clone(), facts, config: config.clone() };
+    let api = http::Api {
+        engine: engine.clone(),
+        facts,
+        config: config.clone(),
+        pruning: tokio::sync::Mutex::default(),
+    };
     let router = http::router(Arc::new(api));
     let server = http::Server::start(sockets.sockets, &router, CancellationToken::new())
         .map_err(DaemonError::system("serve the API"))?;

@@ -281,5 +281,6 @@ async fn prune(
     Query(asked): Query<Listed>,
 ) -> Answer<Json<models::ContainerPruneResponse>> {
     let filters = Filters::parse(asked.filters.as_deref())?;
+    let _alone = api.prune_alone()?;
     Ok(Json(api.engine.containers.prune(filters).await?))
 }

@@ -36,9 +36,10 @@ use axum::{
 
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use server::Server;
-use status::Failure;
+use status::{Answer, Failure};
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{config::Config, engine::Engine, system::Facts};
+use crate::{config::Config, engine::Engine, error::Kind, system::Facts};
 
 /// What the handlers work on.
 pub(crate) struct Api {
@@ -48,6 +49,16 @@ pub(crate) struct Api {
     pub(crate) facts: Facts,
     /// What the daemon is told, and told again by SIGHUP.
     pub(crate) config: Arc<ArcSwap<Config>>,
+    /// Held while networks or containers are pruned.
+    pub(crate) pruning: Mutex<()>,
+}
+
+impl Api {
+    /// The right to prune networks or containers: as in Docker, one request at a time has it.
+    fn prune_alone(&self) -> Answer<MutexGuard<'_, ()>> {
+        let busy = |_| Failure::new(Kind::Conflict, "a prune operation is already running");
+        self.pruning.try_lock().map_err(busy)
+    }
 }
 
 /// All routes, behind what is common to them.

@@ -137,6 +137,7 @@ async fn remove(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> A
 
 async fn prune(State(api): State<Arc<Api>>, Query(asked): Query<Listed>) -> Answer<Json<Value>> {
     let filters = Filters::parse(asked.filters.as_deref())?;
+    let _alone = api.prune_alone()?;
     let removed = api.engine.networks.prune(&filters).await?;
     // Go writes an empty list as null.
     let removed = if removed.is_empty() { Value::Null } else { json!(removed) };
