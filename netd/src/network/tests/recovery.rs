@@ -95,7 +95,7 @@ fn a_default_bridge_that_is_configured_anew_is_made_anew() {
     let mut other = config();
     other.defaults.bridge.as_mut().unwrap().bip = "10.20.0.1/16".parse().ok();
     let daemon = daemon.restart_as(other.clone());
-    assert_ne!(id(&daemon), first);
+    assert_eq!(id(&daemon), first, "stopped containers find it");
     let net = daemon.inner.state().resolve("bridge").unwrap().v4.clone().unwrap().net;
     assert_eq!(net.to_string(), "10.20.0.0/16");
     other.defaults.bridge = None;
