@@ -19,6 +19,17 @@ bench() {
   jq -r --arg name "$1" '.results[0] | "| \($name) | \(.median * 1000 * 10 | round / 10) | \(.min * 1000 * 10 | round / 10) |"' \
     "$results/$1.json"
 }
+# crowd CLIENT IMAGE: seconds for 200 containers from eight clients at once, one published port each; to start and to remove.
+crowd() {
+  local client=$1 image=$2 start=${EPOCHREALTIME/./} middle
+  export client image
+  # shellcheck disable=SC2016 # expanded by each sh, with a number of its own
+  seq 200 | xargs -P 8 -I{} sh -c '$client run -d --name crowd{} --network web -p $((30000 + {})):80 $image sleep 100000' >/dev/null
+  middle=${EPOCHREALTIME/./}
+  seq 200 | xargs -P 8 -I{} "$client" rm -f crowd{} >/dev/null
+  awk -v name="$client" -v up=$((middle - start)) -v down=$((${EPOCHREALTIME/./} - middle)) \
+    'BEGIN {printf "200 containers from eight clients, %s: %.1f s to start, %.1f s to remove\n", name, up / 1e6, down / 1e6}'
+}
 median() { jq -e '.results[0].median * 1000 | select(. > 0)' "$results/$1.json" 2>/dev/null || echo nan; }
 memory() { awk '/^(Rss|Pss):/ {printf "%s %.2f MiB  ", $1, $2 / 1024}' "/proc/$1/smaps_rollup"; }
 
@@ -44,6 +55,7 @@ bench "pontoon run --rm, none" "pontoon run --rm --network none host true"
 bench "pontoon exec" "pontoon exec keep true"
 bench "pontoon network create + rm" "sh -c 'pontoon network create b && pontoon network rm b'"
 bench "pontoon network connect + disconnect" "sh -c 'pontoon network connect bridge keep && pontoon network disconnect bridge keep'"
+crowd pontoon host
 
 mkdir -p /run/lab/image/bin && cp "$(command -v busybox)" /run/lab/image/bin/busybox
 for name in sh true sleep; do ln -sf busybox /run/lab/image/bin/$name; done
@@ -57,6 +69,10 @@ if command -v podman >/dev/null; then
   podman network create web >/dev/null 2>&1
   bench "podman run --rm, network + port" "podman run --rm --network web -p 8081:80 img true"
   bench "podman network create + rm" "sh -c 'podman network create b && podman network rm b'"
+  podman network create other >/dev/null 2>&1
+  podman run -d --name keep --network web img sleep 100000 >/dev/null 2>&1
+  bench "podman network connect + disconnect" "sh -c 'podman network connect other keep && podman network disconnect other keep'"
+  podman rm -f -t 0 keep >/dev/null 2>&1
 fi
 
 # netavark alone: attach a namespace with one port, as podman has it done.
@@ -90,6 +106,7 @@ if command -v dockerd containerd >/dev/null; then
     bench "docker exec" "docker exec keep true"
     bench "docker network create + rm" "sh -c 'docker network create b && docker network rm b'"
     bench "docker network connect + disconnect" "sh -c 'docker network connect bridge keep && docker network disconnect bridge keep'"
+    crowd docker img
     docker rm -f keep >/dev/null; docker network rm web >/dev/null
   fi
   unset DOCKER_HOST
