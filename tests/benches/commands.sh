@@ -4,14 +4,11 @@ runs=$1
 here=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tests/src/lab/stage.sh
 . "$here/tests/src/lab/stage.sh"
+# shellcheck source=tests/benches/peers.sh
+. "$here/tests/benches/peers.sh"
 export PATH=$PONTOON_BIN:$PATH
 results=/run/lab/results; mkdir -p $results
 
-# wait_for CMD...: until it succeeds, at most twenty seconds.
-wait_for() {
-  for _ in $(seq 400); do "$@" >/dev/null 2>&1 && return; read -rt 0.05 <> <(:) || true; done
-  echo "benches: \`$*\` does not succeed" >&2; return 1
-}
 # bench NAME CMD: median and minimum of a command line, in milliseconds, as a row.
 bench() {
   hyperfine -N --warmup 3 --runs "$runs" --export-json "$results/$1.json" "$2" >/dev/null 2>&1 \
@@ -57,15 +54,12 @@ bench "pontoon network create + rm" "sh -c 'pontoon network create b && pontoon 
 bench "pontoon network connect + disconnect" "sh -c 'pontoon network connect bridge keep && pontoon network disconnect bridge keep'"
 crowd pontoon host
 
-mkdir -p /run/lab/image/bin && cp "$(command -v busybox)" /run/lab/image/bin/busybox
-for name in sh true sleep; do ln -sf busybox /run/lab/image/bin/$name; done
-
 if command -v podman >/dev/null; then
   # runc: crun refuses hybrid cgroups. Without CAP_SYS_RESOURCE neither ulimits nor OOM scores can be what podman wants.
   printf '[containers]\noom_score_adj = 0\ndefault_ulimits = []\n[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "/run/lab/podman/networks"\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "runc"\n' > /run/lab/containers.conf
   printf '[storage]\ndriver = "overlay"\nrunroot = "/run/lab/podman/run"\ngraphroot = "/run/lab/podman/storage"\n' > /run/lab/storage.conf
   export CONTAINERS_CONF=/run/lab/containers.conf CONTAINERS_STORAGE_CONF=/run/lab/storage.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1
-  tar -C /run/lab/image -c . | podman import -q - img >/dev/null 2>&1
+  busybox_root | podman import -q - img >/dev/null 2>&1
   podman network create web >/dev/null 2>&1
   bench "podman run --rm, network + port" "podman run --rm --network web -p 8081:80 img true"
   bench "podman network create + rm" "sh -c 'podman network create b && podman network rm b'"
@@ -89,30 +83,16 @@ if [ -x $navark ]; then
   for i in $(seq 20); do $navark --config /run/lab/netavark teardown "/run/netns/nv$i" < "/run/lab/netavark/$i" >/dev/null 2>&1; ip netns del "nv$i"; done
 fi
 
-if command -v dockerd containerd >/dev/null; then
-  mkdir -p /run/containerd /run/lab/docker /run/lab/containerd
-  printf 'version = 2\nroot="/run/lab/containerd"\nstate="/run/containerd"\ndisabled_plugins=["io.containerd.grpc.v1.cri"]\n[grpc]\naddress="/run/containerd/containerd.sock"\n' > /run/containerd/config.toml
-  containerd --config /run/containerd/config.toml >/run/lab/containerd.log 2>&1 &
-  wait_for test -S /run/containerd/containerd.sock
-  # Without CAP_SYS_RESOURCE a negative OOM score is refused.
-  echo '{"oom-score-adjust": 0}' > /run/lab/docker.json
-  dockerd --config-file /run/lab/docker.json --data-root /run/lab/docker --exec-root /run/docker --pidfile /run/dockerd.pid \
-    -H unix:///run/docker.sock --containerd /run/containerd/containerd.sock >/run/lab/dockerd.log 2>&1 &
-  export DOCKER_HOST=unix:///run/docker.sock
-  if wait_for docker version; then
-    tar -C /run/lab/image -c . | docker import - img >/dev/null
-    docker network create web >/dev/null; docker run -d --name keep --network web img sleep 100000 >/dev/null
-    bench "docker run --rm, network + port" "docker run --rm --network web -p 8080:80 img true"
-    bench "docker exec" "docker exec keep true"
-    bench "docker network create + rm" "sh -c 'docker network create b && docker network rm b'"
-    bench "docker network connect + disconnect" "sh -c 'docker network connect bridge keep && docker network disconnect bridge keep'"
-    crowd docker img
-    docker rm -f keep >/dev/null; docker network rm web >/dev/null
-  fi
-  unset DOCKER_HOST
-else
-  echo "benches: no dockerd here: left out" >&2
+if start_docker; then
+  docker network create web >/dev/null; docker run -d --name keep --network web img sleep 100000 >/dev/null
+  bench "docker run --rm, network + port" "docker run --rm --network web -p 8080:80 img true"
+  bench "docker exec" "docker exec keep true"
+  bench "docker network create + rm" "sh -c 'docker network create b && docker network rm b'"
+  bench "docker network connect + disconnect" "sh -c 'docker network connect bridge keep && docker network disconnect bridge keep'"
+  crowd docker img
+  docker rm -f keep >/dev/null; docker network rm web >/dev/null
 fi
+unset DOCKER_HOST
 
 floor=$(median "bare crun run"); [ "$floor" = nan ] && floor=$(median "bare runc run")   # crun refuses hybrid cgroups
 awk -v p="$(median 'pontoon run --rm, network + port')" -v f="$floor" \

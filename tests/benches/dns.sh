@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The resolver in a container's namespace beside aardvark-dns, each asked by dnsperf. Called by run.sh, inside namespaces of
+# The resolver in a container's namespace beside aardvark-dns and docker's, each asked by dnsperf. Called by run.sh, inside namespaces of
 # its own; alone:
 #
 #   PONTOON_BIN=target/release unshare -nmpf --mount-proc bash tests/benches/dns.sh [SECONDS]
@@ -11,13 +11,11 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 PONTOON_BIN=$(realpath "$PONTOON_BIN")
 # shellcheck source=tests/src/lab/stage.sh
 . "$here/tests/src/lab/stage.sh"
+# shellcheck source=tests/benches/peers.sh
+. "$here/tests/benches/peers.sh"
 export PATH=$PONTOON_BIN:/usr/lib/podman:$PATH
 work=/run/lab/dns; mkdir -p $work
 
-wait_for() {
-  for _ in $(seq 400); do "$@" >/dev/null 2>&1 && return; read -rt 0.05 <> <(:) || true; done
-  echo "benches: \`$*\` does not succeed" >&2; return 1
-}
 # ask NAME SERVER FILE COMMAND...: a row of rate, lost, p50 and p99; COMMAND goes before dnsperf. Rate under load of eight
 # clients with 64 questions each; times of one client with one question.
 ask() {
@@ -36,9 +34,11 @@ questions() {
   echo "9.0.80.10.in-addr.arpa PTR" > "$work/ptr"
   echo "nobody.here.example A" > "$work/nx"
   echo "up.example A" > "$work/up"
+  seq 0 19999 | sed 's/.*/f&.fresh.example A/' > "$work/fresh"
 }
 
-# Upstream: knows one name, denies all others; keeps time to live at nothing for names below `fresh`.
+# Upstream: knows one name, and those below `fresh.example` for no time at all, so that each question is forwarded; denies
+# all others.
 python3 "$here/tests/benches/upstream.py" 127.0.0.53 &
 printf 'nameserver 127.0.0.53\n' > /run/lab/resolv.conf
 
@@ -53,7 +53,7 @@ for count in 10 10000; do
   # Records stand for aliases: ten thousand of them are more than one command line takes.
   seq -f 'n%.0f' 0 $((count - 1)) | xargs -P 2 -I{} sh -c 'pontoon network record add web {} A 10.80.1.1 2>/dev/null || true'
   questions "$count"
-  for kind in a aaaa ptr nx up; do ask "Pontoon, $count names, $kind" 127.0.0.11 $work/$kind "${inside[@]}"; done
+  for kind in a aaaa ptr nx up fresh; do ask "Pontoon, $count names, $kind" 127.0.0.11 $work/$kind "${inside[@]}"; done
 done
 
 if command -v aardvark-dns >/dev/null; then
@@ -66,9 +66,28 @@ if command -v aardvark-dns >/dev/null; then
     aardvark-dns --config $config -p 53 run > /run/lab/aardvark.log 2>&1 & aardvark=$!
     wait_for dig +short +tries=1 +time=1 @10.80.0.1 -b 10.80.0.9 n0
     questions "$count"
-    for kind in a aaaa nx up; do ask "aardvark $version, $count names, $kind" 10.80.0.1 $work/$kind; done
+    for kind in a aaaa nx up fresh; do ask "aardvark $version, $count names, $kind" 10.80.0.1 $work/$kind; done
     # It puts itself into the background, and writes down who it is.
     kill $aardvark 2>/dev/null || kill "$(cat $config/aardvark.pid)"
     wait_for sh -c "! ss -Hlun src 10.80.0.1 | grep -q ."
+  done
+fi
+
+# docker answers in the namespace of the asker too. The upstream is at the gateway: it is asked from there. Ten containers
+# share the aliases, since a command line holds a thousand.
+if start_docker; then
+  version=$(docker version -f '{{.Server.Version}}')
+  docker network create --subnet 10.81.0.0/16 web >/dev/null
+  python3 "$here/tests/benches/upstream.py" 10.81.0.1 &
+  for count in 10 10000; do
+    questions "$count"
+    echo "9.0.81.10.in-addr.arpa PTR" > "$work/ptr"
+    for part in $(seq 0 9); do
+      mapfile -t aliases < <(seq -f '--network-alias=n%.0f' $((part * count / 10)) $(((part + 1) * count / 10 - 1)))
+      docker run -d --name "c$part" --network web --ip "10.81.0.$((9 + part))" --dns 10.81.0.1 "${aliases[@]}" img sleep 100000 >/dev/null
+    done
+    inside=(nsenter "--net=/proc/$(docker inspect -f '{{.State.Pid}}' c0)/ns/net")
+    for kind in a aaaa ptr nx up fresh; do ask "docker $version, $count names, $kind" 127.0.0.11 $work/$kind "${inside[@]}"; done
+    docker ps -q | xargs docker rm -f >/dev/null
   done
 fi
