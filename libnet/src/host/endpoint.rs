@@ -12,7 +12,7 @@ use crate::{
     bridge::{self, Circumstances, Fate, Step, Telling, names::host_link},
     firewall::Change,
     parent, plan,
-    ports::{PortRequest, PublishedPort, Reservation},
+    ports::{PortRequest, PublishedPort},
     types::EndpointId,
 };
 
@@ -92,7 +92,7 @@ impl Host {
             NetworkSpec::Bridge(net) => bridge::requests(net, &who, ports),
             NetworkSpec::Parent(_) => ports.to_vec(),
         };
-        let held = self.inner.freed.reserve(&self.inner.ports, &ports)?;
+        let held = self.inner.ports.reserve(&ports)?;
         let new = held.ports().to_vec();
         who.ports.extend(&new);
         self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
@@ -134,7 +134,6 @@ impl Inner {
         who.ports.retain(|port| !ports.contains(port));
         let addresses: Vec<_> = who.addresses().collect();
         self.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
-        self.freed.note(ports);
         let mut held = self.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
         held.iter_mut().for_each(|held| self.ports.withdraw(held, ports));
         held.retain(|held| !held.ports().is_empty());
@@ -180,9 +179,7 @@ impl Inner {
         drop(effects);
         self.janitor.forget_addresses(who.addresses());
         // With the record go the ports that it holds.
-        let record = self.state.take_endpoint(id);
-        self.freed.note(record.iter().flat_map(|record| &record.ports).flat_map(Reservation::ports));
-        drop(record);
+        drop(self.state.take_endpoint(id));
         tracing::info!(endpoint.id = %id, "endpoint detached");
         HostError::of_teardown(failed)
     }

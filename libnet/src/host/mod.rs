@@ -11,7 +11,6 @@ mod cut;
 mod effects;
 mod endpoint;
 mod error;
-mod freed;
 mod heal;
 mod hung;
 mod janitor;
@@ -46,7 +45,6 @@ use std::{
 };
 
 use admission::Sockets;
-use freed::Freed;
 use janitor::Janitor;
 use read::Surroundings;
 use state::State;
@@ -77,7 +75,6 @@ struct Inner {
     /// See [`Inner::changing`] and [`Inner::comparing`].
     changing: RwLock<()>,
     ports: PortTable,
-    freed: Freed,
     janitor: Janitor,
     state: State,
     /// Held while a link that networks share is made or left.
@@ -101,7 +98,6 @@ impl Host {
             egress: Egress::open()?,
             changing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
-            freed: Freed::default(),
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
             parents: Mutex::default(),

@@ -44,7 +44,7 @@ impl Host {
         inner.is_alive(ep)?;
         let held = match ep.ports.is_empty() {
             true => None,
-            false => Some(inner.freed.reserve(&inner.ports, &ep.ports)?),
+            false => Some(inner.ports.reserve(&ep.ports)?),
         };
         let endpoint = Endpoint {
             spec: ep.clone(),

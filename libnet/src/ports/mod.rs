@@ -2,8 +2,11 @@
 //! for it ([`PortTable`]). The firewall leads the packets; no process listens.
 
 mod error;
+mod freed;
 mod publish;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use error::PortError;
 pub use publish::{ParsedPort, PublishError, parse_publish};

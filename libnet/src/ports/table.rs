@@ -8,14 +8,15 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
 };
 
 use nix::errno::Errno;
 use tracing::{debug, warn};
 
-use super::{HostPort, PortError, PortRequest, PublishedPort};
+use super::{
+    HostPort, PortError, PortRequest, PublishedPort,
+    freed::{Freed, patiently},
+};
 use crate::{
     sys::{
         hold::{hold, hold_both},
@@ -30,10 +31,6 @@ const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 /// The kernel's own default for the first.
 const EPHEMERAL_DEFAULT: (u16, u16) = (32_768, 60_999);
-
-/// How often, and how far apart, a port is tried to be bound again: longer than the time between fork and exec.
-const AGAIN: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// All addresses of both families.
 const BOTH: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -52,6 +49,8 @@ pub struct Reservation {
     /// The socket of each port; none where the one before holds it too, or the kernel has no such sockets.
     sockets: Vec<Option<OwnedFd>>,
     held: Arc<Mutex<Held>>,
+    /// Whether somebody had the ports; else they were tried for, and are free as they were before.
+    whole: bool,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +58,7 @@ struct Held {
     addresses: BTreeMap<(Proto, Port), Vec<IpAddr>>,
     /// Where the last search in a range ended: a port just given back is taken as late as possible.
     last: HashMap<(Proto, PortRange), Port>,
+    freed: Freed,
 }
 
 impl PortTable {
@@ -76,10 +76,24 @@ impl PortTable {
     /// addresses.
     ///
     /// # Errors
-    /// If a port is held by a container or by a process.
+    /// If a port is held by a container or by a process. One that was given back a moment ago is waited for.
     pub fn reserve(&self, requests: &[PortRequest]) -> Result<Reservation, PortError> {
-        let mut reservation =
-            Reservation { ports: Vec::new(), sockets: Vec::new(), held: Arc::clone(&self.held) };
+        patiently(
+            || self.try_to_reserve(requests),
+            |error| {
+                let in_use = matches!(error, PortError::Bind { reason, .. } if is_taken(reason));
+                in_use && lock(&self.held).freed.has_any_of(requests)
+            },
+        )
+    }
+
+    fn try_to_reserve(&self, requests: &[PortRequest]) -> Result<Reservation, PortError> {
+        let mut reservation = Reservation {
+            ports: Vec::new(),
+            sockets: Vec::new(),
+            held: Arc::clone(&self.held),
+            whole: false,
+        };
         if requests.is_empty() {
             return Ok(reservation);
         }
@@ -88,6 +102,7 @@ impl PortTable {
             requests.iter().try_for_each(|request| reservation.take(request, everywhere))
         };
         self.inside(|| all().map_err(PortError::with_holder)).map_err(PortError::Namespace)??;
+        reservation.whole = true;
         Ok(reservation)
     }
 
@@ -124,10 +139,13 @@ impl Reservation {
                 continue;
             }
             let stays = self.partner(index).filter(|partner| !ports.contains(&self.ports[*partner]));
+            if let Some(number) = port.host_port {
+                lock(&self.held).freed.note(port.proto, number);
+            }
             if let Some(partner) = stays {
                 // Closed before one of its ports can be bound again.
                 self.sockets[index.min(partner)] = None;
-                self.sockets[partner] = hold_again(&self.ports[partner]);
+                self.sockets[partner] = self.hold_again(&self.ports[partner]);
             } else if self.partner(index) == Some(index + 1) {
                 self.sockets.swap(index, index + 1);
             }
@@ -137,6 +155,18 @@ impl Reservation {
                 lock(&self.held).release(port.proto, number, port.host_ip);
             }
         }
+    }
+
+    /// Binds a port that was held until a moment ago.
+    fn hold_again(&self, port: &PublishedPort) -> Option<OwnedFd> {
+        let number = port.host_port?;
+        let addr = SocketAddr::new(port.host_ip, number.get());
+        let fresh = || lock(&self.held).freed.has(port.proto, number);
+        let bound = patiently(|| hold(addr, port.proto), |error| is_taken(error) && fresh());
+        if let Err(error) = &bound {
+            warn!(addr = %addr, error = %error, "port is held by name only: a process was faster");
+        }
+        bound.ok()
     }
 
     /// The port that is held by the same socket as the `index`-th: the first of two has it.
@@ -251,24 +281,12 @@ impl Reservation {
         for port in self.ports.drain(from..) {
             if let Some(number) = port.host_port {
                 held.release(port.proto, number, port.host_ip);
+                if self.whole {
+                    held.freed.note(port.proto, number);
+                }
             }
         }
     }
-}
-
-/// Binds a port that was held until a moment ago. A process that is being started has a copy of the former socket until it
-/// executes its program.
-fn hold_again(port: &PublishedPort) -> Option<OwnedFd> {
-    let addr = SocketAddr::new(port.host_ip, port.host_port?.get());
-    for _ in 0..AGAIN {
-        match hold(addr, port.proto) {
-            Ok(socket) => return Some(socket),
-            Err(error) if is_in_use(&error) => thread::sleep(PAUSE),
-            Err(_) => break,
-        }
-    }
-    warn!(addr = %addr, "port is held by name only: a process was faster");
-    None
 }
 
 impl Drop for Reservation {
@@ -333,9 +351,13 @@ fn reserved() -> Vec<PortRange> {
     text.trim().split(',').filter_map(|range| range.parse().ok()).collect()
 }
 
+/// Whether another port may do: this one is taken, or only root may bind it.
 fn is_in_use(error: &io::Error) -> bool {
-    // EACCES: a port that only root may bind.
-    [Errno::EADDRINUSE, Errno::EACCES].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+    is_taken(error) || error.raw_os_error() == Some(Errno::EACCES as i32)
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EADDRINUSE as i32)
 }
 
 fn is_unknown_protocol(error: &io::Error) -> bool {
