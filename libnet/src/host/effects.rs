@@ -263,7 +263,8 @@ impl Effects<'_> {
             inside_mac: join.mac,
             sandbox: sandbox.netns().raw(),
         };
-        let mut requests = vec![veth::create(&pair), veth::mark(&join.host, join.alias.clone(), join.flags)];
+        let mark = veth::mark(&join.host, join.alias.clone(), join.flags, join.mtu);
+        let mut requests = vec![veth::create(&pair), mark];
         requests.extend(join.neighbours.iter().map(|address| neighbour::learn(bridge, *address, join.mac)));
         self.socket.send_and_hear(requests).inspect_err(|error| {
             // A later request failed: the pair exists, and is not to.
@@ -286,12 +287,12 @@ impl Effects<'_> {
         }
     }
 
-    fn is_condemned(&mut self, link: &IfName) -> Result<bool, StepError> {
     fn leave(&self, endpoint: EndpointId) -> Inverse {
         self.sandbox()?.links().forget(endpoint);
         Ok(None)
     }
 
+    fn is_condemned(&mut self, link: &IfName) -> Result<bool, StepError> {
         let found = observe::one_link(&mut self.socket, Which::Name(link))?;
         Ok(found.is_some_and(|link| link.group == CONDEMNED))
     }

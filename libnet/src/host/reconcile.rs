@@ -182,7 +182,7 @@ impl Inner {
         let name = host_link(&ep.id);
         let alias = Owner::Endpoint(ep.id).alias(&ep.label);
         let flags = bridge::flags(spec, self.bridge_filtered);
-        let mut requests = vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags)];
+        let mut requests = vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags, ep.mtu)];
         // Another bridge of the same name knows none of its neighbours.
         requests.extend(neighbours(bridge, ep));
         self.send(requests)

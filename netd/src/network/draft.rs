@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use libnet::{
     host::{Child, IpvlanFlag, IpvlanMode, MacvlanMode},
-    types::{Family, Internal},
+    types::{Family, Internal, Mtu},
 };
 use netd_api::models;
 
@@ -67,6 +67,13 @@ impl DriverOptions {
         })
     }
 
+    fn mtu(&self) -> Option<Mtu> {
+        match self {
+            Self::Bridge(bridge) => bridge.mtu,
+            Self::Parent(parent) => parent.mtu,
+        }
+    }
+
     /// Whether the network spends an address on a gateway if nobody names one.
     fn gateway_need(&self, family: Family, internal: Internal) -> GatewayNeed {
         match self {
@@ -97,6 +104,10 @@ impl Draft {
         let driver = DriverOptions::read(driver, &options, internal)?;
         if !families.v4 && !families.v6 {
             return Err(NetworkError::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
+        }
+        if let Some(mtu) = driver.mtu().filter(|mtu| families.v6 && *mtu < Mtu::LEAST_V6) {
+            let text = format!("invalid MTU number: {mtu}: IPv6 needs {} at least", Mtu::LEAST_V6);
+            return Err(NetworkError::Invalid(text));
         }
         let config = ipam.config.unwrap_or_default();
         if ipam_driver == IpamDriver::Null {
@@ -263,9 +274,19 @@ mod tests {
             |driver: &str| models::NetworkCreateRequest { driver: Some(driver.to_owned()), ..ask("web") };
         let table = [
             (driver("foo"), Kind::NotFound, "plugin \"foo\" not found"),
+        let subnet =
+            |subnet: &str| models::IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() };
+        let config = Some(vec![subnet("10.0.0.0/24"), subnet("10.0.1.0/24")]);
+        let ipam = Some(models::Ipam { config, ..Default::default() });
+        let two_subnets = models::NetworkCreateRequest { ipam, ..ask("web") };
+        let options = [("com.docker.network.driver.mtu".to_owned(), "1279".to_owned())].into();
+        let short =
+            models::NetworkCreateRequest { enable_ipv6: Some(true), options: Some(options), ..ask("web") };
             (driver("host"), Kind::Forbidden, "only one instance of \"host\" network is allowed"),
             (
                 models::NetworkCreateRequest { enable_ipv4: Some(false), ..ask("web") },
+            (short, Kind::InvalidParameter, "invalid MTU number: 1279: IPv6 needs 1280 at least"),
+            (two_subnets, Kind::Forbidden, "bridge driver doesn't support multiple subnets"),
                 Kind::InvalidParameter,
                 "IPv4 or IPv6 must be enabled",
             ),

@@ -60,10 +60,12 @@ impl State {
         created: String,
         around: &Surroundings,
     ) -> Result<NetworkRecord, NetworkError> {
+        // What IPv6 can't live with is no way out for it in any case.
+        let around_mtu = around.mtu.map(|mtu| if draft.families.v6 { mtu.max(Mtu::LEAST_V6) } else { mtu });
         let (driver, bridge, parent) = match draft.driver {
             DriverOptions::Bridge(options) => {
                 let link = options.link.clone().map_or_else(|| default_link(id), Ok)?;
-                (Driver::Bridge, Some(bridge_record(options, link, around)), None)
+                (Driver::Bridge, Some(bridge_record(options, link, around_mtu)), None)
             }
             DriverOptions::Parent(options) => (parent::driver(options.kind), None, Some(options.record(id)?)),
         };
@@ -235,13 +237,13 @@ impl State {
     }
 }
 
-fn bridge_record(options: BridgeOptions, link: IfName, around: &Surroundings) -> BridgeRecord {
+fn bridge_record(options: BridgeOptions, link: IfName, around_mtu: Option<Mtu>) -> BridgeRecord {
     let lent_mtu = options.lent.as_ref().and_then(|lent| lent.mtu);
     BridgeRecord {
         announce: options.announce(),
         exposure: options.exposure,
         link,
-        mtu: options.mtu.or(lent_mtu).or(around.mtu).unwrap_or(Mtu::ETHERNET),
+        mtu: options.mtu.or(lent_mtu).or(around_mtu).unwrap_or(Mtu::ETHERNET),
         icc: options.icc,
         masquerade: options.masquerade,
         host_ip: options.host_ip,
