@@ -18,6 +18,7 @@ pub use lab::{
     probe::{Place, Probe, Servers},
     resolver::resolver,
     wait::{eventually, until},
+    sniffer::Sniffer,
 };
 
 use std::{

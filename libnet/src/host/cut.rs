@@ -36,6 +36,7 @@ fn network() -> BridgeNetwork {
 
 fn on_a_link() -> ParentNetwork {
     ParentNetwork {
+        announce: Default::default(),
         id: network().id,
         name: "lan".to_owned(),
         parent: Parent::Link("eth7".parse().unwrap()),

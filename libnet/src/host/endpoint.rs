@@ -32,7 +32,7 @@ impl Host {
             foreign_settings: sandbox.origin() == Origin::Borrowed,
         };
         let (steps, telling) = match &network.spec {
-            NetworkSpec::Bridge(net) => (bridge::attach(net, ep, on), Telling::of(net, on)),
+            NetworkSpec::Bridge(net) => (bridge::attach(net, ep, on), Telling::of(net.announce, on)),
             NetworkSpec::Parent(net) => (parent::attach(net, ep, on), parent::telling(net)),
         };
         let attached = self.inner.make_endpoint(sandbox, ep, &steps)?;

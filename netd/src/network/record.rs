@@ -15,7 +15,7 @@ use libnet::{
     netns::{Identity, Reference},
     ports::{PortRequest, PublishedPort},
     types::{
-        Announce, ContainerId, EndpointId, Exposure, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
+        Announce, ContainerId, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
         NetworkId, Port, Proto,
     },
 };
@@ -134,6 +134,9 @@ pub(super) struct ParentRecord {
 }
 
 /// A container's addresses in a network; they stay with it until it is removed.
+    /// What neighbours are told of new endpoints.
+    #[serde(default)]
+    pub(super) announce: Announce,
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Lease {
     pub(super) container: ContainerId,
@@ -264,8 +267,8 @@ impl NetworkRecord {
     }
 
     fn parent_on_host(&self) -> Option<ParentNetwork> {
-        let ParentRecord { parent, kind, mtu, .. } = self.parent.clone()?;
-        Some(ParentNetwork { id: self.id, name: self.name.clone(), parent, kind, mtu })
+        let ParentRecord { parent, kind, mtu, announce, .. } = self.parent.clone()?;
+        Some(ParentNetwork { id: self.id, name: self.name.clone(), parent, kind, mtu, announce })
     }
 
     fn bridge_on_host(&self) -> Option<BridgeNetwork> {

@@ -6,3 +6,4 @@ pub(crate) mod output;
 pub(crate) mod probe;
 pub(crate) mod resolver;
 pub(crate) mod wait;
+pub(crate) mod sniffer;

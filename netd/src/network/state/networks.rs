@@ -240,7 +240,7 @@ impl State {
 fn bridge_record(options: BridgeOptions, link: IfName, around_mtu: Option<Mtu>) -> BridgeRecord {
     let lent_mtu = options.lent.as_ref().and_then(|lent| lent.mtu);
     BridgeRecord {
-        announce: options.announce(),
+        announce: options.announce.value(),
         exposure: options.exposure,
         link,
         mtu: options.mtu.or(lent_mtu).or(around_mtu).unwrap_or(Mtu::ETHERNET),
