@@ -1,7 +1,7 @@
 //! Options of bridge networks through the stock docker CLI, each looked at in the kernel or by packets. Who reaches whom
 //! in which gateway mode: connectivity.rs.
 
-use tests::{Lab, Machine, NetdOptions, Place, Probe};
+use tests::{Host, Lab, Machine, NetdOptions, Place, Probe, Sniffer, eventually};
 
 const MODE_V4: &str = "com.docker.network.bridge.gateway_mode_ipv4=";
 
@@ -18,13 +18,33 @@ fn link(machine: &Machine) -> String {
     format!("br-{}", &id[..12])
 }
 
-/// What a server of the LAN sees as the source of the container's packets.
-fn source_seen(machine: &Machine, from: &tests::Lan) -> String {
-    let server = from.spawn(["socat", "TCP-LISTEN:9000,reuseaddr,fork", "SYSTEM:echo $SOCAT_PEERADDR"]);
-    let ask = format!("socat -T5 -u TCP:{}:9000,connect-timeout=1,retry=20,interval=0.1 -", from.address());
+/// What a server of the LAN, at this address of its, sees as the source of the container's packets.
+fn source_seen(machine: &Machine, lan: &tests::Lan, address: &str) -> std::net::IpAddr {
+    let family = if address.contains(':') { "TCP6" } else { "TCP4" };
+    let server =
+        lan.spawn(["socat", &format!("{family}-LISTEN:9000,reuseaddr,fork"), "SYSTEM:echo $SOCAT_PEERADDR"]);
+    let ask = format!("socat -T5 -u {family}:[{address}]:9000,connect-timeout=1,retry=20,interval=0.1 -");
+    let ask = if family == "TCP6" { ask } else { ask.replace(['[', ']'], "") };
     let seen = machine.docker(["exec", "c1", "bash", "-c", &ask]).ok();
     drop(server);
-    seen
+    seen.trim_matches(['[', ']']).parse().unwrap_or_else(|_| panic!("{seen} is no address"))
+}
+
+/// A server in `c1` on port 80 of both families, with the words of `docker run`.
+fn serve(machine: &Machine, words: &[&str]) {
+    let server = ["host", "socat", "TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0", "SYSTEM:echo hello"];
+    machine.docker(["run", "-d", "--name", "c1"].iter().chain(words).chain(&server).copied()).ok();
+}
+
+/// Whether `host:port` answers, as `socat` writes it.
+fn answers(from: &Host, to: &str) -> Result<(), String> {
+    let family = if to.starts_with('[') { "TCP6" } else { "TCP4" };
+    let said = from.exec(["socat", "-t3", "-", &format!("{family}:{to},connect-timeout=2")]);
+    if said.stdout == "hello" { Ok(()) } else { Err(format!("{to}: {said:?}")) }
+}
+
+fn ports(machine: &Machine) -> String {
+    machine.docker(["port", "c1", "80"]).ok()
 }
 
 #[test]
@@ -64,8 +84,11 @@ fn packets_leave_with_the_address_that_the_network_names() {
     let machine = Lab::new().machine("aa");
     let lan = machine.lan("client");
     machine.exec(["ip", "addr", "add", "198.51.100.77/24", "dev", "lan0"]).ok();
-    with_options(&machine, &["-o", "com.docker.network.host_ipv4=198.51.100.77"]);
-    assert_eq!(source_seen(&machine, &lan), "198.51.100.77");
+    machine.exec(["ip", "addr", "add", "2001:db8::77/64", "dev", "lan0", "nodad"]).ok();
+    let v6 = ["--ipv6", "-o", "com.docker.network.host_ipv6=2001:db8::77"];
+    with_options(&machine, &[&v6[..], &["-o", "com.docker.network.host_ipv4=198.51.100.77"]].concat());
+    assert_eq!(source_seen(&machine, &lan, &lan.address()).to_string(), "198.51.100.77");
+    assert_eq!(source_seen(&machine, &lan, &lan.address6()).to_string(), "2001:db8::77");
 }
 
 #[test]
