@@ -12,13 +12,14 @@
 mod lab;
 
 pub use lab::{
+    golden::Golden,
     host::{Host, Lan},
     machine::{Clean, Machine, NetdOptions},
     output::{Output, Process},
     probe::{Place, Probe, Servers},
     resolver::resolver,
-    wait::{eventually, until},
     sniffer::Sniffer,
+    wait::{eventually, until},
 };
 
 use std::{
