@@ -7,7 +7,7 @@ use libnet::{
     host::{Child, IpvlanFlag, IpvlanMode, MacvlanMode},
     types::{Family, Internal, Mtu},
 };
-use netd_api::models;
+use netd_api::{models, parse_bool};
 
 use super::{
     Driver, NetworkError, Scope, egress,
@@ -167,21 +167,20 @@ pub(super) fn families(
             Ok(said)
         }
         None => options.get(key).map_or(Ok(default), |value| {
-            options::parse_bool(value).ok_or_else(|| NetworkError::NotBool(key.to_owned()))
+            parse_bool(value).ok_or_else(|| NetworkError::NotBool(key.to_owned()))
         }),
     };
     Ok(Families { v4: family(v4, options::ENABLE_V4, true)?, v6: family(v6, options::ENABLE_V6, false)? })
 }
 
 fn read_driver(ask: &models::NetworkCreateRequest) -> Result<Driver, NetworkError> {
-    let found = match driver(ask) {
-        "bridge" => Driver::Bridge,
-        "macvlan" => Driver::Macvlan,
-        "ipvlan" => Driver::Ipvlan,
-        "overlay" => return Err(NetworkError::NoSwarm),
-        "host" => return Err(NetworkError::SingleInstance(Driver::Host)),
-        "null" => return Err(NetworkError::SingleInstance(Driver::Null)),
-        other => return Err(NetworkError::UnknownDriver(other.to_owned())),
+    let found = match (Driver::named(driver(ask)), driver(ask)) {
+        (Some(single @ (Driver::Host | Driver::Null)), _) => {
+            return Err(NetworkError::SingleInstance(single));
+        }
+        (Some(found), _) => found,
+        (None, "overlay") => return Err(NetworkError::NoSwarm),
+        (None, other) => return Err(NetworkError::UnknownDriver(other.to_owned())),
     };
     if ask.ingress.unwrap_or_default() { Err(NetworkError::LocalIngress) } else { Ok(found) }
 }

@@ -12,6 +12,8 @@ use libnet::{
     },
 };
 
+use netd_api::parse_bool;
+
 use super::{NetworkError, subnet::GatewayNeed};
 
 const BRIDGE: &str = "com.docker.network.bridge.";
@@ -63,8 +65,6 @@ pub(super) struct BridgeOptions {
     pub(super) lent: Option<LentBridge>,
 }
 
-impl Default for BridgeOptions {
-    fn default() -> Self {
 /// How addresses are announced, as far as somebody said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct AnnounceOptions {
@@ -85,6 +85,8 @@ impl AnnounceOptions {
     }
 }
 
+impl Default for BridgeOptions {
+    fn default() -> Self {
         Self {
             link: None,
             mtu: None,
@@ -175,15 +177,6 @@ fn unknown(key: &str) -> Result<(), NetworkError> {
 /// Whether a switch among options that were read is on.
 pub(super) fn is_on(options: &BTreeMap<String, String>, key: &str) -> bool {
     options.get(key).is_some_and(|value| truth(key, value).unwrap_or(false))
-}
-
-/// Go's `strconv.ParseBool`.
-pub(crate) fn parse_bool(value: &str) -> Option<bool> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 pub(super) fn truth(key: &str, value: &str) -> Result<bool, NetworkError> {
