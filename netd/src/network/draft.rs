@@ -114,6 +114,9 @@ impl Draft {
             check_without_addresses(&driver, &config)?;
         }
         let mut subnets = subnet::read(&config, families)?;
+        if !subnets.more.is_empty() && matches!(driver, DriverOptions::Bridge(_)) {
+            return Err(NetworkError::MultipleSubnets);
+        }
         subnets.v4.gateway_need = driver.gateway_need(Family::V4, internal);
         subnets.v6.gateway_need = driver.gateway_need(Family::V6, internal);
         Ok(Self {
@@ -271,8 +274,6 @@ mod tests {
     fn what_can_t_be_made_is_refused_in_docker_s_words() {
         let driver =
             |driver: &str| models::NetworkCreateRequest { driver: Some(driver.to_owned()), ..ask("web") };
-        let table = [
-            (driver("foo"), Kind::NotFound, "plugin \"foo\" not found"),
         let subnet =
             |subnet: &str| models::IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() };
         let config = Some(vec![subnet("10.0.0.0/24"), subnet("10.0.1.0/24")]);
@@ -281,11 +282,13 @@ mod tests {
         let options = [("com.docker.network.driver.mtu".to_owned(), "1279".to_owned())].into();
         let short =
             models::NetworkCreateRequest { enable_ipv6: Some(true), options: Some(options), ..ask("web") };
+        let table = [
+            (driver("foo"), Kind::NotFound, "plugin \"foo\" not found"),
             (driver("host"), Kind::Forbidden, "only one instance of \"host\" network is allowed"),
-            (
-                models::NetworkCreateRequest { enable_ipv4: Some(false), ..ask("web") },
             (short, Kind::InvalidParameter, "invalid MTU number: 1279: IPv6 needs 1280 at least"),
             (two_subnets, Kind::Forbidden, "bridge driver doesn't support multiple subnets"),
+            (
+                models::NetworkCreateRequest { enable_ipv4: Some(false), ..ask("web") },
                 Kind::InvalidParameter,
                 "IPv4 or IPv6 must be enabled",
             ),

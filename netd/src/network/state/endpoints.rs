@@ -292,7 +292,7 @@ fn spec(
     lease: &Lease,
     ifname: IfName,
 ) -> EndpointSpec {
-    let v6 = network.v6.as_ref().filter(|_| !options.without_v6());
+    let v6 = lease.v6.filter(|_| !options.without_v6());
     EndpointSpec {
         id: ask.endpoint,
         network: network.id,
@@ -300,8 +300,8 @@ fn spec(
         settings: options.settings(&ifname),
         ifname,
         mac: lease.mac,
-        v4: network.v4.as_ref().zip(lease.v4).and_then(|(subnet, ip)| v4_in(subnet, ip)),
-        v6: v6.zip(lease.v6).and_then(|(subnet, ip)| v6_in(subnet, ip)),
+        v4: lease.v4.and_then(|ip| v4_in(network.subnet_of(ip)?, ip)),
+        v6: v6.and_then(|ip| v6_in(network.subnet_of(ip)?, ip)),
         link_local: ask.link_local.iter().filter_map(|ip| endpoint::link_local(*ip)).collect(),
         mtu: network.mtu(),
         default_route: DefaultRoute::None,

@@ -15,7 +15,7 @@ use crate::network::{
     options::BridgeOptions,
     parent,
     record::{BridgeRecord, Configuration, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
-    subnet::{GatewayNeed, SubnetAsk},
+    subnet::{self, GatewayNeed, SubnetAsk},
     template::Template,
 };
 
@@ -72,13 +72,18 @@ impl State {
         self.check_name(&draft.name)?;
         self.check_link(bridge.as_ref(), id)?;
         self.check_parent(parent.as_ref())?;
-        let addressed = |family: bool| family && draft.ipam == IpamDriver::Default;
-        let v4 = addressed(draft.families.v4)
-            .then(|| request(&mut self.ipam, &draft.subnets.v4, Family::V4, around));
-        let v4 = v4.transpose()?;
-        let v6 = addressed(draft.families.v6)
-            .then(|| request(&mut self.ipam, &draft.subnets.v6, Family::V6, around));
-        let v6 = v6.transpose().inspect_err(|_| give_back(&mut self.ipam, v4.as_ref()))?;
+        let mut asks = Vec::new();
+        if draft.ipam == IpamDriver::Default {
+            asks.extend(draft.families.v4.then_some((Family::V4, draft.subnets.v4)));
+            asks.extend(draft.families.v6.then_some((Family::V6, draft.subnets.v6)));
+            asks.extend(draft.subnets.more);
+        }
+        let mut more = request_all(&mut self.ipam, &asks, around)?;
+        let mut first = |family| {
+            let is_first = |subnet: &SubnetRecord| subnet::family(&subnet.net) == family;
+            more.iter().position(is_first).map(|index| more.remove(index))
+        };
+        let (v4, v6) = (first(Family::V4), first(Family::V6));
         let record = NetworkRecord {
             id,
             name: draft.name,
@@ -91,6 +96,7 @@ impl State {
             attachable: draft.attachable,
             v4,
             v6,
+            more,
             bridge,
             parent,
             ipam: draft.ipam,
@@ -114,12 +120,7 @@ impl State {
                 router: subnet.router,
                 aux: subnet.aux.clone(),
             };
-            request(
-                &mut self.ipam,
-                &ask,
-                crate::network::subnet::family(&subnet.net),
-                &Surroundings::default(),
-            )?;
+            request(&mut self.ipam, &ask, subnet::family(&subnet.net), &Surroundings::default())?;
         }
         self.networks.insert(record.id, Network { record, phase: Phase::Ready });
         Ok(())
@@ -141,7 +142,7 @@ impl State {
     pub(in crate::network) fn forget(&mut self, id: NetworkId) {
         let Some(network) = self.networks.remove(&id) else { return };
         for subnet in network.record.subnets() {
-            give_back(&mut self.ipam, Some(subnet));
+            give_back(&mut self.ipam, subnet);
         }
     }
 
@@ -256,6 +257,20 @@ fn default_link(id: NetworkId) -> Result<IfName, NetworkError> {
     format!("br-{}", id.short(12)).parse().map_err(|error| NetworkError::Invalid(format!("{error}")))
 }
 
+/// All subnets that a network wants, or none.
+fn request_all(
+    ipam: &mut Ipam,
+    asks: &[(Family, SubnetAsk)],
+    around: &Surroundings,
+) -> Result<Vec<SubnetRecord>, NetworkError> {
+    let mut had = Vec::new();
+    for (family, ask) in asks {
+        let got = request(ipam, ask, *family, around);
+        had.push(got.inspect_err(|_| had.iter().for_each(|subnet| give_back(ipam, subnet)))?);
+    }
+    Ok(had)
+}
+
 fn request(
     ipam: &mut Ipam,
     ask: &SubnetAsk,
@@ -293,9 +308,8 @@ fn fill(ipam: &mut Ipam, ask: &SubnetAsk, pool: Pool) -> Result<SubnetRecord, Ne
     })
 }
 
-fn give_back(ipam: &mut Ipam, subnet: Option<&SubnetRecord>) {
-    let pool = subnet.and_then(|subnet| ipam.pool(subnet.net));
-    if let Some(pool) = pool {
+fn give_back(ipam: &mut Ipam, subnet: &SubnetRecord) {
+    if let Some(pool) = ipam.pool(subnet.net) {
         // It is one of the pools that are handed out.
         let _ = ipam.release_pool(pool);
     }
