@@ -13,6 +13,7 @@ mod metrics;
 pub mod names;
 pub mod network;
 pub mod recovery;
+mod relay;
 mod repairs;
 pub mod system;
 

@@ -7,9 +7,8 @@ use super::{
     FirewallError, NfSocket,
     nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
-        field::End,
         op::Op,
-        rule::Rule,
+        rule::{End, Rule},
     },
     transact::commit,
 };

@@ -11,10 +11,12 @@ mod cut;
 mod effects;
 mod endpoint;
 mod error;
+mod freed;
 mod heal;
 mod hung;
 mod janitor;
 mod lent;
+mod loopback;
 mod network;
 mod parent;
 mod read;
@@ -39,20 +41,22 @@ use std::{
     net::IpAddr,
     path::PathBuf,
     sync::{
-        Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use admission::Sockets;
+use freed::Freed;
 use janitor::Janitor;
+use loopback::Loopback;
 use read::Surroundings;
 use state::State;
 
 use crate::{
     firewall::{Allowance, Attempt, Change, Egress, Firewall, Ruleset},
     netns::{NetNs, Pool},
-    ports::PortTable,
+    ports::{PortTable, Relay},
     sys::sysctl,
 };
 
@@ -75,10 +79,13 @@ struct Inner {
     /// See [`Inner::changing`] and [`Inner::comparing`].
     changing: RwLock<()>,
     ports: PortTable,
+    relay: Option<Arc<dyn Relay>>,
+    freed: Freed,
     janitor: Janitor,
     state: State,
     /// Held while a link that networks share is made or left.
     parents: Mutex<()>,
+    loopback: Loopback,
     surroundings: Surroundings,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
     bridge_filtered: bool,
@@ -98,9 +105,12 @@ impl Host {
             egress: Egress::open()?,
             changing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
+            relay: config.relay,
+            freed: Freed::default(),
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
             parents: Mutex::default(),
+            loopback: Loopback::default(),
             surroundings: Surroundings::open().map_err(HostError::Open)?,
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
             forwarding: config.forwarding,

@@ -10,7 +10,6 @@ pub mod namespaces;
 pub mod ports;
 pub mod size;
 pub mod time;
-pub mod truth;
 pub mod version;
 
 /// The models of the Docker Engine API.
@@ -19,5 +18,4 @@ pub use bollard_stubs::models;
 pub use bollard_stubs::query_parameters;
 
 pub use filters::{FilterError, Filters};
-pub use truth::parse_bool;
 pub use version::{ApiVersion, VersionError};

@@ -2,8 +2,7 @@
 
 use super::{
     expr::{Base, Cmp, Ct, Expr, Member, Meta, Reg},
-    field::{End, compare, has_bits, load, lookup, nfproto, port, protocol, v4_field, v6_payload},
-    rule::Rule,
+    rule::{End, Rule, compare, has_bits, load, lookup, nfproto, port, protocol, v4_field, v6_payload},
 };
 use crate::types::{Family, Proto};
 

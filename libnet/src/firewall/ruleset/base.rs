@@ -3,13 +3,10 @@
 use crate::{
     firewall::nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
-        expr::Member,
-        field::End,
-        nat::DnatKey,
+        expr::{Member, Verdict},
         op::Op,
-        rule::Rule,
+        rule::{DnatKey, End, Rule},
         set::{Holds, Kind, SetSpec},
-        verdict::Verdict,
     },
     types::{Family, FwMark},
 };

@@ -9,11 +9,9 @@
 use crate::{
     firewall::nft::{
         dump::{ForeignRule, ForwardChain},
-        expr::Expr,
-        matches::Side,
+        expr::{Expr, Verdict},
         op::Op,
-        rule::Rule,
-        verdict::Verdict,
+        rule::{Rule, Side},
     },
     types::IfName,
 };

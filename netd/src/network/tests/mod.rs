@@ -8,7 +8,6 @@ mod namespaces;
 mod networks;
 mod recovery;
 mod stored;
-mod subnets;
 mod templates;
 
 use std::{
