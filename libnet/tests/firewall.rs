@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic as the test may")]
 
-use std::{fs, net::IpAddr, path::Path, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use libnet::{
     firewall::{
@@ -12,7 +12,7 @@ use libnet::{
     types::{EndpointId, Exposure, GatewayMode, Icc, Internal, Masquerade, NetworkId, Port, Proto},
 };
 use nix::time::{ClockId, clock_gettime};
-use tests::{Host, Lab};
+use tests::{Golden, Host, Lab};
 
 fn network(number: u8) -> FirewallNetwork {
     FirewallNetwork {
@@ -221,7 +221,7 @@ fn the_kernel_holds_the_value_for_every_option() {
         }
     }
     page.push_str(&format!("\n## Options of the daemon\n\n{OF_DAEMON}\n\n```\n{}\n```\n", of_daemon(&lab)));
-    assert_page("ruleset.md", &page);
+    Golden::page("firewall/ruleset.md").assert(&page);
 }
 
 const OF_DAEMON: &str = "With `bridge-accept-fwmark` set to `0x1/0xff` there is one rule more, and with \
@@ -260,18 +260,6 @@ const PAGE_HEAD: &str = "# Table `inet pontoon`, state by state
 Each listing is what `nft list table inet pontoon` shows of a live kernel, with elements in order. Why the rules are
 what they are: [README](README.md).
 ";
-
-/// A page of docs/firewall is what a test found, to the letter.
-#[track_caller]
-fn assert_page(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/firewall").join(name);
-    #[allow(clippy::disallowed_methods, reason = "the same variable by which insta updates its snapshots")]
-    if std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always") {
-        fs::write(&path, found).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(written, found, "docs/firewall/{name} is out of date: run `just goldens`");
-}
 
 #[test]
 fn what_the_kernel_lost_or_got_from_others_is_put_right() {

@@ -13,7 +13,6 @@ mod metrics;
 pub mod names;
 pub mod network;
 pub mod recovery;
-mod relay;
 mod repairs;
 pub mod system;
 

@@ -92,6 +92,19 @@ pub struct Counts {
     pub descriptors: usize,
 }
 
+/// What is so at this moment.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// How many of what.
+    pub counts: Counts,
+    /// The drivers that networks can have on this kernel.
+    pub drivers: Vec<Driver>,
+    /// Whether the kernel forwards IPv4 packets.
+    pub forwards_v4: bool,
+    /// What time it is.
+    pub time: jiff::Timestamp,
+}
+
 impl Facts {
     /// Looks at the machine. What can't be read is left empty: none of it is worth failing for.
     pub fn read(id: String) -> Self {
@@ -158,13 +171,8 @@ impl Facts {
     }
 
     /// The answer of `docker info`.
-    pub fn info(
-        &self,
-        config: &Config,
-        counts: &Counts,
-        drivers: &[Driver],
-        now: jiff::Timestamp,
-    ) -> models::SystemInfo {
+    pub fn info(&self, config: &Config, now: &Present) -> models::SystemInfo {
+        let Present { counts, drivers, forwards_v4, time } = now;
         let count = |number: usize| Some(i64::try_from(number).unwrap_or(i64::MAX));
         let path = |path: &Path| Some(path.display().to_string());
         models::SystemInfo {
@@ -182,7 +190,7 @@ impl Facts {
             nfd: count(counts.descriptors),
             n_goroutines: Some(0),
             n_events_listener: count(counts.listeners),
-            system_time: Some(netd_api::time::rfc3339(now)),
+            system_time: Some(netd_api::time::rfc3339(*time)),
             logging_driver: Some("json-file".to_owned()),
             cgroup_driver: Some(models::SystemInfoCgroupDriverEnum::CGROUPFS),
             cgroup_version: Some(match self.cgroup {
@@ -205,7 +213,8 @@ impl Facts {
                 driver: Some("nftables".to_owned()),
                 info: Some(vec![vec!["Table".to_owned(), "inet pontoon".to_owned()]]),
             }),
-            warnings: Some(config.warnings.clone()),
+            ipv4_forwarding: Some(*forwards_v4),
+            warnings: Some(warnings(config, *forwards_v4)),
             ..self.machine()
         }
     }
@@ -220,7 +229,6 @@ impl Facts {
             cpu_set: Some(true),
             pids_limit: Some(true),
             oom_kill_disable: Some(self.cgroup == Cgroup::V1),
-            ipv4_forwarding: Some(true),
             kernel_version: Some(self.kernel.clone()),
             operating_system: Some(self.operating_system.clone()),
             os_version: Some(self.os_version.clone()),
@@ -231,6 +239,15 @@ impl Facts {
             ..Default::default()
         }
     }
+}
+
+/// Docker warned of bridged frames that pass no firewall, too, until its version 27.4.
+fn warnings(config: &Config, forwards_v4: bool) -> Vec<String> {
+    let mut warnings = config.warnings.clone();
+    if !forwards_v4 {
+        warnings.push("WARNING: IPv4 forwarding is disabled".to_owned());
+    }
+    warnings
 }
 
 fn plugins(drivers: &[Driver]) -> models::PluginsInfo {

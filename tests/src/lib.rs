@@ -12,11 +12,13 @@
 mod lab;
 
 pub use lab::{
+    golden::Golden,
     host::{Host, Lan},
     machine::{Clean, Machine, NetdOptions},
     output::{Output, Process},
     probe::{Place, Probe, Servers},
     resolver::resolver,
+    sniffer::Sniffer,
     wait::{eventually, until},
 };
 

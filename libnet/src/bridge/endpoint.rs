@@ -5,7 +5,7 @@ use ipnetwork::IpNetwork;
 use super::{
     Inside, Join, Parting, Step,
     names::{Owner, host_link, host_mac},
-    publish::{ask_for_loopback, requests},
+    publish::requests,
 };
 use crate::{
     firewall::FirewallEndpoint,
@@ -37,8 +37,8 @@ pub(crate) enum Telling {
 }
 
 impl Telling {
-    pub(crate) fn of(net: &BridgeNetwork, on: Circumstances) -> Self {
-        match net.announce {
+    pub(crate) fn of(announce: Announce, on: Circumstances) -> Self {
+        match announce {
             Announce::WhatMoved if on.address_moved => Self::AtOnce,
             Announce::WhatMoved => Self::Never,
             Announce::Always { times, .. } if times.get() == 0 => Self::Never,
@@ -52,7 +52,6 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
     let mut steps = Vec::with_capacity(5);
     let who = FirewallEndpoint::new(ep, &[]);
     let ports = requests(net, &who, &ep.ports);
-    let loopback = ask_for_loopback(net, &who, &ports).then_some(Step::OpenLoopback(net.id));
     if !ports.is_empty() {
         steps.push(Step::ReservePorts(ports));
     }
@@ -61,13 +60,8 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
         steps.push(Step::Restrict(Box::new(restriction)));
     }
     steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
-    let telling = Telling::of(net, on);
+    let telling = Telling::of(net.announce, on);
     steps.extend(within(ep, Some(host_link(&ep.id)), on, telling));
-    if let Telling::Times(..) = telling {
-        // Behind the raising of the interface, which would announce once more.
-        steps.push(Step::SetInside(announcing(ep)));
-    }
-    steps.extend(loopback);
     // The ports join when they are reserved.
     steps.push(Step::AdmitEndpoint(who));
     steps
@@ -83,7 +77,9 @@ pub(crate) fn within(
     let usual = inside_settings(ep, on, telling);
     let usual = Some(usual).filter(|settings| !settings.is_empty()).map(Step::SetInside);
     let asked = Some(ep.settings.clone()).filter(|settings| !settings.is_empty()).map(Step::Tune);
-    [usual, asked, Some(Step::Configure(inside(ep, host)))].into_iter().flatten()
+    // Behind the raising of the interface, which would announce once more.
+    let counted = matches!(telling, Telling::Times(..)).then(|| Step::SetInside(announcing(ep)));
+    [usual, asked, Some(Step::Configure(inside(ep, host))), counted].into_iter().flatten()
 }
 
 /// New interfaces of a sandbox of ours start without IPv6, and silently.

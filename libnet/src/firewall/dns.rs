@@ -7,8 +7,9 @@ use super::{
     FirewallError, NfSocket,
     nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
+        field::End,
         op::Op,
-        rule::{End, Rule},
+        rule::Rule,
     },
     transact::commit,
 };

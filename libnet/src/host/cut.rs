@@ -36,6 +36,7 @@ fn network() -> BridgeNetwork {
 
 fn on_a_link() -> ParentNetwork {
     ParentNetwork {
+        announce: Default::default(),
         id: network().id,
         name: "lan".to_owned(),
         parent: Parent::Link("eth7".parse().unwrap()),
@@ -82,7 +83,6 @@ fn kernel() -> String {
     let links: String = links.split_inclusive('\n').filter(|line| !line.contains("fe80::")).collect();
     let rest = output(
         "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv4.conf.all.route_localnet; \
-         sysctl -e net.ipv4.conf.br-web.route_localnet; \
          nft list ruleset; ls /run/netns; cut -d' ' -f2-4 /proc/thread-self/net/tcp /proc/thread-self/net/tcp6 | sort; \
          ip neighbour show nud all | grep -v NOARP | sort",
     );

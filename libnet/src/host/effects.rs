@@ -10,14 +10,14 @@ use crate::{
         Inside, Join, Parting, Step,
         names::{CONDEMNED, GROUP, Owner, bridge_mac},
     },
-    firewall::{Change, FirewallEndpoint},
+    firewall::{Change, FirewallEndpoint, Restriction},
     host::BridgeNetwork,
     link::{self, Which, address, bridge, neighbour, route, veth},
     observe,
     plan::Apply,
-    ports::Reservation,
+    ports::{PortRequest, Reservation},
     sys::rtnl::{NetlinkError, Request, RtSocket},
-    types::{IfName, NetworkId, Setting},
+    types::{EndpointId, IfName, NetworkId, Setting},
 };
 
 pub(super) type Inverse = Result<Option<Step>, StepError>;
@@ -60,52 +60,26 @@ impl Apply for Effects<'_> {
     fn apply(&mut self, step: &Step) -> Inverse {
         match step {
             Step::CreateBridge(net) => self.create_bridge(net),
-            Step::RaiseBridge(net) => {
-                let alias = Owner::Network(net.id).alias(&net.name);
-                self.send(vec![bridge::configure(&net.link, alias, net.mtu)])
-            }
+            Step::RaiseBridge(net) => self.raise_bridge(net),
             Step::BorrowBridge(net) => self.borrow_bridge(net),
             Step::ReturnBridge(net) => self.return_bridge(net),
             Step::Up(link) => self.send(vec![link::up(Which::Name(link))]),
             Step::Raise(link, alias) => self.send(vec![link::own(link, alias.clone())]),
             Step::AddAddress(link, address) => self.add_address(link, *address),
-            Step::DeleteAddress(link, address) => {
-                let index = self.index_of(link)?;
-                self.send(vec![address::delete(index, *address)])
-            }
+            Step::DeleteAddress(link, address) => self.delete_address(link, *address),
             Step::Condemn(link) => self.condemn(link),
             Step::Set(settings) => Ok(undo_settings(settings::apply(&self.host.netns, settings)?)),
             Step::ForwardV6 => Ok(undo_settings(settings::forward_v6(&self.host.netns)?)),
-            Step::AdmitNetwork(net) => {
-                self.host.change_firewall(Change::AddNetwork((&**net).into()))?;
-                Ok(Some(Step::ExpelNetwork(net.id)))
-            }
+            Step::AdmitNetwork(net) => self.admit_network(net),
             Step::ExpelNetwork(id) => done(self.host.change_firewall(Change::RemoveNetwork(*id))),
-            // Who plans it settles it when the plan is done, or has failed.
-            Step::OpenLoopback(id) => self.host.open_loopback(*id).map(|()| None),
-            Step::ReservePorts(requests) => {
-                self.ports = Some(self.host.freed.reserve(&self.host.ports, requests)?);
-                Ok(Some(Step::ReleasePorts))
-            }
+            Step::ReservePorts(requests) => self.reserve_ports(requests),
             Step::ReleasePorts => {
-                self.host.freed.note(self.ports.iter().flat_map(Reservation::ports));
                 self.ports = None;
                 Ok(None)
             }
-            Step::AdmitEndpoint(who) => {
-                let ports = self.ports.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
-                self.host.change_firewall(Change::AddEndpoint(FirewallEndpoint { ports, ..who.clone() }))?;
-                Ok(Some(Step::ExpelEndpoint(who.id)))
-            }
-            Step::ExpelEndpoint(id) => {
-                let closed = self.host.change_firewall(Change::RemoveEndpoint(*id));
-                // After a failure too: nothing comes from there any more.
-                done(closed.and(self.host.egress.lift(*id).map_err(StepError::from)))
-            }
-            Step::Restrict(restriction) => {
-                self.host.egress.restrict((**restriction).clone())?;
-                Ok(Some(Step::Lift(restriction.endpoint)))
-            }
+            Step::AdmitEndpoint(who) => self.admit_endpoint(who),
+            Step::ExpelEndpoint(id) => self.expel_endpoint(*id),
+            Step::Restrict(restriction) => self.restrict(restriction),
             Step::Lift(id) => done(self.host.egress.lift(*id)),
             Step::Join(join) => self.join(join),
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
@@ -117,10 +91,7 @@ impl Apply for Effects<'_> {
             Step::Hang(hang) => self.hang(hang),
             Step::Unhang(endpoint) => self.unhang(*endpoint),
             Step::SetAside(endpoint) => done(self.sandbox()?.set_aside(*endpoint)),
-            Step::Leave(endpoint) => {
-                self.sandbox()?.links().forget(*endpoint);
-                Ok(None)
-            }
+            Step::Leave(endpoint) => self.leave(*endpoint),
             #[cfg(test)]
             Step::Refuse => Err(StepError::Refused),
         }
@@ -135,6 +106,11 @@ impl Effects<'_> {
             Was::Ours(index) => self.drop_other_addresses(net, index).map(|()| None),
             Was::Missing => Ok(Some(Step::Condemn(net.link.clone()))),
         }
+    }
+
+    fn raise_bridge(&mut self, net: &BridgeNetwork) -> Inverse {
+        let alias = Owner::Network(net.id).alias(&net.name);
+        self.send(vec![bridge::configure(&net.link, alias, net.mtu)])
     }
 
     /// Makes a bridge, or takes over the one that has its name if it is that network's.
@@ -200,9 +176,45 @@ impl Effects<'_> {
         }
     }
 
+    fn delete_address(&mut self, link: &IfName, address: IpNetwork) -> Inverse {
+        let index = self.index_of(link)?;
+        self.send(vec![address::delete(index, address)])
+    }
+
     fn index_of(&mut self, link: &IfName) -> Result<u32, StepError> {
         let found = observe::one_link(&mut self.socket, Which::Name(link))?;
         found.map(|link| link.index).ok_or_else(|| StepError::Io(Errno::ENODEV.into()))
+    }
+}
+
+/// Ports and the firewall.
+impl Effects<'_> {
+    fn admit_network(&self, net: &BridgeNetwork) -> Inverse {
+        self.host.change_firewall(Change::AddNetwork(net.into()))?;
+        Ok(Some(Step::ExpelNetwork(net.id)))
+    }
+
+    fn reserve_ports(&mut self, requests: &[PortRequest]) -> Inverse {
+        self.ports = Some(self.host.ports.reserve(requests)?);
+        Ok(Some(Step::ReleasePorts))
+    }
+
+    /// The ports join that the plan holds by now.
+    fn admit_endpoint(&self, who: &FirewallEndpoint) -> Inverse {
+        let ports = self.ports.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
+        self.host.change_firewall(Change::AddEndpoint(FirewallEndpoint { ports, ..who.clone() }))?;
+        Ok(Some(Step::ExpelEndpoint(who.id)))
+    }
+
+    fn expel_endpoint(&self, id: EndpointId) -> Inverse {
+        let closed = self.host.change_firewall(Change::RemoveEndpoint(id));
+        // After a failure too: nothing comes from there any more.
+        done(closed.and(self.host.egress.lift(id).map_err(StepError::from)))
+    }
+
+    fn restrict(&self, restriction: &Restriction) -> Inverse {
+        self.host.egress.restrict(restriction.clone())?;
+        Ok(Some(Step::Lift(restriction.endpoint)))
     }
 }
 
@@ -251,7 +263,8 @@ impl Effects<'_> {
             inside_mac: join.mac,
             sandbox: sandbox.netns().raw(),
         };
-        let mut requests = vec![veth::create(&pair), veth::mark(&join.host, join.alias.clone(), join.flags)];
+        let mark = veth::mark(&join.host, join.alias.clone(), join.flags, join.mtu);
+        let mut requests = vec![veth::create(&pair), mark];
         requests.extend(join.neighbours.iter().map(|address| neighbour::learn(bridge, *address, join.mac)));
         self.socket.send_and_hear(requests).inspect_err(|error| {
             // A later request failed: the pair exists, and is not to.
@@ -272,6 +285,11 @@ impl Effects<'_> {
             Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => Ok(None),
             other => done(other),
         }
+    }
+
+    fn leave(&self, endpoint: EndpointId) -> Inverse {
+        self.sandbox()?.links().forget(endpoint);
+        Ok(None)
     }
 
     fn is_condemned(&mut self, link: &IfName) -> Result<bool, StepError> {

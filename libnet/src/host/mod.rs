@@ -11,12 +11,10 @@ mod cut;
 mod effects;
 mod endpoint;
 mod error;
-mod freed;
 mod heal;
 mod hung;
 mod janitor;
 mod lent;
-mod loopback;
 mod network;
 mod parent;
 mod read;
@@ -41,22 +39,20 @@ use std::{
     net::IpAddr,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use admission::Sockets;
-use freed::Freed;
 use janitor::Janitor;
-use loopback::Loopback;
 use read::Surroundings;
 use state::State;
 
 use crate::{
     firewall::{Allowance, Attempt, Change, Egress, Firewall, Ruleset},
     netns::{NetNs, Pool},
-    ports::{PortTable, Relay},
+    ports::PortTable,
     sys::sysctl,
 };
 
@@ -79,13 +75,10 @@ struct Inner {
     /// See [`Inner::changing`] and [`Inner::comparing`].
     changing: RwLock<()>,
     ports: PortTable,
-    relay: Option<Arc<dyn Relay>>,
-    freed: Freed,
     janitor: Janitor,
     state: State,
     /// Held while a link that networks share is made or left.
     parents: Mutex<()>,
-    loopback: Loopback,
     surroundings: Surroundings,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
     bridge_filtered: bool,
@@ -105,12 +98,9 @@ impl Host {
             egress: Egress::open()?,
             changing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
-            relay: config.relay,
-            freed: Freed::default(),
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
             parents: Mutex::default(),
-            loopback: Loopback::default(),
             surroundings: Surroundings::open().map_err(HostError::Open)?,
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
             forwarding: config.forwarding,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::BridgeNetwork;
-use crate::types::{IfName, Mtu, NetworkId};
+use crate::types::{Announce, IfName, Mtu, NetworkId};
 
 /// A network of this host, by what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +29,6 @@ impl NetworkSpec {
         match self {
             Self::Bridge(net) => &net.name,
             Self::Parent(net) => &net.name,
-        }
-    }
-
-    /// As a network with a bridge, if it is one.
-    pub(crate) const fn bridge(&self) -> Option<&BridgeNetwork> {
-        match self {
-            Self::Bridge(net) => Some(net),
-            Self::Parent(_) => None,
         }
     }
 
@@ -86,6 +78,9 @@ pub struct ParentNetwork {
     pub kind: Child,
     /// MTU of the interfaces; `None`: the parent's.
     pub mtu: Option<Mtu>,
+    /// What neighbours are told of new endpoints; of what moved at least, as nobody here knows what they know.
+    #[serde(default)]
+    pub announce: Announce,
 }
 
 /// The link that interfaces of containers are on.

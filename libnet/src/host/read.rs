@@ -7,7 +7,7 @@ use std::{
 
 use ipnetwork::IpNetwork;
 
-use super::{Host, HostError, Inner};
+use super::{Host, HostError, Inner, settings};
 use crate::{
     bridge::names::CONDEMNED,
     ipam::{encloses, masked},
@@ -68,6 +68,16 @@ impl Host {
         };
         let counts = |link, group, subnet: &IpNetwork| group != CONDEMNED && !is_own(link, subnet);
         self.inner.around(|covered| covered.subnets(counts).into_iter().collect())
+    }
+
+    /// Whether packets that come in by one link of this host can leave by another, in IPv4.
+    ///
+    /// # Errors
+    /// If the kernel can't be read.
+    pub fn forwards_v4(&self) -> Result<bool, HostError> {
+        let key = "ipv4/ip_forward".to_owned();
+        let read = settings::read(&self.inner.netns, std::slice::from_ref(&key)).map_err(HostError::Open)?;
+        Ok(read.get(&key).is_some_and(|value| value == "1"))
     }
 
     /// The MTU of the link that packets leave by which are for nobody near: that of a default route, IPv4's first.

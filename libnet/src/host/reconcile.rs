@@ -17,7 +17,6 @@ use crate::{
     link::{self, Which, neighbour, veth},
     netns::NetNs,
     observe::{self, Snapshot},
-    ports::Reservation,
     sys::rtnl::Request,
 };
 
@@ -43,8 +42,15 @@ impl Host {
             return inner.adopt_hung(sandbox, ep);
         }
         inner.is_alive(ep)?;
-        let ports = inner.hold_as_before(ep)?;
-        let endpoint = Endpoint { spec: ep.clone(), sandbox: sandbox.name().to_owned(), ports };
+        let held = match ep.ports.is_empty() {
+            true => None,
+            false => Some(inner.ports.reserve(&ep.ports)?),
+        };
+        let endpoint = Endpoint {
+            spec: ep.clone(),
+            sandbox: sandbox.name().to_owned(),
+            ports: held.into_iter().collect(),
+        };
         let who = endpoint.in_firewall();
         sandbox.adopt_interface(ep, Ends::Both)?;
         inner.state.claim(endpoint)?;
@@ -82,16 +88,6 @@ fn adopting(source: StepError) -> HostError {
 }
 
 impl Inner {
-    /// The ports of an endpoint that has its rules already.
-    fn hold_as_before(&self, ep: &EndpointSpec) -> Result<Vec<Reservation>, HostError> {
-        if ep.ports.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut held = self.freed.reserve(&self.ports, &ep.ports)?;
-        self.relay(&mut held, &FirewallEndpoint::new(ep, &[]));
-        Ok(vec![held])
-    }
-
     fn adopt_hung(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
         sandbox.adopt_interface(ep, Ends::Inside)?;
         let (spec, sandbox) = (ep.clone(), sandbox.name().to_owned());
@@ -105,7 +101,6 @@ impl Inner {
         let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
         self.remove_ghosts(&difference, &mut report);
         self.restore_networks(declared, &difference, &mut report);
-        report.errors.extend(self.restore_loopbacks(declared));
         self.rejoin(&difference.loose, &mut report);
         report.errors.extend(self.restore_egress(declared).err().map(HostError::from));
         report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));
@@ -187,7 +182,7 @@ impl Inner {
         let name = host_link(&ep.id);
         let alias = Owner::Endpoint(ep.id).alias(&ep.label);
         let flags = bridge::flags(spec, self.bridge_filtered);
-        let mut requests = vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags)];
+        let mut requests = vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags, ep.mtu)];
         // Another bridge of the same name knows none of its neighbours.
         requests.extend(neighbours(bridge, ep));
         self.send(requests)

@@ -20,7 +20,7 @@ pub(super) fn differing<T: Send>(
 
 /// Writes the settings that differ; returns the former values, last changed first.
 pub(super) fn apply(netns: &NetNs, settings: &[Setting]) -> io::Result<Vec<Setting>> {
-    netns.run(|| write(settings))?
+    netns.run(|| write(settings, is_of_host))?
 }
 
 /// What settings are; those that the kernel does not have are left out.
@@ -64,16 +64,24 @@ pub(super) fn forward_v6(netns: &NetNs) -> io::Result<Vec<Setting>> {
         let mut settings: Vec<Setting> =
             kept.map(|link| Setting::new(format!("ipv6/conf/{link}/accept_ra"), "2")).collect();
         settings.push(Setting::new("ipv6/conf/all/forwarding", "1"));
-        write(&settings)
+        write(&settings, |_| true)
     })?
 }
 
-/// What was written before one failed is written back.
-fn write(settings: &[Setting]) -> io::Result<Vec<Setting>> {
-    let mut former = Vec::new();
+/// What was written before one failed is written back. Settings of the host as such are its owner's, who may wonder who
+/// changed them.
+fn write(settings: &[Setting], is_of_host: fn(&str) -> bool) -> io::Result<Vec<Setting>> {
+    let mut former: Vec<Setting> = Vec::new();
     for setting in settings {
         match write_one(setting) {
-            Ok(before) => former.splice(0..0, before).for_each(drop),
+            Ok(None) => {}
+            Ok(Some(before)) => {
+                if is_of_host(&setting.key) {
+                    let key = format_args!("net/{}", setting.key);
+                    tracing::info!(setting = %key, before = before.value, now = setting.value, "host setting changed");
+                }
+                former.insert(0, before);
+            }
             Err(error) => {
                 // The first error is the one to tell; a setting that can't be restored now could not be later.
                 former.iter().for_each(|before| drop(write_one(before)));
@@ -97,4 +105,10 @@ fn write_one(setting: &Setting) -> io::Result<Option<Setting>> {
     }
     sysctl::write(&setting.key, &setting.value)?;
     Ok(Some(Setting::new(setting.key.clone(), before)))
+}
+
+/// Whether a setting is no single link's.
+fn is_of_host(key: &str) -> bool {
+    let link = key.split_once("/conf/").map(|(_, of)| of);
+    link.is_none_or(|of| of.starts_with("all/") || of.starts_with("default/"))
 }

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
-    sync::Arc,
 };
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
@@ -15,7 +14,7 @@ use crate::{
     bridge::names::host_link,
     firewall::{FirewallOptions, Restriction},
     link::route::Hop,
-    ports::{PortRequest, PublishedPort, Relay},
+    ports::{PortRequest, PublishedPort},
     types::{
         Announce, Egress, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
         NetworkId, Setting,
@@ -36,8 +35,6 @@ pub struct HostConfig {
     pub forwarding: Forwarding,
     /// What the firewall lets through besides published ports.
     pub firewall: FirewallOptions,
-    /// Who serves clients of published ports that NAT can't; if nobody does, those are refused.
-    pub relay: Option<Arc<dyn Relay>>,
 }
 
 /// Whether a host forwards packets for others, as a router does.
@@ -58,7 +55,6 @@ impl Default for HostConfig {
             concurrency: 3,
             forwarding: Forwarding::default(),
             firewall: FirewallOptions::default(),
-            relay: None,
         }
     }
 }

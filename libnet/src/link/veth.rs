@@ -102,12 +102,14 @@ pub(crate) struct PortFlags {
 
 /// `ip link set HOST alias ALIAS addrgenmode none type bridge_slave isolated .. hairpin ..`. The kernel takes none of
 /// these at creation. A bridge port needs no IPv6 address of its own; without `none` it would make one, with its timers
-/// and multicast reports.
-pub(crate) fn mark(host: &IfName, alias: String, flags: PortFlags) -> Request {
+/// and multicast reports. On a link with too small an MTU for IPv6, the kernel knows no `addrgenmode`.
+pub(crate) fn mark(host: &IfName, alias: String, flags: PortFlags, mtu: Mtu) -> Request {
     let mut message = Which::Name(host).message();
     message.attributes.push(LinkAttribute::IfAlias(alias));
-    let no_address = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-    message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![no_address])]));
+    if mtu >= Mtu::LEAST_V6 {
+        let no_address = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+        message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![no_address])]));
+    }
     let mut port = Vec::new();
     if flags.isolated {
         port.push(InfoBridgePort::Isolated(true));

@@ -9,7 +9,7 @@ pub(crate) use name::sub_interface;
 
 use crate::{
     bridge::{self, Circumstances, Hang, Step, Telling, names::Owner},
-    host::{Child, EndpointSpec, Parent, ParentNetwork},
+    host::{Child, EndpointSpec, IpvlanMode, Parent, ParentNetwork},
     types::{EndpointId, Setting},
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn remove(net: &ParentNetwork) -> Vec<Step> {
 }
 
 /// The steps that attach an endpoint. Who is on the far side of the parent is not known here, and may know the address as
-/// somebody else's: it is always announced.
+/// somebody else's: it is announced unless the network says never.
 pub(crate) fn attach(net: &ParentNetwork, ep: &EndpointSpec, on: Circumstances) -> Vec<Step> {
     let mut steps = vec![Step::Hang(Box::new(hang(net, ep)))];
     steps.extend(bridge::within(ep, None, on, telling(net)));
@@ -45,12 +45,12 @@ pub(crate) fn detach(id: EndpointId) -> Vec<Step> {
     vec![Step::Unhang(id)]
 }
 
-/// When addresses in a network are announced. On ipvlan, all have the parent's Ethernet address, and on layer 3 there is
-/// nobody to tell.
+/// When addresses in a network are announced: on layer 3, there is nobody to tell.
 pub(crate) fn telling(net: &ParentNetwork) -> Telling {
+    let unknown = Circumstances { address_moved: true, ..Circumstances::default() };
     match net.kind {
-        Child::Ipvlan(mode, _) if mode != crate::host::IpvlanMode::L2 => Telling::Never,
-        Child::Ipvlan(..) | Child::Macvlan(_) => Telling::AtOnce,
+        Child::Ipvlan(mode, _) if mode != IpvlanMode::L2 => Telling::Never,
+        Child::Ipvlan(..) | Child::Macvlan(_) => Telling::of(net.announce, unknown),
     }
 }
 

@@ -7,11 +7,12 @@ use crate::{
         Child, DefaultRoute, EndpointSpec, IpvlanFlag, IpvlanMode, MacvlanMode, Parent, ParentError,
         ParentNetwork,
     },
-    types::{EndpointId, IfName, MacAddr, Mtu, NetworkId},
+    types::{Announce, EndpointId, IfName, Interval, MacAddr, Mtu, NetworkId},
 };
 
 fn network(kind: Child, parent: Parent) -> ParentNetwork {
-    ParentNetwork { id: NetworkId::from_bytes([1; 32]), name: "lan".to_owned(), parent, kind, mtu: None }
+    let id = NetworkId::from_bytes([1; 32]);
+    ParentNetwork { id, name: "lan".to_owned(), parent, kind, mtu: None, announce: Announce::default() }
 }
 
 fn link(name: &str) -> IfName {
@@ -92,6 +93,13 @@ fn an_endpoint_is_one_interface_and_its_configuration() {
     assert_eq!(steps[0], "create eth0 on parent eth0 in the sandbox");
     assert!(steps[1].contains("arp_notify") && steps[1].contains("ndisc_notify"), "{steps:?}");
     assert_eq!(steps[2..], ["configure eth0 in the sandbox"]);
+    let announce =
+        |times: i64| Announce::Always { times: times.try_into().unwrap(), every: Interval::DEFAULT };
+    let counted = |times| ParentNetwork { announce: announce(times), ..l2.clone() };
+    let steps = words(&attach(&counted(0), &endpoint(), Circumstances::default()));
+    assert!(!steps.iter().any(|step| step.contains("notify")), "{steps:?}");
+    let steps = words(&attach(&counted(2), &endpoint(), Circumstances::default()));
+    assert!(steps.last().unwrap().contains("arp_notify"), "after it is up: {steps:?}");
     // On layer 3 there is nobody to tell whose an address is.
     let l3 = network(Child::Ipvlan(IpvlanMode::L3, IpvlanFlag::Bridge), Parent::Link(link("eth0")));
     let steps = words(&attach(&l3, &endpoint(), Circumstances::default()));

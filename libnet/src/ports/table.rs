@@ -3,13 +3,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
+    fs::{self, File},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
 };
 
 use nix::errno::Errno;
@@ -17,9 +15,7 @@ use tracing::{debug, warn};
 
 use super::{
     HostPort, PortError, PortRequest, PublishedPort,
-    ephemeral::{ephemeral, reserved},
-    order::{Group, groups},
-    relay::{Barred, Relay, RelayedPort, Serving},
+    freed::{Freed, patiently},
 };
 use crate::{
     sys::{
@@ -29,9 +25,12 @@ use crate::{
     types::{Family, Port, PortRange, Proto},
 };
 
-/// How often, and how far apart, a port is tried to be bound again: longer than the time between fork and exec.
-const AGAIN: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(2);
+/// Where the kernel says which ports it gives out itself.
+const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+/// Ports that the kernel is told not to give out by itself, as in `8080,9148-9150`.
+const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+/// The kernel's own default for the first.
+const EPHEMERAL_DEFAULT: (u16, u16) = (32_768, 60_999);
 
 /// All addresses of both families.
 const BOTH: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -48,28 +47,10 @@ pub struct PortTable {
 pub struct Reservation {
     ports: Vec<PublishedPort>,
     /// The socket of each port; none where the one before holds it too, or the kernel has no such sockets.
-    sockets: Vec<Option<Socket>>,
+    sockets: Vec<Option<OwnedFd>>,
     held: Arc<Mutex<Held>>,
-}
-
-/// How a port is held.
-#[derive(Debug)]
-enum Socket {
-    /// By a socket that talks to nobody.
-    Silent(OwnedFd),
-    /// By one whose clients are served.
-    Open {
-        // Dropped first: the socket is then closed with the second.
-        _serving: Box<dyn Serving>,
-        _port: Arc<RelayedPort>,
-    },
-}
-
-/// How flows are relayed that NAT can't lead.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Relaying<'a> {
-    pub(crate) relay: &'a dyn Relay,
-    pub(crate) barred: &'a Barred,
+    /// Whether somebody had the ports; else they were tried for, and are free as they were before.
+    whole: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +58,7 @@ struct Held {
     addresses: BTreeMap<(Proto, Port), Vec<IpAddr>>,
     /// Where the last search in a range ended: a port just given back is taken as late as possible.
     last: HashMap<(Proto, PortRange), Port>,
+    freed: Freed,
 }
 
 impl PortTable {
@@ -91,21 +73,36 @@ impl PortTable {
     /// Reserves a port for each request, or none at all.
     ///
     /// A request without an address takes the same port of all IPv4 addresses and, if the host has IPv6, of all IPv6
-    /// addresses; so do requests that differ in their address alone.
+    /// addresses.
     ///
     /// # Errors
-    /// If a port is held by a container or by a process.
+    /// If a port is held by a container or by a process. One that was given back a moment ago is waited for.
     pub fn reserve(&self, requests: &[PortRequest]) -> Result<Reservation, PortError> {
-        let mut reservation =
-            Reservation { ports: Vec::new(), sockets: Vec::new(), held: Arc::clone(&self.held) };
+        patiently(
+            || self.try_to_reserve(requests),
+            |error| {
+                let in_use = matches!(error, PortError::Bind { reason, .. } if is_taken(reason));
+                in_use && lock(&self.held).freed.has_any_of(requests)
+            },
+        )
+    }
+
+    fn try_to_reserve(&self, requests: &[PortRequest]) -> Result<Reservation, PortError> {
+        let mut reservation = Reservation {
+            ports: Vec::new(),
+            sockets: Vec::new(),
+            held: Arc::clone(&self.held),
+            whole: false,
+        };
         if requests.is_empty() {
             return Ok(reservation);
         }
         let mut all = || {
             let everywhere = if has_ipv6() { &BOTH[..] } else { &BOTH[..1] };
-            reservation.take_all(&groups(requests), everywhere)
+            requests.iter().try_for_each(|request| reservation.take(request, everywhere))
         };
         self.inside(|| all().map_err(PortError::with_holder)).map_err(PortError::Namespace)??;
+        reservation.whole = true;
         Ok(reservation)
     }
 
@@ -134,21 +131,6 @@ impl Reservation {
         &self.ports
     }
 
-    /// Has those of the ports served that need it; `to` says where their clients are to be led. What is served already
-    /// stays so.
-    pub(crate) fn relay(&mut self, by: Relaying<'_>, to: impl Fn(&PublishedPort) -> Option<SocketAddr>) {
-        for index in 0..self.ports.len() {
-            if !matches!(self.sockets[index], Some(Socket::Silent(_))) {
-                continue;
-            }
-            // Of two families that one socket holds, the kernel can lead IPv4 more often.
-            let partner = self.partner(index).and_then(|partner| to(&self.ports[partner]));
-            if let Some(to) = partner.or_else(|| to(&self.ports[index])) {
-                self.sockets[index] = serve(self.sockets[index].take(), &self.ports[index], to, by);
-            }
-        }
-    }
-
     fn withdraw(&mut self, ports: &[PublishedPort]) {
         let mut index = 0;
         while let Some(port) = self.ports.get(index).copied() {
@@ -157,10 +139,13 @@ impl Reservation {
                 continue;
             }
             let stays = self.partner(index).filter(|partner| !ports.contains(&self.ports[*partner]));
+            if let Some(number) = port.host_port {
+                lock(&self.held).freed.note(port.proto, number);
+            }
             if let Some(partner) = stays {
                 // Closed before one of its ports can be bound again.
                 self.sockets[index.min(partner)] = None;
-                self.sockets[partner] = hold_again(&self.ports[partner]).map(Socket::Silent);
+                self.sockets[partner] = self.hold_again(&self.ports[partner]);
             } else if self.partner(index) == Some(index + 1) {
                 self.sockets.swap(index, index + 1);
             }
@@ -170,6 +155,18 @@ impl Reservation {
                 lock(&self.held).release(port.proto, number, port.host_ip);
             }
         }
+    }
+
+    /// Binds a port that was held until a moment ago.
+    fn hold_again(&self, port: &PublishedPort) -> Option<OwnedFd> {
+        let number = port.host_port?;
+        let addr = SocketAddr::new(port.host_ip, number.get());
+        let fresh = || lock(&self.held).freed.has(port.proto, number);
+        let bound = patiently(|| hold(addr, port.proto), |error| is_taken(error) && fresh());
+        if let Err(error) = &bound {
+            warn!(addr = %addr, error = %error, "port is held by name only: a process was faster");
+        }
+        bound.ok()
     }
 
     /// The port that is held by the same socket as the `index`-th: the first of two has it.
@@ -184,24 +181,9 @@ impl Reservation {
         before.or_else(|| shares(index).map(|()| index + 1))
     }
 
-    /// Takes a port for each group; `everywhere`: where one without an address is published.
-    fn take_all(&mut self, groups: &[Group], everywhere: &[IpAddr]) -> Result<(), PortError> {
-        let mut places = Vec::new();
-        for Group { index, request, ips } in groups {
-            self.take(request, if ips.is_empty() { everywhere } else { ips })?;
-            places.resize(self.ports.len(), *index);
-        }
-        if !places.is_sorted() {
-            let taken = self.ports.drain(..).zip(self.sockets.drain(..));
-            let mut all: Vec<_> = places.into_iter().zip(taken).collect();
-            all.sort_by_key(|(place, _)| *place);
-            (self.ports, self.sockets) = all.into_iter().map(|(_, taken)| taken).unzip();
-        }
-        Ok(())
-    }
-
-    /// Takes a port of these addresses for a request.
-    fn take(&mut self, request: &PortRequest, ips: &[IpAddr]) -> Result<(), PortError> {
+    /// Takes a port for a request; `everywhere`: where one without an address is published.
+    fn take(&mut self, request: &PortRequest, everywhere: &[IpAddr]) -> Result<(), PortError> {
+        let ips = request.host_ip.as_ref().map_or(everywhere, std::slice::from_ref);
         let (range, reserved) = match request.host {
             HostPort::Exactly(port) => return self.take_port(request, ips, port),
             HostPort::Direct => return self.take_none(request, ips),
@@ -260,7 +242,7 @@ impl Reservation {
         if !BOTH.iter().all(|ip| held.is_free(proto, port, *ip)) {
             return false;
         }
-        for (ip, socket) in BOTH.into_iter().zip([Some(Socket::Silent(socket)), None]) {
+        for (ip, socket) in BOTH.into_iter().zip([Some(socket), None]) {
             held.claim(proto, port, ip);
             self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
             self.sockets.push(socket);
@@ -277,7 +259,7 @@ impl Reservation {
         let container = request.container;
         self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
         match hold(addr, proto) {
-            Ok(socket) => self.sockets.push(Some(Socket::Silent(socket))),
+            Ok(socket) => self.sockets.push(Some(socket)),
             // A kernel without SCTP sockets still translates its packets, and no process can hold the port.
             Err(error) if proto == Proto::Sctp && is_unknown_protocol(&error) => {
                 debug!(addr = %addr, "no sctp sockets in this kernel, port held by name only");
@@ -299,40 +281,12 @@ impl Reservation {
         for port in self.ports.drain(from..) {
             if let Some(number) = port.host_port {
                 held.release(port.proto, number, port.host_ip);
+                if self.whole {
+                    held.freed.note(port.proto, number);
+                }
             }
         }
     }
-}
-
-/// Opens the socket of a port to a relay. If that fails, the port is held as before.
-fn serve(socket: Option<Socket>, port: &PublishedPort, to: SocketAddr, by: Relaying<'_>) -> Option<Socket> {
-    let Some(Socket::Silent(fd)) = socket else { return socket };
-    let served = RelayedPort::open(fd, port.proto, to, by.barred.clone()).and_then(|port| {
-        let port = Arc::new(port);
-        Ok(Socket::Open { _serving: by.relay.serve(Arc::clone(&port))?, _port: port })
-    });
-    match served {
-        Ok(served) => Some(served),
-        Err(error) => {
-            warn!(?port, %error, "port is not relayed: clients that NAT can't lead are refused");
-            hold_again(port).map(Socket::Silent)
-        }
-    }
-}
-
-/// Binds a port that was held until a moment ago. A process that is being started has a copy of the former socket until it
-/// executes its program.
-fn hold_again(port: &PublishedPort) -> Option<OwnedFd> {
-    let addr = SocketAddr::new(port.host_ip, port.host_port?.get());
-    for _ in 0..AGAIN {
-        match hold(addr, port.proto) {
-            Ok(socket) => return Some(socket),
-            Err(error) if is_in_use(&error) => thread::sleep(PAUSE),
-            Err(_) => break,
-        }
-    }
-    warn!(addr = %addr, "port is held by name only: a process was faster");
-    None
 }
 
 impl Drop for Reservation {
@@ -379,9 +333,31 @@ fn has_ipv6() -> bool {
     hold(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0), Proto::Udp).is_ok()
 }
 
+fn ephemeral() -> PortRange {
+    let read = || {
+        let text = fs::read_to_string(EPHEMERAL).ok()?;
+        let mut numbers = text.split_whitespace().map(|number| number.parse().ok().and_then(Port::new));
+        PortRange::new(numbers.next()??, numbers.next()??).ok()
+    };
+    read().unwrap_or_else(|| {
+        let (first, last) = EPHEMERAL_DEFAULT;
+        let port = |number| Port::new(number).unwrap_or_else(|| unreachable!("not zero"));
+        PortRange::new(port(first), port(last)).unwrap_or_else(|_| port(last).into())
+    })
+}
+
+fn reserved() -> Vec<PortRange> {
+    let text = fs::read_to_string(RESERVED).unwrap_or_default();
+    text.trim().split(',').filter_map(|range| range.parse().ok()).collect()
+}
+
+/// Whether another port may do: this one is taken, or only root may bind it.
 fn is_in_use(error: &io::Error) -> bool {
-    // EACCES: a port that only root may bind.
-    [Errno::EADDRINUSE, Errno::EACCES].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+    is_taken(error) || error.raw_os_error() == Some(Errno::EACCES as i32)
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EADDRINUSE as i32)
 }
 
 fn is_unknown_protocol(error: &io::Error) -> bool {

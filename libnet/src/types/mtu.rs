@@ -23,6 +23,9 @@ impl Mtu {
     /// Ethernet's (IEEE 802.3): what a network gets when nothing else is known.
     pub const ETHERNET: Self = Self(1_500);
 
+    /// The least that IPv6 works with (RFC 8200, 5).
+    pub const LEAST_V6: Self = Self(1_280);
+
     /// The MTU in bytes.
     pub const fn bytes(self) -> u32 {
         self.0

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::truth::parse_bool;
+
 /// What a list, an event stream or a prune is narrowed by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters(BTreeMap<String, Vec<String>>);
@@ -129,13 +131,10 @@ impl Filters {
     /// [`FilterError::BadValue`] if it is neither true nor false, or both.
     pub fn truth(&self, key: &str, default: bool) -> Result<bool, FilterError> {
         let values = self.get(key);
-        let is = |wanted: &[&str]| values.iter().all(|value| wanted.contains(&value.as_str()));
-        match values {
-            [] => Ok(default),
-            _ if is(&["1", "t", "T", "true", "TRUE", "True"]) => Ok(true),
-            _ if is(&["0", "f", "F", "false", "FALSE", "False"]) => Ok(false),
-            [value, ..] => Err(FilterError::BadValue { key: key.to_owned(), value: value.clone() }),
-        }
+        let Some(value) = values.first() else { return Ok(default) };
+        let truth = parse_bool(value);
+        let one = truth.filter(|_| values.iter().all(|value| parse_bool(value) == truth));
+        one.ok_or_else(|| FilterError::BadValue { key: key.to_owned(), value: value.clone() })
     }
 
     /// The JSON that a client sends.

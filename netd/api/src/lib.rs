@@ -10,6 +10,7 @@ pub mod namespaces;
 pub mod ports;
 pub mod size;
 pub mod time;
+pub mod truth;
 pub mod version;
 
 /// The models of the Docker Engine API.
@@ -18,4 +19,5 @@ pub use bollard_stubs::models;
 pub use bollard_stubs::query_parameters;
 
 pub use filters::{FilterError, Filters};
+pub use truth::parse_bool;
 pub use version::{ApiVersion, VersionError};

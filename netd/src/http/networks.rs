@@ -21,7 +21,7 @@ use super::{
     status::{Answer, Failure},
     version::{self, Version},
 };
-use crate::{error::Kind, network::parse_bool};
+use crate::error::Kind;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -92,7 +92,7 @@ async fn inspect(
 ) -> Answer<Json<Value>> {
     // It asks for the services of a swarm, of which there are none.
     if let Some(verbose) = asked.verbose.filter(|text| !text.is_empty())
-        && parse_bool(&verbose).is_none()
+        && netd_api::parse_bool(&verbose).is_none()
     {
         let why = format!("strconv.ParseBool: parsing \"{verbose}\": invalid syntax");
         let text = format!("invalid value for verbose: {verbose}: {why}");

@@ -16,7 +16,12 @@ use super::{
     Api, shape,
     status::{Answer, Failure},
 };
-use crate::{container::ListAsk, error::Kind, image::HostImage, system::Counts};
+use crate::{
+    container::ListAsk,
+    error::Kind,
+    image::HostImage,
+    system::{Counts, Present},
+};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -49,9 +54,13 @@ async fn info(State(api): State<Arc<Api>>) -> Json<models::SystemInfo> {
     let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let engine = &api.engine;
     let (running, paused, stopped) = engine.containers.counts();
-    let counts = Counts { running, paused, stopped, listeners: engine.events.listeners(), descriptors };
-    let drivers = engine.networks.drivers().await;
-    Json(api.facts.info(&api.config.load(), &counts, &drivers, (engine.clock)()))
+    let now = Present {
+        counts: Counts { running, paused, stopped, listeners: engine.events.listeners(), descriptors },
+        drivers: engine.networks.drivers().await,
+        forwards_v4: engine.networks.forwards_v4().await,
+        time: (engine.clock)(),
+    };
+    Json(api.facts.info(&api.config.load(), &now))
 }
 
 /// The shape of before API 1.52. What volumes take is not measured; `-1` says so.

@@ -33,6 +33,13 @@ pub enum Driver {
 }
 
 impl Driver {
+    const ALL: [Self; 5] = [Self::Bridge, Self::Macvlan, Self::Ipvlan, Self::Host, Self::Null];
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|driver| driver.as_str() == name)
+    }
+
     /// Docker's word for it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -48,7 +48,7 @@ pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
         internal: Internal::No,
         attachable: false,
         families: Families { v4: true, v6: config.ipv6 },
-        subnets: SubnetAsks { v4, v6 },
+        subnets: SubnetAsks { v4, v6, more: Vec::new() },
         options: shown(&bridge),
         driver: DriverOptions::Bridge(bridge),
         ipam: IpamDriver::Default,
@@ -115,24 +115,5 @@ pub(super) fn is_as_wanted(record: &NetworkRecord, draft: &Draft) -> bool {
 /// `host` or `none`.
 pub(super) fn without_kernel(driver: Driver, id: libnet::types::NetworkId, created: String) -> NetworkRecord {
     let name = if driver == Driver::Host { "host" } else { "none" };
-    NetworkRecord {
-        id,
-        name: name.to_owned(),
-        driver,
-        created,
-        default: true,
-        scope: Scope::Local,
-        configuration: Configuration::Own,
-        internal: Internal::No,
-        attachable: false,
-        v4: None,
-        v6: None,
-        bridge: None,
-        parent: None,
-        ipam: IpamDriver::Default,
-        options: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        ipam_options: None,
-        records: Vec::new(),
-    }
+    NetworkRecord { default: true, ..NetworkRecord::without_kernel(id, name.to_owned(), driver, created) }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use libnet::{
     host::{Child, IpvlanFlag, IpvlanMode, MacvlanMode},
-    types::{Family, Internal},
+    types::{Family, Internal, Mtu},
 };
-use netd_api::models;
+use netd_api::{models, parse_bool};
 
 use super::{
     Driver, NetworkError, Scope, egress,
@@ -67,6 +67,13 @@ impl DriverOptions {
         })
     }
 
+    fn mtu(&self) -> Option<Mtu> {
+        match self {
+            Self::Bridge(bridge) => bridge.mtu,
+            Self::Parent(parent) => parent.mtu,
+        }
+    }
+
     /// Whether the network spends an address on a gateway if nobody names one.
     fn gateway_need(&self, family: Family, internal: Internal) -> GatewayNeed {
         match self {
@@ -98,11 +105,18 @@ impl Draft {
         if !families.v4 && !families.v6 {
             return Err(NetworkError::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
         }
+        if let Some(mtu) = driver.mtu().filter(|mtu| families.v6 && *mtu < Mtu::LEAST_V6) {
+            let text = format!("invalid MTU number: {mtu}: IPv6 needs {} at least", Mtu::LEAST_V6);
+            return Err(NetworkError::Invalid(text));
+        }
         let config = ipam.config.unwrap_or_default();
         if ipam_driver == IpamDriver::Null {
             check_without_addresses(&driver, &config)?;
         }
         let mut subnets = subnet::read(&config, families)?;
+        if !subnets.more.is_empty() && matches!(driver, DriverOptions::Bridge(_)) {
+            return Err(NetworkError::MultipleSubnets);
+        }
         subnets.v4.gateway_need = driver.gateway_need(Family::V4, internal);
         subnets.v6.gateway_need = driver.gateway_need(Family::V6, internal);
         Ok(Self {
@@ -156,21 +170,20 @@ pub(super) fn families(
             Ok(said)
         }
         None => options.get(key).map_or(Ok(default), |value| {
-            options::parse_bool(value).ok_or_else(|| NetworkError::NotBool(key.to_owned()))
+            parse_bool(value).ok_or_else(|| NetworkError::NotBool(key.to_owned()))
         }),
     };
     Ok(Families { v4: family(v4, options::ENABLE_V4, true)?, v6: family(v6, options::ENABLE_V6, false)? })
 }
 
 fn read_driver(ask: &models::NetworkCreateRequest) -> Result<Driver, NetworkError> {
-    let found = match driver(ask) {
-        "bridge" => Driver::Bridge,
-        "macvlan" => Driver::Macvlan,
-        "ipvlan" => Driver::Ipvlan,
-        "overlay" => return Err(NetworkError::NoSwarm),
-        "host" => return Err(NetworkError::SingleInstance(Driver::Host)),
-        "null" => return Err(NetworkError::SingleInstance(Driver::Null)),
-        other => return Err(NetworkError::UnknownDriver(other.to_owned())),
+    let found = match (Driver::named(driver(ask)), driver(ask)) {
+        (Some(single @ (Driver::Host | Driver::Null)), _) => {
+            return Err(NetworkError::SingleInstance(single));
+        }
+        (Some(found), _) => found,
+        (None, "overlay") => return Err(NetworkError::NoSwarm),
+        (None, other) => return Err(NetworkError::UnknownDriver(other.to_owned())),
     };
     if ask.ingress.unwrap_or_default() { Err(NetworkError::LocalIngress) } else { Ok(found) }
 }
@@ -261,9 +274,19 @@ mod tests {
     fn what_can_t_be_made_is_refused_in_docker_s_words() {
         let driver =
             |driver: &str| models::NetworkCreateRequest { driver: Some(driver.to_owned()), ..ask("web") };
+        let subnet =
+            |subnet: &str| models::IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() };
+        let config = Some(vec![subnet("10.0.0.0/24"), subnet("10.0.1.0/24")]);
+        let ipam = Some(models::Ipam { config, ..Default::default() });
+        let two_subnets = models::NetworkCreateRequest { ipam, ..ask("web") };
+        let options = [("com.docker.network.driver.mtu".to_owned(), "1279".to_owned())].into();
+        let short =
+            models::NetworkCreateRequest { enable_ipv6: Some(true), options: Some(options), ..ask("web") };
         let table = [
             (driver("foo"), Kind::NotFound, "plugin \"foo\" not found"),
             (driver("host"), Kind::Forbidden, "only one instance of \"host\" network is allowed"),
+            (short, Kind::InvalidParameter, "invalid MTU number: 1279: IPv6 needs 1280 at least"),
+            (two_subnets, Kind::Forbidden, "bridge driver doesn't support multiple subnets"),
             (
                 models::NetworkCreateRequest { enable_ipv4: Some(false), ..ask("web") },
                 Kind::InvalidParameter,

@@ -12,7 +12,7 @@ use super::{
     Chosen, EndpointAsk, EndpointView, NetworkError, Problems,
     driver_opts::DriverOpts,
     gateway::Candidate,
-    record::{EndpointRecord, NetworkRecord, SubnetRecord},
+    record::{EndpointRecord, NetworkRecord},
 };
 
 /// Whether the network can take such an endpoint; its options.
@@ -25,8 +25,8 @@ pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<Driver
     if !user_defined && (ask.v4.is_some() || ask.v6.is_some()) {
         problems.push("user specified IP address is supported on user defined networks only");
     } else {
-        check_address(network.v4.as_ref(), ask.v4.map(Into::into), &mut problems);
-        check_address(network.v6.as_ref(), ask.v6.map(Into::into), &mut problems);
+        check_address(network, ask.v4.map(Into::into), &mut problems);
+        check_address(network, ask.v6.map(Into::into), &mut problems);
     }
     if !user_defined && !ask.aliases.is_empty() {
         problems.push("network-scoped alias is supported only for containers in user defined networks");
@@ -45,17 +45,16 @@ pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<Driver
     Ok(options)
 }
 
-fn check_address(subnet: Option<&SubnetRecord>, ip: Option<IpAddr>, problems: &mut Problems) {
+fn check_address(network: &NetworkRecord, ip: Option<IpAddr>, problems: &mut Problems) {
     let Some(ip) = ip else { return };
-    match subnet {
-        Some(subnet) if subnet.chosen == Chosen::ByUser => {
-            if !subnet.net.contains(ip) {
-                problems.push(format!("no configured subnet or ip-range contain the IP address {ip}"));
-            }
-        }
-        _ => problems.push(
+    let mut configured =
+        network.subnets_of(Family::of(ip)).filter(|subnet| subnet.chosen == Chosen::ByUser).peekable();
+    if configured.peek().is_none() {
+        problems.push(
             "user specified IP address is supported only when connecting to networks with user configured subnets",
-        ),
+        );
+    } else if !configured.any(|subnet| subnet.net.contains(ip)) {
+        problems.push(format!("no configured subnet or ip-range contain the IP address {ip}"));
     }
 }
 
@@ -72,7 +71,8 @@ pub(super) fn route(network: &NetworkRecord, spec: &EndpointSpec) -> DefaultRout
     let all = if network.is_routed_by_parent() {
         DefaultRoute::Out { v4: true, v6: true }
     } else {
-        DefaultRoute::Via { v4: network.router_v4(), v6: network.router_v6() }
+        let v4 = spec.v4.and_then(|own| network.router_v4(own));
+        DefaultRoute::Via { v4, v6: spec.v6.and_then(|own| network.router_v6(own)) }
     };
     let has = [(spec.v4.is_some(), Family::V4), (spec.v6.is_some(), Family::V6)];
     let families = has.into_iter().filter(|(has, _)| *has).map(|(_, family)| family);
@@ -130,9 +130,9 @@ pub(super) fn view(network: &NetworkRecord, record: &EndpointRecord, hostname: &
         endpoint: record.id,
         mac: spec.filter(|_| network.has_macs()).map(|spec| spec.mac),
         v4: spec.and_then(|spec| spec.v4),
-        gateway_v4: spec.and_then(|spec| spec.v4).and_then(|_| network.router_v4()),
+        gateway_v4: spec.and_then(|spec| spec.v4).and_then(|own| network.router_v4(own)),
         v6: spec.and_then(|spec| spec.v6),
-        gateway_v6: spec.and_then(|spec| spec.v6).and_then(|_| network.router_v6()),
+        gateway_v6: spec.and_then(|spec| spec.v6).and_then(|own| network.router_v6(own)),
         ports: record.ports.clone(),
         dns_names: if network.has_names() { names(record, hostname) } else { Vec::new() },
         ifname: spec.map(|spec| spec.ifname.clone()),

@@ -34,15 +34,6 @@ pub(super) struct Held {
     pub(super) port: PublishedPort,
 }
 
-/// Whether a port of one address family can lead to a container that has the other one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Crossing {
-    /// The daemon relays it.
-    Relayed,
-    /// It can't.
-    None,
-}
-
 /// What an endpoint does for its container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Role {
@@ -71,18 +62,20 @@ fn leads(candidate: &Candidate, family: Family) -> bool {
 /// The role of each candidate, given in [`order`]: `requests` are the ports that the container asks for, `published`
 /// what it got for them already, which keeps its numbers.
 ///
-/// A port of an address of the host leads to the gateway of its family or, where there is none and ports are relayed, to
-/// that of the other one. What two gateways share is published by one of them first: when its number is known, the roles
-/// say that the other one is to follow.
+/// A port of an IPv6 address of the host leads to the IPv6 gateway or, where there is none, to the IPv4 gateway. A port
+/// of an IPv4 address leads to the IPv4 gateway alone. What two gateways share is published by one of them first: when
+/// its number is known, the roles say that the other one is to follow.
 pub(super) fn roles(
     candidates: &[Candidate],
     requests: &[PortRequest],
     published: &[Held],
-    crossing: Crossing,
 ) -> Vec<(NetworkId, Role)> {
     let leader = |family| candidates.iter().find(|candidate| leads(candidate, family)).map(|it| it.network);
     let (v4, v6) = (leader(Family::V4), leader(Family::V6));
-    let crosses = crossing == Crossing::Relayed;
+    let is_v4_place = |ip: IpAddr| ip.is_ipv4();
+    let v4_first = candidates.iter().any(|candidate| {
+        Some(candidate.network) == v4 && candidate.publishes && candidate.host_ip.is_none_or(is_v4_place)
+    });
     let direct_v4 = |held: &&Held| held.port.host_port.is_none() && held.port.host_ip.is_ipv4();
     let direct_v4: Vec<_> = published.iter().filter(direct_v4).map(|held| held.port).collect();
     let role = |candidate: &Candidate| {
@@ -92,19 +85,12 @@ pub(super) fn roles(
         };
         let route = pick(is(v4), is(v6))
             .fold(DefaultRoute::None, |route, family| route.with(family, candidate.route));
-        let carries = |own: Option<NetworkId>, other| is(own.or(other).filter(|_| own.is_some() || crosses));
-        let carried: Vec<_> =
-            pick(carries(v4, v6), carries(v6, v4)).filter(|_| candidate.publishes).collect();
+        let carried: Vec<_> = pick(is(v4), is(v6.or(v4))).filter(|_| candidate.publishes).collect();
         // What has no port of the host is the business of its network, and is asked for anew in another one.
         let seen = |held: &&Held| held.port.host_port.is_some() || held.network == candidate.network;
         let published: Vec<_> = published.iter().filter(seen).map(|held| held.port).collect();
-        let ports = Ports {
-            requests,
-            published: &published,
-            direct_v4: &direct_v4,
-            v4_led: v4.is_some(),
-            v6_led: v6.is_some(),
-        };
+        let ports =
+            Ports { requests, published: &published, direct_v4: &direct_v4, v4_first, v6_led: v6.is_some() };
         (candidate.network, Role { route, ports: ports.of(&carried, candidate.host_ip) })
     };
     candidates.iter().map(role).collect()
@@ -116,7 +102,8 @@ struct Ports<'a> {
     published: &'a [PublishedPort],
     /// Those of IPv4 that have no port of the host, wherever they are.
     direct_v4: &'a [PublishedPort],
-    v4_led: bool,
+    /// Whether an IPv4 gateway publishes ports whose request names no address: their number is the one that it gets.
+    v4_first: bool,
     v6_led: bool,
 }
 
@@ -124,46 +111,64 @@ impl Ports<'_> {
     /// Those of these families; `host_ip` is where a request goes that names no address.
     fn of(&self, families: &[Family], host_ip: Option<IpAddr>) -> Vec<PortRequest> {
         let mine = |ip: IpAddr| families.contains(&Family::of(ip));
-        let wanted = |port: &&PublishedPort| self.requests.iter().any(|request| answers(port, request));
-        let kept = self.published.iter().filter(|port| mine(port.host_ip)).filter(wanted).map(exactly);
-        let twins = families.iter().flat_map(|family| self.twins(*family));
-        let unanswered =
-            self.requests.iter().filter(|request| !self.published.iter().any(|port| answers(port, request)));
-        let new = unanswered.filter_map(|request| {
-            let request = PortRequest { host_ip: request.host_ip.or(host_ip), ..*request };
-            match request.host_ip {
-                Some(ip) => mine(ip).then_some(request),
-                None => self.everywhere(families, request),
-            }
+        let places: Vec<IpAddr> = match host_ip {
+            Some(ip) => Some(ip).into_iter().filter(|ip| mine(*ip)).collect(),
+            None => families.iter().map(|family| any(*family)).collect(),
+        };
+        let wanted = self.published.iter().copied();
+        let wanted = wanted.filter(|port| self.requests.iter().any(|request| answers(port, request)));
+        let (named, nameless): (Vec<_>, Vec<_>) = wanted.partition(|port| self.is_named(port));
+        let stays = |port: &&PublishedPort| {
+            places.contains(&port.host_ip) || port.host_port.is_none() && mine(port.host_ip)
+        };
+        let kept = named.iter().filter(|port| mine(port.host_ip)).chain(nameless.iter().filter(stays));
+        let followers = self.followers(&nameless, &places);
+        let unanswered = self.requests.iter().filter(|request| {
+            let answered = |all: &[PublishedPort]| all.iter().any(|port| answers(port, request));
+            if request.host_ip.is_some() { !answered(self.published) } else { !answered(&nameless) }
         });
-        kept.chain(twins).chain(new).collect()
+        let new = unanswered.filter_map(|request| match request.host_ip {
+            Some(ip) => mine(ip).then_some(*request),
+            None => self.nameless(families, &places, *request),
+        });
+        kept.map(exactly).chain(followers).chain(new).collect()
     }
 
-    /// What was asked for on all addresses, and has its number of the other family alone. A host without IPv6 has none of
-    /// it, and can't lead out for IPv6 either.
-    fn twins(&self, family: Family) -> impl Iterator<Item = PortRequest> {
-        let wanted = family == Family::V4 || self.v6_led;
-        let all = self.published.iter().filter(move |port| wanted && port.host_ip.is_unspecified());
-        let everywhere = |port: &PublishedPort| {
-            self.requests.iter().any(|ask| ask.host_ip.is_none() && answers(port, ask))
-        };
-        let twin = move |port: &PublishedPort| PublishedPort { host_ip: any(family), ..*port };
-        let direct = move |port: &PublishedPort| PublishedPort { host_port: None, ..twin(port) };
-        let has = move |port: &PublishedPort| {
-            self.published.contains(&twin(port)) || self.published.contains(&direct(port))
-        };
-        let numbered = |port: &&PublishedPort| port.host_port.is_some();
-        let lonely = all.filter(numbered).filter(move |port| everywhere(port) && !has(port));
-        lonely.map(move |port| exactly(&twin(port)))
+    /// Whether the request of a port names its address.
+    fn is_named(&self, port: &PublishedPort) -> bool {
+        self.requests.iter().any(|request| request.host_ip.is_some() && answers(port, request))
     }
 
-    /// A request for all addresses, as far as these families go.
-    fn everywhere(&self, families: &[Family], request: PortRequest) -> Option<PortRequest> {
-        match families {
-            [] => None,
+    /// What was asked for at no address in particular, and has its number elsewhere alone: in the other family, or where
+    /// another network wants it. A host without IPv6 has none of it, and can't lead out for IPv6 either.
+    fn followers(&self, nameless: &[PublishedPort], places: &[IpAddr]) -> Vec<PortRequest> {
+        let mut followers: Vec<PortRequest> = Vec::new();
+        for port in nameless.iter().filter(|port| port.host_port.is_some()) {
+            let at = |ip: IpAddr| PublishedPort { host_ip: ip, ..*port };
+            let has = |ip: &&IpAddr| {
+                let direct = PublishedPort { host_port: None, ..at(any(Family::of(**ip))) };
+                nameless.contains(&at(**ip)) || nameless.contains(&direct)
+            };
+            let new: Vec<_> = if places.len() > 1 && !places.iter().any(|ip| has(&ip)) {
+                vec![PortRequest { host_ip: None, ..exactly(port) }]
+            } else {
+                let can = |ip: &&IpAddr| self.v6_led || **ip != any(Family::V6);
+                let lacking = places.iter().filter(can).filter(|ip| !has(ip));
+                lacking.map(|ip| exactly(&at(*ip))).collect()
+            };
+            followers.extend(new.into_iter().filter(|new| !followers.contains(new)).collect::<Vec<_>>());
+        }
+        followers
+    }
+
+    /// A request that names no address, as far as these families go.
+    fn nameless(&self, families: &[Family], places: &[IpAddr], request: PortRequest) -> Option<PortRequest> {
+        let direct = || self.direct_v4.iter().any(|port| answers(port, &request));
+        match (families, places) {
             // The number is the one that IPv4 gets, if it gets any.
-            [Family::V6] if self.v4_led && !self.direct_v4.iter().any(|port| answers(port, &request)) => None,
-            [family] => Some(PortRequest { host_ip: Some(any(*family)), ..request }),
+            ([Family::V6], _) if self.v4_first && !direct() => None,
+            (_, []) => None,
+            (_, [place]) => Some(PortRequest { host_ip: Some(*place), ..request }),
             _ => Some(request),
         }
     }
@@ -251,20 +256,11 @@ mod tests {
 
     /// `name 4 6 address:port…` for those that do anything.
     fn roles_of(candidates: &[Candidate], requests: &[PortRequest], has: &[PublishedPort]) -> Vec<String> {
-        roles_with(Crossing::Relayed, candidates, requests, has)
-    }
-
-    fn roles_with(
-        crossing: Crossing,
-        candidates: &[Candidate],
-        requests: &[PortRequest],
-        has: &[PublishedPort],
-    ) -> Vec<String> {
         let names: std::collections::HashMap<_, _> =
             candidates.iter().map(|candidate| (candidate.network, candidate.name.clone())).collect();
         let network = NetworkId::from_bytes([255; 32]);
         let has: Vec<_> = has.iter().map(|port| Held { network, port: *port }).collect();
-        let roles = roles(&order(candidates.to_vec()), requests, &has, crossing);
+        let roles = roles(&order(candidates.to_vec()), requests, &has);
         let text = |(network, role): (NetworkId, Role)| {
             let led = [(Family::V4, "4"), (Family::V6, "6")];
             let led = led.into_iter().filter(|(family, _)| role.route.leads(*family));
@@ -314,7 +310,7 @@ mod tests {
             roles_of(std::slice::from_ref(candidate), &everywhere, has)
         };
         assert_eq!(one(&four, &[]), ["four: 4, * any"]);
-        assert_eq!(one(&six, &[]), ["six: 6, * any"]);
+        assert_eq!(one(&six, &[]), ["six: 6, :: any"]);
         // The host has no IPv6: nothing is missing.
         assert_eq!(one(&four, &[published("0.0.0.0", 99)]), ["four: 4, 0.0.0.0 99"]);
         assert_eq!(one(&both, &[published("::", 99)]), ["both: 4, 6, :: 99, 0.0.0.0 99"]);
@@ -329,24 +325,7 @@ mod tests {
 
         let named = [request("192.0.2.1", 80), request("::1", 81)];
         assert_eq!(roles_of(&pair, &named, &[]), ["four: 4, 192.0.2.1 80", "six: 6, ::1 81"]);
-        assert_eq!(roles_of(&[six], &named, &[]), ["six: 6, 192.0.2.1 80, ::1 81"]);
-    }
-
-    #[test]
-    fn without_a_relay_a_port_leads_within_its_family() {
-        let (four, six) = (candidate("four", 1, "4"), candidate("six", 0, "6"));
-        let one = |candidate: &Candidate, requests: &[PortRequest], has: &[PublishedPort]| {
-            roles_with(Crossing::None, std::slice::from_ref(candidate), requests, has)
-        };
-        let everywhere = [request("", 0)];
-        assert_eq!(one(&four, &everywhere, &[]), ["four: 4, 0.0.0.0 any"]);
-        assert_eq!(one(&six, &everywhere, &[]), ["six: 6, :: any"]);
-        // What is published stays so, without a twin.
-        assert_eq!(one(&four, &everywhere, &[published("0.0.0.0", 99)]), ["four: 4, 0.0.0.0 99"]);
-        assert_eq!(one(&six, &everywhere, &[published("::", 99)]), ["six: 6, :: 99"]);
-        let named = [request("192.0.2.1", 80), request("::1", 81)];
-        assert_eq!(one(&four, &named, &[]), ["four: 4, 192.0.2.1 80"]);
-        assert_eq!(one(&six, &named, &[]), ["six: 6, ::1 81"]);
+        assert_eq!(roles_of(&[six], &named, &[]), ["six: 6, ::1 81"]);
     }
 
     #[test]
@@ -365,5 +344,35 @@ mod tests {
             roles_of(&[local], &[request("", 80)], &[published("127.0.0.1", 80)]),
             ["a: 4, 127.0.0.1 80"]
         );
+    }
+
+    #[test]
+    fn ports_that_move_go_where_their_new_network_wants_them() {
+        let bound = |ip: &str, of: Candidate| Candidate { host_ip: ip.parse().ok(), ..of };
+        let (any, here) = ([request("", 0)], published("127.0.0.1", 99));
+        let everywhere = [published("0.0.0.0", 99), published("::", 99)];
+        let local = bound("127.0.0.1", candidate("a", 0, "4"));
+        let roles = |candidate: &Candidate, has: &[PublishedPort]| {
+            roles_of(std::slice::from_ref(candidate), &any, has)
+        };
+        assert_eq!(roles(&local, &everywhere), ["a: 4, 127.0.0.1 99"]);
+        assert_eq!(roles(&candidate("a", 0, "4"), &[here]), ["a: 4, * 99"]);
+        assert_eq!(roles(&bound("::1", candidate("a", 0, "46")), &[here]), ["a: 4, 6, ::1 99"]);
+        assert_eq!(roles(&bound("::1", candidate("a", 0, "4")), &everywhere), ["a: 4, ::1 99"]);
+        // The request itself names an address: it is where it was.
+        let both = [request("127.0.0.1", 99), request("", 0)];
+        assert_eq!(roles_of(&[candidate("a", 0, "4")], &both, &[here]), ["a: 4, 127.0.0.1 99, * any"]);
+
+        // Two gateways have a number together, each where its network wants it.
+        let pair = [bound("127.0.0.1", candidate("four", 1, "4")), candidate("six", 0, "6")];
+        assert_eq!(roles_of(&pair, &any, &[]), ["four: 4, 127.0.0.1 any", "six: 6"]);
+        assert_eq!(roles_of(&pair, &any, &[here]), ["four: 4, 127.0.0.1 99", "six: 6, :: 99"]);
+        let pair = [candidate("four", 1, "4"), bound("fd00::9", candidate("six", 0, "6"))];
+        assert_eq!(roles_of(&pair, &any, &[]), ["four: 4, 0.0.0.0 any", "six: 6"]);
+        let four = published("0.0.0.0", 99);
+        assert_eq!(roles_of(&pair, &any, &[four]), ["four: 4, 0.0.0.0 99", "six: 6, fd00::9 99"]);
+        // Who publishes nothing is not waited for.
+        let lan = Candidate { publishes: false, ..candidate("four", 1, "4") };
+        assert_eq!(roles_of(&[lan, candidate("six", 0, "6")], &any, &[]), ["four: 4", "six: 6, :: any"]);
     }
 }

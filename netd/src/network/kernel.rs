@@ -92,6 +92,7 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError>;
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
+    fn forwards_v4(&self) -> Result<bool, KernelError>;
     fn supports(&self, kind: Child) -> Result<bool, KernelError>;
 }
 
@@ -271,6 +272,10 @@ impl Kernel for HostKernel {
 
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError> {
         Ok(self.host.egress_mtu()?)
+    }
+
+    fn forwards_v4(&self) -> Result<bool, KernelError> {
+        Ok(self.host.forwards_v4()?)
     }
 
     fn supports(&self, kind: Child) -> Result<bool, KernelError> {

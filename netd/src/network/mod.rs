@@ -46,5 +46,4 @@ pub use error::{NetworkError, Problems};
 pub use inner::{Clock, Random};
 pub use kernel::KernelError;
 pub use namespaces::{Attached, NamespaceAsk, NamespaceError, NamespaceView};
-pub(crate) use options::parse_bool;
 pub use service::{NetworkParts, Networks};

@@ -12,6 +12,8 @@ use libnet::{
     },
 };
 
+use netd_api::parse_bool;
+
 use super::{NetworkError, subnet::GatewayNeed};
 
 const BRIDGE: &str = "com.docker.network.bridge.";
@@ -58,10 +60,29 @@ pub(super) struct BridgeOptions {
     /// `eth` unless said otherwise: the interfaces inside are called so, with a number.
     pub(super) ifname_prefix: String,
     pub(super) exposure: Exposure,
-    pub(super) announce_times: Option<Times>,
-    pub(super) announce_every: Option<Interval>,
+    pub(super) announce: AnnounceOptions,
     /// The bridge as it is, if somebody else made it.
     pub(super) lent: Option<LentBridge>,
+}
+
+/// How addresses are announced, as far as somebody said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AnnounceOptions {
+    pub(super) times: Option<Times>,
+    pub(super) every: Option<Interval>,
+}
+
+impl AnnounceOptions {
+    /// What neighbours are told of new endpoints: more than Pontoon tells by itself only if somebody asks for it.
+    pub(super) fn value(self) -> Announce {
+        match (self.times, self.every) {
+            (None, None) => Announce::WhatMoved,
+            (times, every) => Announce::Always {
+                times: times.unwrap_or(Times::DEFAULT),
+                every: every.unwrap_or(Interval::DEFAULT),
+            },
+        }
+    }
 }
 
 impl Default for BridgeOptions {
@@ -74,8 +95,7 @@ impl Default for BridgeOptions {
             host_ip: None,
             ifname_prefix: "eth".to_owned(),
             exposure: Exposure::default(),
-            announce_times: None,
-            announce_every: None,
+            announce: AnnounceOptions::default(),
             lent: None,
         }
     }
@@ -94,17 +114,6 @@ impl BridgeOptions {
             return Err(NetworkError::Invalid(text.to_owned()));
         }
         Ok(read)
-    }
-
-    /// What neighbours are told of new endpoints: more than Pontoon tells by itself only if somebody asks for it.
-    pub(super) fn announce(&self) -> Announce {
-        match (self.announce_times, self.announce_every) {
-            (None, None) => Announce::WhatMoved,
-            (times, every) => Announce::Always {
-                times: times.unwrap_or(Times::DEFAULT),
-                every: every.unwrap_or(Interval::DEFAULT),
-            },
-        }
     }
 
     /// Whether the network spends an address on a gateway if nobody names one.
@@ -133,8 +142,8 @@ impl BridgeOptions {
             INHIBIT_V4 if truth(key, value)? => self.exposure.v4_address = BridgeAddress::Inhibited,
             INHIBIT_V4 => {}
             TRUSTED => self.exposure.trusted = links(value)?,
-            ADVERTISE_TIMES => self.announce_times = Some(advertise_times(value)?),
-            ADVERTISE_EVERY => self.announce_every = Some(advertise_every(value)?),
+            ADVERTISE_TIMES => self.announce.times = Some(advertise_times(value)?),
+            ADVERTISE_EVERY => self.announce.every = Some(advertise_every(value)?),
             PREFIX => self.ifname_prefix = ifname_prefix(value)?,
             // Whoever reads the request has asked for the families already.
             ENABLE_V4 | ENABLE_V6 => {}
@@ -168,15 +177,6 @@ fn unknown(key: &str) -> Result<(), NetworkError> {
 /// Whether a switch among options that were read is on.
 pub(super) fn is_on(options: &BTreeMap<String, String>, key: &str) -> bool {
     options.get(key).is_some_and(|value| truth(key, value).unwrap_or(false))
-}
-
-/// Go's `strconv.ParseBool`.
-pub(crate) fn parse_bool(value: &str) -> Option<bool> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 pub(super) fn truth(key: &str, value: &str) -> Result<bool, NetworkError> {
@@ -263,7 +263,7 @@ mod tests {
         let trusted = read(TRUSTED, "vxlan.1:eth3:").unwrap().exposure.trusted;
         assert_eq!(trusted.iter().map(IfName::as_str).collect::<Vec<_>>(), ["vxlan.1", "eth3"]);
         let once = Announce::Always { times: 1.try_into().unwrap(), every: Interval::DEFAULT };
-        assert_eq!(read(ADVERTISE_TIMES, "1").unwrap().announce(), once);
+        assert_eq!(read(ADVERTISE_TIMES, "1").unwrap().announce.value(), once);
         for (key, value) in [("org.example.owner", "me"), (GATEWAY_MODE_V4, "nat"), (NAME, "")] {
             assert_eq!(read(key, value), Ok(BridgeOptions::default()), "{key}");
         }

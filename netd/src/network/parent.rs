@@ -11,7 +11,7 @@ use libnet::{
 use super::{
     Driver, NetworkError,
     inner::Inner,
-    options,
+    options::{self, AnnounceOptions},
     record::{NetworkRecord, ParentRecord},
 };
 
@@ -28,12 +28,14 @@ pub(super) struct ParentOptions {
     pub(super) kind: Child,
     pub(super) mtu: Option<Mtu>,
     pub(super) ifname_prefix: String,
+    pub(super) announce: AnnounceOptions,
 }
 
 impl ParentOptions {
     /// `kind` is what interfaces are unless the options say otherwise.
     pub(super) fn read(options: &BTreeMap<String, String>, kind: Child) -> Result<Self, NetworkError> {
-        let mut read = Self { link: None, kind, mtu: None, ifname_prefix: "eth".to_owned() };
+        let announce = AnnounceOptions::default();
+        let mut read = Self { link: None, kind, mtu: None, ifname_prefix: "eth".to_owned(), announce };
         for (key, value) in options {
             read.set(key, value)?;
         }
@@ -49,9 +51,8 @@ impl ParentOptions {
             (options::MTU, _) => self.mtu = options::mtu(value)?,
             (options::PREFIX, _) => self.ifname_prefix = options::ifname_prefix(value)?,
             (options::ENABLE_V4 | options::ENABLE_V6, _) => {}
-            // What these tune is announced in any case; a mistake is one here, too.
-            (options::ADVERTISE_TIMES, _) => drop(options::advertise_times(value)?),
-            (options::ADVERTISE_EVERY, _) => drop(options::advertise_every(value)?),
+            (options::ADVERTISE_TIMES, _) => self.announce.times = Some(options::advertise_times(value)?),
+            (options::ADVERTISE_EVERY, _) => self.announce.every = Some(options::advertise_every(value)?),
             (_, kind) => unknown(key, *kind)?,
         }
         Ok(())
@@ -63,8 +64,8 @@ impl ParentOptions {
             Some(link) => Parent::Link(link),
             None => Parent::Island(island(self.kind, id)?),
         };
-        let Self { kind, mtu, ifname_prefix, .. } = self;
-        Ok(ParentRecord { parent, kind, mtu, ifname_prefix })
+        let Self { kind, mtu, ifname_prefix, announce, .. } = self;
+        Ok(ParentRecord { parent, kind, mtu, ifname_prefix, announce: announce.value() })
     }
 }
 
@@ -174,6 +175,8 @@ fn unknown(key: &str, kind: Child) -> Result<(), NetworkError> {
 
 #[cfg(test)]
 mod tests {
+    use libnet::types::{Announce, Times};
+
     use super::*;
 
     const MACVLAN: Child = Child::Macvlan(MacvlanMode::Bridge);
@@ -200,9 +203,9 @@ mod tests {
         ] {
             assert_eq!(read_one(MACVLAN, MACVLAN_MODE, word).kind, Child::Macvlan(mode));
         }
-        for (key, value) in [(options::ADVERTISE_TIMES, "3"), (options::ADVERTISE_EVERY, "100")] {
-            assert_eq!(read_one(MACVLAN, key, value), read(MACVLAN, &[]).unwrap());
-        }
+        let every = options::advertise_every("100").unwrap();
+        let announce = read_one(MACVLAN, options::ADVERTISE_EVERY, "100").announce.value();
+        assert_eq!(announce, Announce::Always { times: Times::DEFAULT, every });
         for (word, mode) in [("l2", IpvlanMode::L2), ("l3", IpvlanMode::L3), ("l3s", IpvlanMode::L3s)] {
             let kind = Child::Ipvlan(mode, IpvlanFlag::Private);
             assert_eq!(read(IPVLAN, &[(IPVLAN_MODE, word), (IPVLAN_FLAG, "private")]).unwrap().kind, kind);

@@ -15,7 +15,7 @@ use libnet::{
     netns::{Identity, Reference},
     ports::{PortRequest, PublishedPort},
     types::{
-        Announce, ContainerId, EndpointId, Exposure, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
+        Announce, ContainerId, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
         NetworkId, Port, Proto,
     },
 };
@@ -23,7 +23,7 @@ use netd_api::dns::DnsRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, gateway::exactly, template::Template,
+    Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, gateway::exactly, subnet, template::Template,
 };
 use crate::names::{DnsSettings, EgressPolicy};
 
@@ -50,6 +50,9 @@ pub(super) struct NetworkRecord {
     pub(super) attachable: bool,
     pub(super) v4: Option<SubnetRecord>,
     pub(super) v6: Option<SubnetRecord>,
+    /// Further subnets of the same families, on a parent link alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) more: Vec<SubnetRecord>,
     /// What a bridge network is made of, and no other.
     pub(super) bridge: Option<BridgeRecord>,
     /// What a macvlan or ipvlan network is made of, and no other.
@@ -131,6 +134,9 @@ pub(super) struct ParentRecord {
     pub(super) kind: Child,
     pub(super) mtu: Option<Mtu>,
     pub(super) ifname_prefix: String,
+    /// What neighbours are told of new endpoints.
+    #[serde(default)]
+    pub(super) announce: Announce,
 }
 
 /// A container's addresses in a network; they stay with it until it is removed.
@@ -197,13 +203,51 @@ pub(super) struct EndpointRecord {
 }
 
 impl NetworkRecord {
+    /// One that nothing in the kernel stands for, and that has no addresses.
+    pub(super) fn without_kernel(id: NetworkId, name: String, driver: Driver, created: String) -> Self {
+        Self {
+            id,
+            name,
+            driver,
+            created,
+            default: false,
+            scope: Scope::Local,
+            configuration: Configuration::Own,
+            internal: Internal::No,
+            attachable: false,
+            v4: None,
+            v6: None,
+            more: Vec::new(),
+            bridge: None,
+            parent: None,
+            ipam: IpamDriver::Default,
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            ipam_options: None,
+            records: Vec::new(),
+        }
+    }
+
     /// The settings that it keeps for others, if it is a configuration network.
     pub(super) const fn template(&self) -> Option<&Template> {
         if let Configuration::Only(template) = &self.configuration { Some(template) } else { None }
     }
 
+    /// The subnets: IPv4's, then IPv6's, each in the order in which they were asked for.
     pub(super) fn subnets(&self) -> impl Iterator<Item = &SubnetRecord> {
-        self.v4.iter().chain(&self.v6)
+        [Family::V4, Family::V6].into_iter().flat_map(|family| self.subnets_of(family))
+    }
+
+    /// The subnets of a family, in the order in which they were asked for.
+    pub(super) fn subnets_of(&self, family: Family) -> impl Iterator<Item = &SubnetRecord> {
+        let first = if family == Family::V4 { &self.v4 } else { &self.v6 };
+        first.iter().chain(self.more.iter().filter(move |subnet| subnet::family(&subnet.net) == family))
+    }
+
+    /// The subnet that an address is in.
+    pub(super) fn subnet_of(&self, ip: impl Into<IpAddr>) -> Option<&SubnetRecord> {
+        let ip = ip.into();
+        self.subnets().find(|subnet| subnet.net.contains(ip))
     }
 
     pub(super) fn summary(&self) -> NetworkSummary {
@@ -264,8 +308,8 @@ impl NetworkRecord {
     }
 
     fn parent_on_host(&self) -> Option<ParentNetwork> {
-        let ParentRecord { parent, kind, mtu, .. } = self.parent.clone()?;
-        Some(ParentNetwork { id: self.id, name: self.name.clone(), parent, kind, mtu })
+        let ParentRecord { parent, kind, mtu, announce, .. } = self.parent.clone()?;
+        Some(ParentNetwork { id: self.id, name: self.name.clone(), parent, kind, mtu, announce })
     }
 
     fn bridge_on_host(&self) -> Option<BridgeNetwork> {
@@ -291,22 +335,25 @@ impl NetworkRecord {
         self.leads_out() && !self.is_routed_by_parent()
     }
 
-    /// Where containers of this network send what is for none of their networks.
-    pub(super) fn router_v4(&self) -> Option<Ipv4Addr> {
-        let subnet = self.v4.as_ref().filter(|_| self.has_router())?;
-        match subnet.router.or(subnet.gateway)? {
+    /// Where a container with this address sends what is for none of its networks.
+    pub(super) fn router_v4(&self, own: Ipv4Network) -> Option<Ipv4Addr> {
+        match self.router(own.ip().into())? {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         }
     }
 
-    /// Where containers of this network send what is for none of their networks.
-    pub(super) fn router_v6(&self) -> Option<Ipv6Addr> {
-        let subnet = self.v6.as_ref().filter(|_| self.has_router())?;
-        match subnet.router.or(subnet.gateway)? {
+    /// Where a container with this address sends what is for none of its networks.
+    pub(super) fn router_v6(&self, own: Ipv6Network) -> Option<Ipv6Addr> {
+        match self.router(own.ip().into())? {
             IpAddr::V6(ip) => Some(ip),
             IpAddr::V4(_) => None,
         }
+    }
+
+    fn router(&self, own: IpAddr) -> Option<IpAddr> {
+        let subnet = self.subnet_of(own).filter(|_| self.has_router())?;
+        subnet.router.or(subnet.gateway)
     }
 }
 

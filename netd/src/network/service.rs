@@ -125,6 +125,13 @@ impl Networks {
         asked.unwrap_or_else(|_| vec![Driver::Bridge, Driver::Host, Driver::Null])
     }
 
+    /// Whether the host forwards IPv4 packets; as far as is known, if the kernel can't be asked.
+    pub async fn forwards_v4(&self) -> bool {
+        let failed = |source| NetworkError::Host { action: "read", object: "a setting".to_owned(), source };
+        let asked = self.work("look at forwarding", move |inner| inner.kernel.forwards_v4().map_err(failed));
+        asked.await.unwrap_or(true)
+    }
+
     /// The network of this id, name or unique beginning of an id; `default` is `bridge`.
     pub fn resolve(&self, reference: &str) -> Result<NetworkSummary> {
         self.inner.state().resolve(reference).map(super::record::NetworkRecord::summary)

@@ -43,6 +43,8 @@ pub(super) enum GatewayNeed {
 pub(super) struct SubnetAsks {
     pub(super) v4: SubnetAsk,
     pub(super) v6: SubnetAsk,
+    /// Further subnets, each named by the request: what is on a link of the host's LAN may have several of a family.
+    pub(super) more: Vec<(Family, SubnetAsk)>,
 }
 
 impl SubnetAsks {
@@ -82,15 +84,14 @@ pub(super) struct Families {
 pub(super) fn read(config: &[models::IpamConfig], families: Families) -> Result<SubnetAsks, NetworkError> {
     let mut asks = SubnetAsks::default();
     for (family, entry) in entries(config, families)? {
-        let (ask, wanted) = match family {
+        let (first, wanted) = match family {
             Family::V4 => (&mut asks.v4, families.v4),
             Family::V6 => (&mut asks.v6, families.v6),
         };
-        if wanted && ask.subnet != Wanted::Any {
-            return Err(NetworkError::MultipleSubnets);
-        }
-        if wanted {
-            *ask = entry;
+        match first.subnet {
+            _ if !wanted => {}
+            Wanted::Any => *first = entry,
+            Wanted::OfSize(_) | Wanted::Exactly(_) => asks.more.push((family, entry)),
         }
     }
     Ok(asks)
@@ -251,11 +252,11 @@ mod tests {
         // A range alone is the subnet of a bridge without addresses, and comes to the same once the bridge has one.
         let range = SubnetAsk { range: net("10.8.0.0/24"), ..SubnetAsk::default() };
         for addresses in [vec![], vec![net("10.8.0.1/24").unwrap()]] {
-            let mut asks = SubnetAsks { v4: range.clone(), v6: SubnetAsk::default() };
+            let mut asks = SubnetAsks { v4: range.clone(), ..SubnetAsks::default() };
             asks.settle_on(&addresses);
             assert_eq!((asks.v4.subnet.named(), asks.v4.range), (net("10.8.0.0/24"), None));
         }
-        let mut asks = SubnetAsks { v4: range, v6: SubnetAsk::default() };
+        let mut asks = SubnetAsks { v4: range, ..SubnetAsks::default() };
         asks.settle_on(&[net("10.0.0.1/8").unwrap()]);
         assert_eq!((asks.v4.subnet.named(), asks.v4.range), (net("10.0.0.0/8"), net("10.8.0.0/24")));
     }
@@ -314,10 +315,18 @@ mod tests {
         }
         let two = text(entry("10.0.0.1/24", "", "here", &[]));
         assert_eq!(two.lines().filter(|line| line.starts_with("* ")).count(), 2, "{two}");
-        let twice = [entry("10.0.0.0/24", "", "", &[]), entry("10.0.1.0/24", "", "", &[])];
-        assert_eq!(
-            read(&twice, BOTH).unwrap_err().to_string(),
-            "bridge driver doesn't support multiple subnets"
-        );
+    }
+
+    #[test]
+    fn a_family_may_have_several() {
+        let all = ["10.0.0.0/24", "fd00::/64", "10.0.1.0/24", "fd01::/64"];
+        let config = all.map(|subnet| entry(subnet, "", "", &[]));
+        let asks = read(&config, BOTH).unwrap();
+        let named = |ask: &SubnetAsk| ask.subnet.named().unwrap().to_string();
+        assert_eq!([named(&asks.v4), named(&asks.v6)], all[..2]);
+        let more: Vec<_> = asks.more.iter().map(|(family, ask)| (*family, named(ask))).collect();
+        assert_eq!(more, [(Family::V4, all[2].to_owned()), (Family::V6, all[3].to_owned())]);
+        let v4 = read(&config, Families { v4: true, v6: false }).unwrap();
+        assert_eq!(v4.more.len(), 1);
     }
 }

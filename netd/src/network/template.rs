@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use libnet::types::{Internal, NetworkId};
+use libnet::types::NetworkId;
 use netd_api::models;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Driver, NetworkError, Scope,
+    Driver, NetworkError,
     draft::{self, sorted},
     inner::Options,
-    record::{Configuration, IpamDriver, NetworkRecord},
+    record::{Configuration, NetworkRecord},
     subnet,
 };
 
@@ -61,25 +61,12 @@ pub(super) fn read(
         subnets: config.into_iter().map(SubnetText::from).collect(),
     };
     Ok(NetworkRecord {
-        id,
-        name: ask.name,
-        // As Docker has it, so that nothing takes it for a network that could be used.
-        driver: Driver::Null,
-        created,
-        default: false,
-        scope: Scope::Local,
         configuration: Configuration::Only(template),
-        internal: Internal::No,
-        attachable: false,
-        v4: None,
-        v6: None,
-        bridge: None,
-        parent: None,
-        ipam: IpamDriver::Default,
         options,
         labels: sorted(ask.labels),
         ipam_options: ipam.options.map(|options| sorted(Some(options))),
-        records: Vec::new(),
+        // The driver is Docker's, so that nothing takes it for a network that could be used.
+        ..NetworkRecord::without_kernel(id, ask.name, Driver::Null, created)
     })
 }
 

@@ -7,11 +7,11 @@ use super::Restriction;
 use crate::{
     firewall::nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
-        expr::Verdict,
         flow::Ether,
         op::Op,
         rule::Rule,
         set::{Data, Entry, Holds, Kind, SetSpec, Tuple, Value},
+        verdict::Verdict,
     },
     types::{Egress, Family, Proto},
 };

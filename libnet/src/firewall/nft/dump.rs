@@ -2,9 +2,11 @@
 
 use super::{
     chain::{Hook, Table},
-    expr::{Expr, Verdict},
+    expr::Expr,
+    field::family_name,
     op::{EVAL, ForeignChain, INTERVAL, INTERVAL_END, MAP, SUBSYSTEM, TIMEOUT, VERDICT_TYPE, write_element},
     set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
+    verdict::Verdict,
 };
 use crate::{
     firewall::ruleset::base::{SetId, TABLE},
@@ -97,19 +99,6 @@ pub(crate) fn generation(socket: &mut NfSocket) -> Result<u32, NfnlError> {
 pub(crate) fn tables(socket: &mut NfSocket) -> Result<Vec<(&'static str, String)>, NfnlError> {
     let all = || Messages::single(GET_TABLE, DUMP, UNSPECIFIED, |_| {});
     socket.dump(all, |_, family, attrs| Ok((family_name(family), attrs.text(1)?.to_owned())))
-}
-
-/// `NFPROTO_*` of linux/netfilter.h, in `nft`'s words.
-const fn family_name(family: u8) -> &'static str {
-    match family {
-        1 => "inet",
-        2 => "ip",
-        3 => "arp",
-        5 => "netdev",
-        7 => "bridge",
-        10 => "ip6",
-        _ => "unknown",
-    }
 }
 
 /// The chains of a table, with their rules; none if there is no such table.

@@ -1,17 +1,15 @@
 //! The expressions that rules are made of, as the kernel knows them (linux/netfilter/nf_tables.h), and both ways
 //! between them and netlink.
 
+use super::verdict::Verdict;
 use crate::sys::nfnl::attr::{Attrs, Malformed, Writer};
 
 /// `NFTA_LIST_ELEM`, `NFTA_EXPR_NAME`, `NFTA_EXPR_DATA`.
 const LIST_ELEM: u16 = 1;
 const NAME: u16 = 1;
 const DATA: u16 = 2;
-/// `NFTA_DATA_VALUE`, `NFTA_DATA_VERDICT`, `NFTA_VERDICT_CODE`, `NFTA_VERDICT_CHAIN`.
+/// `NFTA_DATA_VALUE`.
 const VALUE: u16 = 1;
-const VERDICT: u16 = 2;
-const CODE: u16 = 1;
-const CHAIN: u16 = 2;
 /// `NFT_REG32_00`: the first of sixteen registers of four bytes.
 const REG32: u32 = 8;
 /// `NFT_REG_1` to `NFT_REG_4`: the same, four at a time; how the kernel names the first of each four.
@@ -30,57 +28,6 @@ impl Reg {
         let number = attrs.number(kind)?;
         let slot = if REG128.contains(&number) { (number - 1) * 4 } else { number.wrapping_sub(REG32) };
         u8::try_from(slot).ok().filter(|slot| *slot < 16).map(Self).ok_or(Malformed)
-    }
-}
-
-/// What happens to a packet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Verdict {
-    Accept,
-    Drop,
-    Return,
-    Jump(String),
-    Goto(String),
-}
-
-impl Verdict {
-    /// `NF_DROP`, `NF_ACCEPT`, `NFT_RETURN`, `NFT_JUMP`, `NFT_GOTO`.
-    fn code(&self) -> i32 {
-        match self {
-            Self::Drop => 0,
-            Self::Accept => 1,
-            Self::Jump(_) => -3,
-            Self::Goto(_) => -4,
-            Self::Return => -5,
-        }
-    }
-
-    /// Writes it as the verdict of an immediate or of a map's element.
-    pub(crate) fn write(&self, attrs: &mut Writer<'_>) {
-        attrs.nested(VERDICT, |attrs| {
-            attrs.bytes(CODE, &self.code().to_be_bytes());
-            if let Self::Jump(chain) | Self::Goto(chain) = self {
-                attrs.text(CHAIN, chain);
-            }
-        });
-    }
-
-    /// Reads what [`Verdict::write`] wrote; `None`: these attributes hold no verdict.
-    pub(crate) fn read(attrs: &Attrs<'_>) -> Result<Option<Self>, Malformed> {
-        if attrs.get(VERDICT).is_none() {
-            return Ok(None);
-        }
-        let attrs = attrs.nested(VERDICT)?;
-        let chain = || attrs.text(CHAIN).map(str::to_owned);
-        let verdict = match attrs.number(CODE)?.cast_signed() {
-            0 => Self::Drop,
-            1 => Self::Accept,
-            -3 => Self::Jump(chain()?),
-            -4 => Self::Goto(chain()?),
-            -5 => Self::Return,
-            _ => return Err(Malformed),
-        };
-        Ok(Some(verdict))
     }
 }
 

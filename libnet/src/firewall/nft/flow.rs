@@ -2,7 +2,8 @@
 
 use super::{
     expr::{Base, Cmp, Ct, Expr, Member, Meta, Reg},
-    rule::{End, Rule, compare, has_bits, load, lookup, nfproto, port, protocol, v4_field, v6_payload},
+    field::{End, compare, has_bits, load, lookup, nfproto, port, protocol, v4_field, v6_payload},
+    rule::Rule,
 };
 use crate::types::{Family, Proto};
 

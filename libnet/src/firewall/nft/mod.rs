@@ -4,7 +4,11 @@
 pub(crate) mod chain;
 pub(crate) mod dump;
 pub(crate) mod expr;
+pub(crate) mod field;
 pub(crate) mod flow;
+pub(crate) mod matches;
+pub(crate) mod nat;
 pub(crate) mod op;
 pub(crate) mod rule;
 pub(crate) mod set;
+pub(crate) mod verdict;

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     chain::{Chain, Table},
+    field::family_name,
     rule::Rule,
     set::{
         Data, Entry, Holds, NOTED, NOTES, SetSpec, Tuple, Value, bounds, element_text, type_len, type_number,
@@ -82,13 +83,7 @@ pub(crate) struct ForeignChain {
 
 impl fmt::Display for ForeignChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = match self.family {
-            1 => "inet",
-            2 => "ip",
-            10 => "ip6",
-            _ => "?",
-        };
-        write!(f, "{family} {} {}", self.table, self.name)
+        write!(f, "{} {} {}", family_name(self.family), self.table, self.name)
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
 use super::{
-    expr::Verdict,
-    rule::{IFNAME_LEN, icmp, ifname, nfproto, protocol},
+    field::{IFNAME_LEN, icmp, ifname, nfproto, protocol},
+    verdict::Verdict,
 };
 use crate::types::{Family, IfName, Port, Proto};
 

@@ -3,10 +3,13 @@
 use crate::{
     firewall::nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
-        expr::{Member, Verdict},
+        expr::Member,
+        field::End,
+        nat::DnatKey,
         op::Op,
-        rule::{DnatKey, End, Rule},
+        rule::Rule,
         set::{Holds, Kind, SetSpec},
+        verdict::Verdict,
     },
     types::{Family, FwMark},
 };

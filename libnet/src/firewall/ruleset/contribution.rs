@@ -9,8 +9,8 @@ use crate::{
     firewall::{
         DirectRouting, FirewallEndpoint, FirewallNetwork,
         nft::{
-            expr::Verdict,
             set::{Data, Entry, Tuple, Value},
+            verdict::Verdict,
         },
     },
     ports::PublishedPort,

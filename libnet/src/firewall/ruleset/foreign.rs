@@ -9,9 +9,11 @@
 use crate::{
     firewall::nft::{
         dump::{ForeignRule, ForwardChain},
-        expr::{Expr, Verdict},
+        expr::Expr,
+        matches::Side,
         op::Op,
-        rule::{Rule, Side},
+        rule::Rule,
+        verdict::Verdict,
     },
     types::IfName,
 };

@@ -49,6 +49,9 @@ fn consistent(bridge: &DefaultBridge) -> Checked<()> {
         let why = "bridge and bip are mutually exclusive: an existing bridge keeps its own address";
         return Err(wrong("bip", &bip, why));
     }
+    if let Some(mtu) = bridge.mtu.filter(|mtu| bridge.ipv6 && *mtu < Mtu::LEAST_V6) {
+        return Err(wrong("mtu", &mtu, format!("IPv6 needs {} at least", Mtu::LEAST_V6)));
+    }
     if let Some(bip) = bridge.bip {
         if bip.prefix() < 31 && (bip.ip() == bip.network() || bip.ip() == bip.broadcast()) {
             let why = format!("it must be the address of a host in {}/{}", bip.network(), bip.prefix());

@@ -45,6 +45,11 @@ impl NetworkMode {
             },
         }
     }
+
+    /// Whether a container's packets are forwarded to get anywhere; that of another container is not looked at.
+    pub(in crate::container) const fn needs_forwarding(&self) -> bool {
+        !matches!(self, Self::Host | Self::None)
+    }
 }
 
 /// The network of that name; the CLI says `default` where it means the default bridge.

@@ -71,7 +71,10 @@ impl Containers {
         let wanted = create::read(&record, &self.parts.defaults)?;
         record.endpoints = self.endpoints(&networks.networks, networks.mode == NetworkMode::Private)?;
         self.check(&record, &wanted).await?;
-        let warnings = create::warnings(&record.host);
+        let mut warnings = create::warnings(&record.host);
+        if networks.mode.needs_forwarding() && !self.parts.networks.forwards_v4().await {
+            warnings.push("IPv4 forwarding is disabled. Networking will not work.".to_owned());
+        }
 
         if let Err(error) = self.keep(&mut record, &wanted).await {
             self.unmake(&record).await;

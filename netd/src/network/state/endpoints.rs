@@ -100,11 +100,7 @@ impl State {
         let requests = self.sandbox(container).map(|sandbox| sandbox.requests.clone()).unwrap_or_default();
         let free = [Family::V4, Family::V6].into_iter().filter(|family| !led(*family));
         let route = free.fold(DefaultRoute::None, |route, family| route.with(family, candidate.route));
-        let alone = alone
-            .then(|| gateway::roles(&[candidate], &requests, &[], self.crossing))
-            .into_iter()
-            .flatten()
-            .next();
+        let alone = alone.then(|| gateway::roles(&[candidate], &requests, &[])).into_iter().flatten().next();
         alone.map_or(Role { route, ports: Vec::new() }, |(_, role)| role)
     }
 
@@ -202,7 +198,7 @@ impl State {
         let left: Vec<_> = left.filter_map(|port| Some(Held { network: network?, port: *port })).collect();
         published.extend(left);
         let mut roles: HashMap<_, _> =
-            gateway::roles(&gateway::order(self.candidates(container)), requests, &published, self.crossing)
+            gateway::roles(&gateway::order(self.candidates(container)), requests, &published)
                 .into_iter()
                 .collect();
         self.change_to(container, |record| roles.remove(&record.network))
@@ -296,7 +292,7 @@ fn spec(
     lease: &Lease,
     ifname: IfName,
 ) -> EndpointSpec {
-    let v6 = network.v6.as_ref().filter(|_| !options.without_v6());
+    let v6 = lease.v6.filter(|_| !options.without_v6());
     EndpointSpec {
         id: ask.endpoint,
         network: network.id,
@@ -304,8 +300,8 @@ fn spec(
         settings: options.settings(&ifname),
         ifname,
         mac: lease.mac,
-        v4: network.v4.as_ref().zip(lease.v4).and_then(|(subnet, ip)| v4_in(subnet, ip)),
-        v6: v6.zip(lease.v6).and_then(|(subnet, ip)| v6_in(subnet, ip)),
+        v4: lease.v4.and_then(|ip| v4_in(network.subnet_of(ip)?, ip)),
+        v6: v6.and_then(|ip| v6_in(network.subnet_of(ip)?, ip)),
         link_local: ask.link_local.iter().filter_map(|ip| endpoint::link_local(*ip)).collect(),
         mtu: network.mtu(),
         default_route: DefaultRoute::None,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libnet::{
     ipam::{IpamError, Pool},
-    types::{ContainerId, IfName, MacAddr, NetworkId},
+    types::{ContainerId, Family, IfName, MacAddr, NetworkId},
 };
 
 use super::State;
@@ -58,9 +58,9 @@ impl State {
         v6: Option<Ipv6Addr>,
     ) -> Result<(Option<Ipv4Addr>, Option<Ipv6Addr>), NetworkError> {
         let network = self.network(network)?.clone();
-        let v4 = self.address(&network, network.v4.as_ref(), v4.map(IpAddr::V4))?;
-        let v6 = self.address(&network, network.v6.as_ref(), v6.map(IpAddr::V6));
-        let v6 = v6.inspect_err(|_| self.free(network.v4.as_ref(), v4))?;
+        let v4 = self.address(&network, Family::V4, v4.map(IpAddr::V4))?;
+        let v6 = self.address(&network, Family::V6, v6.map(IpAddr::V6));
+        let v6 = v6.inspect_err(|_| self.free(&network, v4))?;
         Ok((
             v4.and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }),
             v6.and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }),
@@ -72,11 +72,12 @@ impl State {
         let Some(network) = self.networks.get(&lease.network).map(|network| network.record.clone()) else {
             return false;
         };
-        if !self.restore_address(network.v4.as_ref(), lease.v4.map(IpAddr::V4)) {
+        let v4 = lease.v4.map(IpAddr::V4);
+        if !self.restore_address(&network, v4) {
             return false;
         }
-        if !self.restore_address(network.v6.as_ref(), lease.v6.map(IpAddr::V6)) {
-            self.free(network.v4.as_ref(), lease.v4.map(IpAddr::V4));
+        if !self.restore_address(&network, lease.v6.map(IpAddr::V6)) {
+            self.free(&network, v4);
             return false;
         }
         self.containers.entry(lease.container).or_default().leases.insert(lease.network, lease);
@@ -84,9 +85,9 @@ impl State {
     }
 
     /// False if the address can't be had.
-    fn restore_address(&mut self, subnet: Option<&SubnetRecord>, ip: Option<IpAddr>) -> bool {
+    fn restore_address(&mut self, network: &NetworkRecord, ip: Option<IpAddr>) -> bool {
         let Some(ip) = ip else { return true };
-        let pool = subnet.and_then(|subnet| self.pool(subnet));
+        let pool = network.subnet_of(ip).and_then(|subnet| self.pool(subnet));
         pool.is_some_and(|pool| self.ipam.restore_address(pool, ip).is_ok())
     }
 
@@ -114,22 +115,33 @@ impl State {
         self.sweep(container);
         let Some(lease) = lease else { return };
         let Some(record) = self.networks.get(&network).map(|network| network.record.clone()) else { return };
-        self.free(record.v4.as_ref(), lease.v4.map(IpAddr::V4));
-        self.free(record.v6.as_ref(), lease.v6.map(IpAddr::V6));
+        self.free(&record, lease.v4.map(IpAddr::V4));
+        self.free(&record, lease.v6.map(IpAddr::V6));
     }
 
+    /// This address, or any of the first subnet that has one left; none in a family that the network doesn't have.
     fn address(
         &mut self,
         network: &NetworkRecord,
-        subnet: Option<&SubnetRecord>,
+        family: Family,
         wanted: Option<IpAddr>,
     ) -> Result<Option<IpAddr>, NetworkError> {
-        let Some((subnet, pool)) = subnet.and_then(|subnet| Some((subnet, self.pool(subnet)?))) else {
+        let fits = |subnet: &&SubnetRecord| wanted.is_none_or(|ip| subnet.net.contains(ip));
+        if network.subnets_of(family).next().is_none() {
             return Ok(None);
-        };
-        self.ipam.request_address(pool, wanted).map(Some).map_err(|error| match error {
+        }
+        let fitting = network.subnets_of(family).filter(fits).filter_map(|subnet| self.pool(subnet));
+        let fitting: Vec<_> = fitting.collect();
+        let mut got = Err(if wanted.is_some() { IpamError::OutOfRange } else { IpamError::NoAddresses });
+        for pool in fitting {
+            got = self.ipam.request_address(pool, wanted);
+            if got != Err(IpamError::NoAddresses) {
+                break;
+            }
+        }
+        got.map(Some).map_err(|error| match error {
             IpamError::NoAddresses => NetworkError::NoAddresses {
-                family: if subnet.net.is_ipv4() { "IPv4" } else { "IPv6" },
+                family: if family == Family::V4 { "IPv4" } else { "IPv6" },
                 name: network.name.clone(),
                 id: network.id,
             },
@@ -137,8 +149,9 @@ impl State {
         })
     }
 
-    fn free(&mut self, subnet: Option<&SubnetRecord>, ip: Option<IpAddr>) {
-        if let (Some(pool), Some(ip)) = (subnet.and_then(|subnet| self.pool(subnet)), ip) {
+    fn free(&mut self, network: &NetworkRecord, ip: Option<IpAddr>) {
+        let pool = ip.and_then(|ip| self.pool(network.subnet_of(ip)?));
+        if let (Some(pool), Some(ip)) = (pool, ip) {
             // The pool was found a line above.
             let _ = self.ipam.release_address(pool, ip);
         }

@@ -15,7 +15,7 @@ use crate::network::{
     options::BridgeOptions,
     parent,
     record::{BridgeRecord, Configuration, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
-    subnet::{GatewayNeed, SubnetAsk},
+    subnet::{self, GatewayNeed, SubnetAsk},
     template::Template,
 };
 
@@ -60,23 +60,30 @@ impl State {
         created: String,
         around: &Surroundings,
     ) -> Result<NetworkRecord, NetworkError> {
+        // What IPv6 can't live with is no way out for it in any case.
+        let around_mtu = around.mtu.map(|mtu| if draft.families.v6 { mtu.max(Mtu::LEAST_V6) } else { mtu });
         let (driver, bridge, parent) = match draft.driver {
             DriverOptions::Bridge(options) => {
                 let link = options.link.clone().map_or_else(|| default_link(id), Ok)?;
-                (Driver::Bridge, Some(bridge_record(options, link, around)), None)
+                (Driver::Bridge, Some(bridge_record(options, link, around_mtu)), None)
             }
             DriverOptions::Parent(options) => (parent::driver(options.kind), None, Some(options.record(id)?)),
         };
         self.check_name(&draft.name)?;
         self.check_link(bridge.as_ref(), id)?;
         self.check_parent(parent.as_ref())?;
-        let addressed = |family: bool| family && draft.ipam == IpamDriver::Default;
-        let v4 = addressed(draft.families.v4)
-            .then(|| request(&mut self.ipam, &draft.subnets.v4, Family::V4, around));
-        let v4 = v4.transpose()?;
-        let v6 = addressed(draft.families.v6)
-            .then(|| request(&mut self.ipam, &draft.subnets.v6, Family::V6, around));
-        let v6 = v6.transpose().inspect_err(|_| give_back(&mut self.ipam, v4.as_ref()))?;
+        let mut asks = Vec::new();
+        if draft.ipam == IpamDriver::Default {
+            asks.extend(draft.families.v4.then_some((Family::V4, draft.subnets.v4)));
+            asks.extend(draft.families.v6.then_some((Family::V6, draft.subnets.v6)));
+            asks.extend(draft.subnets.more);
+        }
+        let mut more = request_all(&mut self.ipam, &asks, around)?;
+        let mut first = |family| {
+            let is_first = |subnet: &SubnetRecord| subnet::family(&subnet.net) == family;
+            more.iter().position(is_first).map(|index| more.remove(index))
+        };
+        let (v4, v6) = (first(Family::V4), first(Family::V6));
         let record = NetworkRecord {
             id,
             name: draft.name,
@@ -89,6 +96,7 @@ impl State {
             attachable: draft.attachable,
             v4,
             v6,
+            more,
             bridge,
             parent,
             ipam: draft.ipam,
@@ -112,12 +120,7 @@ impl State {
                 router: subnet.router,
                 aux: subnet.aux.clone(),
             };
-            request(
-                &mut self.ipam,
-                &ask,
-                crate::network::subnet::family(&subnet.net),
-                &Surroundings::default(),
-            )?;
+            request(&mut self.ipam, &ask, subnet::family(&subnet.net), &Surroundings::default())?;
         }
         self.networks.insert(record.id, Network { record, phase: Phase::Ready });
         Ok(())
@@ -139,7 +142,7 @@ impl State {
     pub(in crate::network) fn forget(&mut self, id: NetworkId) {
         let Some(network) = self.networks.remove(&id) else { return };
         for subnet in network.record.subnets() {
-            give_back(&mut self.ipam, Some(subnet));
+            give_back(&mut self.ipam, subnet);
         }
     }
 
@@ -235,13 +238,13 @@ impl State {
     }
 }
 
-fn bridge_record(options: BridgeOptions, link: IfName, around: &Surroundings) -> BridgeRecord {
+fn bridge_record(options: BridgeOptions, link: IfName, around_mtu: Option<Mtu>) -> BridgeRecord {
     let lent_mtu = options.lent.as_ref().and_then(|lent| lent.mtu);
     BridgeRecord {
-        announce: options.announce(),
+        announce: options.announce.value(),
         exposure: options.exposure,
         link,
-        mtu: options.mtu.or(lent_mtu).or(around.mtu).unwrap_or(Mtu::ETHERNET),
+        mtu: options.mtu.or(lent_mtu).or(around_mtu).unwrap_or(Mtu::ETHERNET),
         icc: options.icc,
         masquerade: options.masquerade,
         host_ip: options.host_ip,
@@ -252,6 +255,20 @@ fn bridge_record(options: BridgeOptions, link: IfName, around: &Surroundings) ->
 
 fn default_link(id: NetworkId) -> Result<IfName, NetworkError> {
     format!("br-{}", id.short(12)).parse().map_err(|error| NetworkError::Invalid(format!("{error}")))
+}
+
+/// All subnets that a network wants, or none.
+fn request_all(
+    ipam: &mut Ipam,
+    asks: &[(Family, SubnetAsk)],
+    around: &Surroundings,
+) -> Result<Vec<SubnetRecord>, NetworkError> {
+    let mut had = Vec::new();
+    for (family, ask) in asks {
+        let got = request(ipam, ask, *family, around);
+        had.push(got.inspect_err(|_| had.iter().for_each(|subnet| give_back(ipam, subnet)))?);
+    }
+    Ok(had)
 }
 
 fn request(
@@ -291,9 +308,8 @@ fn fill(ipam: &mut Ipam, ask: &SubnetAsk, pool: Pool) -> Result<SubnetRecord, Ne
     })
 }
 
-fn give_back(ipam: &mut Ipam, subnet: Option<&SubnetRecord>) {
-    let pool = subnet.and_then(|subnet| ipam.pool(subnet.net));
-    if let Some(pool) = pool {
+fn give_back(ipam: &mut Ipam, subnet: &SubnetRecord) {
+    if let Some(pool) = ipam.pool(subnet.net) {
         // It is one of the pools that are handed out.
         let _ = ipam.release_pool(pool);
     }

@@ -327,6 +327,10 @@ impl Kernel for FakeKernel {
         self.call(|_| Ok(1_400_u32.try_into().ok()))
     }
 
+    fn forwards_v4(&self) -> Result<bool, KernelError> {
+        self.call(|_| Ok(true))
+    }
+
     fn supports(&self, kind: Child) -> Result<bool, KernelError> {
         self.call(|_| Ok(matches!(kind, Child::Macvlan(_))))
     }

@@ -8,6 +8,7 @@ mod namespaces;
 mod networks;
 mod recovery;
 mod stored;
+mod subnets;
 mod templates;
 
 use std::{

@@ -1,11 +1,9 @@
 //! Who reaches whom: every pair of places, both families, TCP, UDP and ICMP, published ports and others. What packets do
 //! is written into docs/connectivity.md, and compared with it.
 
-mod published;
+use std::{fmt::Write, net::IpAddr, path::Path, time::Duration};
 
-use std::{fmt::Write, fs, net::IpAddr, path::Path, time::Duration};
-
-use tests::{Lab, Lan, Machine, Place, Probe, Servers};
+use tests::{Golden, Lab, Lan, Machine, Place, Probe, Servers};
 
 /// Nothing here is further away than a few switched frames.
 const SHORT: Duration = Duration::from_millis(300);
@@ -254,16 +252,10 @@ network reaches its own gateway.
 
 #[test]
 fn who_reaches_whom_is_as_documented() {
-    let (matrix, scene) = (Matrix::new(), published::Scene::new());
-    let page = |patience| matrix.page(patience) + &scene.page(patience);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/connectivity.md");
-    #[allow(clippy::disallowed_methods, reason = "the same variable by which insta updates its snapshots")]
-    if std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always") {
-        fs::write(&path, page(LONG)).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    if page(SHORT) != written {
-        assert_eq!(page(LONG), written, "docs/connectivity.md is out of date: run `just goldens`");
-    }
-    assert!(!written.contains("true, "), "a protocol of its own: {written}");
+    let matrix = Matrix::new();
+    let golden = Golden::page("connectivity.md");
+    let short = matrix.page(SHORT);
+    let found = if short == golden.text() { short } else { matrix.page(LONG) };
+    golden.assert(&found);
+    assert!(!found.contains("true, "), "a protocol of its own: {found}");
 }

@@ -1,0 +1,77 @@
+//! Whether the host forwards packets: switched on where networks need it, which is said once; left alone where it is
+//! somebody else's, which is said wherever Docker says it.
+
+use tests::{Lab, Machine, NetdOptions};
+
+/// The settings that netd changed, each as it is logged.
+fn changed(machine: &Machine) -> Vec<String> {
+    let log = machine.log();
+    let lines = log.lines().filter(|line| line.contains("host setting changed"));
+    lines.map(|line| line.split("net/").nth(1).unwrap_or(line).to_owned()).collect()
+}
+
+fn setting(machine: &Machine, key: &str) -> String {
+    machine.exec(["sysctl", "-n", key]).ok()
+}
+
+#[test]
+fn what_a_network_needs_of_the_host_is_set_once_and_said() {
+    let machine = Lab::new().machine("aa");
+    let _lan = machine.lan("client");
+    let said = changed(&machine);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("ipv4/ip_forward") && said[0].contains('0') && said[0].contains('1'),
+        "{said:?}"
+    );
+    assert_eq!(setting(&machine, "net.ipv6.conf.all.forwarding"), "0");
+
+    machine.docker(["network", "create", "--ipv6", "six"]).ok();
+    assert_eq!(setting(&machine, "net.ipv6.conf.all.forwarding"), "1");
+    assert_eq!(
+        setting(&machine, "net.ipv6.conf.lan0.accept_ra"),
+        "2",
+        "the host goes on to hear its routers"
+    );
+    let said = changed(&machine);
+    for key in ["ipv6/conf/lan0/accept_ra", "ipv6/conf/all/forwarding"] {
+        assert_eq!(said.iter().filter(|line| line.starts_with(key)).count(), 1, "{key}: {said:?}");
+    }
+    let count = said.len();
+    machine.docker(["network", "create", "--ipv6", "seven"]).ok();
+    machine.docker(["run", "--rm", "--network", "seven", "host", "true"]).ok();
+    assert_eq!(changed(&machine).len(), count, "what is so already is not set again");
+}
+
+const INFO: &str = "WARNING: IPv4 forwarding is disabled";
+const CREATE: &str = "WARNING: IPv4 forwarding is disabled. Networking will not work.";
+
+#[test]
+fn a_host_that_forwards_nothing_is_warned_of() {
+    let args = vec!["--ip-forward=false".to_owned()];
+    let machine = Lab::new().machine_with("aa", NetdOptions { args, ..NetdOptions::default() });
+    let lan = machine.lan("client");
+    assert_eq!(changed(&machine), [""; 0]);
+    let out = ["ping", "-c1", "-W1", &lan.address()];
+    let run = |words: &[&str], program: &[&str]| {
+        machine.docker(["run", "--rm"].iter().chain(words).chain(&["host"]).chain(program).copied())
+    };
+    let info = machine.docker(["info"]);
+    assert!(info.stderr.lines().any(|line| line == INFO), "{info:?}");
+    assert!(machine.pontoon(["info"]).stderr.lines().any(|line| line == INFO));
+    assert_eq!(machine.docker(["info", "-f", "{{.IPv4Forwarding}}"]).ok(), "false");
+    let cut_off = run(&[], &out);
+    assert_eq!((cut_off.status.code(), cut_off.stderr.as_str()), (Some(1), CREATE), "{cut_off:?}");
+    assert_eq!(machine.pontoon(["create", "host", "true"]).stderr, CREATE);
+    for network in ["host", "none"] {
+        assert_eq!(run(&["--network", network], &["true"]).stderr, "", "{network}");
+    }
+
+    // Whoever has switched it off switches it on.
+    machine.sh("sysctl -qw net.ipv4.ip_forward=1").ok();
+    assert_eq!(machine.docker(["info", "-f", "{{.IPv4Forwarding}}"]).ok(), "true");
+    assert!(!machine.docker(["info"]).stderr.contains("forwarding"));
+    let through = run(&[], &out);
+    assert_eq!(through.stderr, "");
+    through.ok();
+}
