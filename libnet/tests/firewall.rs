@@ -6,10 +6,11 @@ use std::{net::IpAddr, time::Duration};
 
 use libnet::{
     firewall::{
-        Change, DeclaredFirewall, DirectRouting, Firewall, FirewallEndpoint, FirewallNetwork, FirewallOptions,
+        Change, DeclaredFirewall, DirectRouting, Firewall, FirewallEndpoint, FirewallNetwork,
+        FirewallOptions, Guard,
     },
     ports::PublishedPort,
-    types::{EndpointId, Exposure, GatewayMode, Icc, Internal, Masquerade, NetworkId, Port, Proto},
+    types::{EndpointId, Exposure, GatewayMode, Icc, Internal, MacAddr, Masquerade, NetworkId, Port, Proto},
 };
 use nix::time::{ClockId, clock_gettime};
 use tests::{Golden, Host, Lab};
@@ -45,7 +46,19 @@ fn endpoint(network: u8, number: u8, ports: Vec<PublishedPort>) -> FirewallEndpo
         v4: Some([10, 0, network, number].into()),
         v6: Some(format!("fd00:0:0:{network}::{number:x}").parse().unwrap()),
         ports,
+        guard: None,
     }
+}
+
+/// An endpoint that sends from its own addresses alone.
+fn guarded(network: u8, number: u8) -> FirewallEndpoint {
+    let endpoint = endpoint(network, number, Vec::new());
+    let guard = Guard {
+        port: "veth0401010".parse().unwrap(),
+        mac: MacAddr::local([2, 0x42, 0, 0, network, number]),
+        addresses: endpoint.v4.map(IpAddr::V4).into_iter().chain(endpoint.v6.map(IpAddr::V6)).collect(),
+    };
+    FirewallEndpoint { guard: Some(guard), ..endpoint }
 }
 
 /// A port that is reached by the container's own address.
@@ -89,14 +102,14 @@ fn normal(listing: &str) -> String {
 
 #[track_caller]
 fn assert_kernel_holds(host: &Host, firewall: &Firewall) {
-    let listed = host.exec(["nft", "list", "ruleset"]).ok();
+    let listed = host.exec(["nft", "-s", "list", "ruleset"]).ok();
     assert_eq!(normal(&listed), normal(&firewall.ruleset().to_string()));
 }
 
 /// What is right already stays as it is: every rule and set keeps its handle, the user's packets their way.
 #[track_caller]
 fn assert_replace_touches_nothing(host: &Host, firewall: &Firewall) {
-    let handles = || host.exec(["nft", "-a", "list", "ruleset"]).ok();
+    let handles = || host.exec(["nft", "-a", "-s", "list", "ruleset"]).ok();
     let before = handles();
     firewall.replace(firewall.declared()).unwrap();
     assert_eq!(handles(), before);
@@ -141,7 +154,7 @@ fn steps() -> Vec<Step> {
         step(
             "One network",
             "Bridge `br-1` with 10.0.1.0/24 and fd00:0:0:1::/64. Its containers reach each other and, with the host's \
-             address, everything outside. This is the whole table; below only what the sets hold is shown, for the \
+             address, everything outside. These are the whole tables; below only what the sets hold is shown, for the \
              chains never change.",
             vec![Change::AddNetwork(network(1))],
         ),
@@ -150,6 +163,11 @@ fn steps() -> Vec<Step> {
             "A container with `-p 8080:80 -p 127.0.0.1:8081:80 -p 192.0.2.1:53:53/udp -p [2001:db8::1]:132:132/sctp`. \
              The comment of an element is the beginning of the endpoint's id.",
             vec![Change::AddEndpoint(endpoint(1, 2, all_ports))],
+        ),
+        step(
+            "A container that is kept to its addresses",
+            "Table `bridge pontoon` knows its port, its Ethernet address and the addresses that it may send from.",
+            vec![Change::AddEndpoint(guarded(1, 4))],
         ),
         step(
             "Options of networks",
@@ -182,9 +200,9 @@ fn steps() -> Vec<Step> {
             (2..=11).map(|number| Change::RemoveNetwork(network(number).id)).collect(),
         ),
         step(
-            "The endpoint gone",
+            "The endpoints gone",
             "What is left is the network.",
-            vec![Change::RemoveEndpoint(endpoint(1, 2, vec![]).id)],
+            vec![Change::RemoveEndpoint(endpoint(1, 2, vec![]).id), Change::RemoveEndpoint(guarded(1, 4).id)],
         ),
         step(
             "Nothing left",
@@ -226,13 +244,15 @@ fn the_kernel_holds_the_value_for_every_option() {
 
 const OF_DAEMON: &str = "With `bridge-accept-fwmark` set to `0x1/0xff` there is one rule more, and with \
     `allow-direct-routing` every published port is reached by its container's own address as well: \
-    `-p 127.0.0.1:8081:80` in `br-1`.";
+    `-p 127.0.0.1:8081:80` in `br-1`. The daemon itself serves metrics at port 9323, which is hidden from containers.";
 
 fn of_daemon(lab: &Lab) -> String {
     let host = lab.host("daemon");
     let options = FirewallOptions {
         direct_routing: DirectRouting::Allowed,
         accept_mark: Some("0x1/0xff".parse().unwrap()),
+        private: [port(9323)].into(),
+        ..FirewallOptions::default()
     };
     let firewall = host.run(|| Firewall::open_with(options).unwrap());
     let ports = vec![published("127.0.0.1", 8081, 80, Proto::Tcp)];
@@ -249,15 +269,15 @@ fn of_daemon(lab: &Lab) -> String {
     plain.replace(firewall.declared()).unwrap();
     assert_kernel_holds(&host, &plain);
     plain.clear().unwrap();
-    assert_eq!(host.exec(["nft", "list", "ruleset"]).ok(), "");
+    assert_eq!(host.exec(["nft", "-s", "list", "ruleset"]).ok(), "");
     shown
 }
 
-const PAGE_HEAD: &str = "# Table `inet pontoon`, state by state
+const PAGE_HEAD: &str = "# Tables `inet pontoon` and `bridge pontoon`, state by state
 
 <!-- Written by libnet/tests/firewall.rs from what the kernel holds; `just goldens` writes it anew. -->
 
-Each listing is what `nft list table inet pontoon` shows of a live kernel, with elements in order. Why the rules are
+Each listing is what `nft -s list ruleset` shows of a live kernel, with elements in order. Why the rules are
 what they are: [README](README.md).
 ";
 
@@ -285,7 +305,7 @@ fn what_the_kernel_lost_or_got_from_others_is_put_right() {
         host.exec(["nft", damage]).ok();
         firewall.replace(firewall.declared()).unwrap();
         assert_replace_touches_nothing(&host, &firewall);
-        let listed = host.exec(["nft", "list", "ruleset"]).ok();
+        let listed = host.exec(["nft", "-s", "list", "ruleset"]).ok();
         let listed = listed.replace("\t\tip saddr 192.0.2.9 drop\n", "");
         assert_eq!(normal(&listed), normal(&firewall.ruleset().to_string()), "after: {damage}");
     }
@@ -307,19 +327,19 @@ fn rules_of_the_user_survive_everything() {
 
     let again = host.run(|| Firewall::open().unwrap());
     again.replace(firewall.declared()).unwrap();
-    assert!(host.exec(["nft", "list", "ruleset"]).ok().contains(rule));
+    assert!(host.exec(["nft", "-s", "list", "ruleset"]).ok().contains(rule));
 
     again.clear().unwrap();
-    let listed = host.exec(["nft", "list", "ruleset"]).ok();
+    let listed = host.exec(["nft", "-s", "list", "ruleset"]).ok();
     assert!(listed.contains(rule) && !listed.contains("hook"), "{listed}");
 
     again.apply(Change::AddNetwork(network(1))).unwrap();
-    let listed = host.exec(["nft", "list", "ruleset"]).ok();
+    let listed = host.exec(["nft", "-s", "list", "ruleset"]).ok();
     assert!(listed.contains(rule) && listed.contains("jump pontoon-user"), "{listed}");
 
     host.exec(["nft", "flush chain inet pontoon pontoon-user"]).ok();
     again.clear().unwrap();
-    assert_eq!(host.exec(["nft", "list", "ruleset"]).ok(), "");
+    assert_eq!(host.exec(["nft", "-s", "list", "ruleset"]).ok(), "");
 }
 
 #[test]
@@ -410,7 +430,7 @@ fn another_firewall_that_drops_lets_our_networks_through_while_they_are() {
     assert_eq!(iptables("-S FORWARD").matches("pontoon").count(), 2);
     firewall.clear().unwrap();
     assert_eq!(iptables("-S FORWARD"), "-P FORWARD DROP\n-A FORWARD -s 192.0.2.1/32 -j DROP");
-    assert!(!host.exec(["nft", "list", "ruleset"]).ok().contains("pontoon"));
+    assert!(!host.exec(["nft", "-s", "list", "ruleset"]).ok().contains("pontoon"));
 }
 
 #[test]

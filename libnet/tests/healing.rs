@@ -63,7 +63,7 @@ impl Scene {
 
     /// What must be there again. Counters count, and a counter of ours in another's chain begins anew.
     fn state(&self) -> String {
-        let rest = "nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'; sysctl net.ipv4.ip_forward \
+        let rest = "nft list tables | sort | while read -r table; do nft list $table; done | sed 's/packets [0-9]* bytes [0-9]*//'; sysctl net.ipv4.ip_forward \
             net.ipv6.conf.all.forwarding net.ipv4.conf.br-web.forwarding net.ipv4.conf.br-web.route_localnet \
             net.ipv6.conf.br-web.disable_ipv6; bridge -d link | sed 's/^[0-9]*: //;s/@if[0-9]*//'; \
             ip neighbour show dev br-web nud reachable | sort";
@@ -126,6 +126,9 @@ fn whatever_is_done_to_the_table_is_put_right() {
         ("nft add rule inet pontoon nat-postrouting counter drop", "table inet pontoon"),
         ("nft flush set inet pontoon published4", "1 element of table inet pontoon"),
         ("nft delete element inet pontoon dnat4-any '{ tcp . 8080 }'", "1 element of table inet pontoon"),
+        ("nft delete table bridge pontoon", "table bridge pontoon"),
+        ("nft add rule bridge pontoon senders accept", "table bridge pontoon"),
+        ("nft flush set bridge pontoon guarded", "2 elements of table bridge pontoon"),
         ("nft add element inet pontoon bridges '{ lan0 }'", "1 element of table inet pontoon"),
     ]);
 }
@@ -204,11 +207,14 @@ fn rules_of_the_user_stay_as_long_as_the_user_lets_them() {
     // As `systemctl restart nftables` does with a file that has rules for our chain.
     let file = "flush ruleset; table inet pontoon { chain pontoon-user { ip saddr 192.0.2.8 drop; }; }";
     scene.machine.sh(&format!("nft '{file}'")).ok();
-    assert_eq!(scene.next_report("restart nftables").repaired, ["table inet pontoon"]);
+    assert_eq!(
+        scene.next_report("restart nftables").repaired,
+        ["table inet pontoon", "table bridge pontoon"]
+    );
     assert!(rules().contains("192.0.2.8") && !rules().contains("192.0.2.7"), "{}", rules());
     // Whoever flushes their own rules wants them gone.
     scene.machine.sh("nft flush ruleset").ok();
-    assert_eq!(scene.next_report("flush ruleset").repaired, ["table inet pontoon"]);
+    assert_eq!(scene.next_report("flush ruleset").repaired, ["table inet pontoon", "table bridge pontoon"]);
     assert!(!rules().contains("192.0.2"), "{}", rules());
 }
 
@@ -260,7 +266,7 @@ fn who_may_send_nothing_is_not_let_out_by_a_flush() {
     for injury in [
         "nft flush ruleset",
         "nft flush chain inet pontoon-egress forward",
-        "nft delete table bridge pontoon-egress",
+        "nft delete table inet pontoon-egress",
     ] {
         scene.machine.sh(injury).ok();
         while !scene.next_report(injury).repaired.iter().any(|healed| healed.starts_with("egress")) {}
@@ -271,7 +277,7 @@ fn who_may_send_nothing_is_not_let_out_by_a_flush() {
         assert!(out().is_err(), "{injury}");
     }
     // Nor by a rule of ours for chains that drop: ours own are none of them.
-    assert!(!before.contains("counter"), "{before}");
+    assert!(!before.contains("comment \"pontoon\""), "{before}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The engine: everything that the daemon does, without HTTP. Handlers hold it in an `Arc`.
 
 use std::{
+    collections::BTreeSet,
     fs::DirBuilder,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -9,9 +10,11 @@ use std::{
 
 use jiff::Timestamp;
 use libnet::{
+    firewall::FirewallOptions,
     host::{Forwarding, Host, HostConfig, HostError, Watch},
     netns::ETC,
     store::{self, Change, HostLock, RedbStore, Store, StoreError},
+    types::Port,
 };
 
 use crate::{
@@ -64,6 +67,8 @@ pub struct EngineParts {
     pub random: Random,
     /// The shim's program.
     pub shim: PathBuf,
+    /// TCP ports that the daemon serves itself on: none of its containers' business.
+    pub private: BTreeSet<Port>,
 }
 
 /// The engine can't be started.
@@ -98,8 +103,8 @@ impl Engine {
     /// # Errors
     /// [`StartError`]: nothing that runs was touched.
     pub async fn open(parts: EngineParts) -> Result<Arc<Self>, StartError> {
-        let EngineParts { config, clock, random, shim } = parts;
-        let ground = Ground::prepare(&config, &random)?;
+        let EngineParts { config, clock, random, shim, private } = parts;
+        let ground = Ground::prepare(&config, &random, private)?;
         let events = Events::new();
         let networks = Networks::open(NetworkParts {
             host: ground.host.clone(),
@@ -189,7 +194,7 @@ struct Ground {
 }
 
 impl Ground {
-    fn prepare(config: &Config, random: &Random) -> Result<Self, StartError> {
+    fn prepare(config: &Config, random: &Random, private: BTreeSet<Port>) -> Result<Self, StartError> {
         for path in [&config.exec_root, &config.data_root] {
             directory(path)?;
         }
@@ -200,7 +205,7 @@ impl Ground {
         let network = &config.network;
         let host = Host::open(HostConfig {
             forwarding: if network.ip_forward { Forwarding::Enable } else { Forwarding::Leave },
-            firewall: network.firewall,
+            firewall: FirewallOptions { private, ..network.firewall.clone() },
             ..HostConfig::default()
         })?;
         Ok(Self { lock, declared: Arc::new(declared), live: Arc::new(live), host: Arc::new(host), identity })

@@ -64,6 +64,7 @@ impl Daemon {
             hostname: format!("host{number}"),
             dns: DnsSettings::default(),
             egress: None,
+            traffic: Default::default(),
         };
         (container, self.networks.open_sandbox(ask).await.unwrap())
     }

@@ -149,6 +149,7 @@ impl Subject {
         let port = |port: usize| u16::try_from(port).ok().and_then(Port::new).expect("a port");
         EndpointSpec {
             egress: Default::default(),
+            spoof: Default::default(),
             id: endpoint_id(number),
             network: self.net.id,
             label: format!("bench c{number}"),

@@ -182,6 +182,7 @@ fn endpoint(net: &BridgeNetwork, ports: u16) -> EndpointSpec {
     };
     EndpointSpec {
         egress: Default::default(),
+        spoof: Default::default(),
         link_local: Vec::new(),
         settings: Vec::new(),
         id: EndpointId::from_bytes([9; 32]),

@@ -246,8 +246,10 @@ no ports of the host.
 const HOST: &str = "
 ## The host itself, by the address that it has as a gateway
 
-TCP and ICMP. What listens on all addresses of the host is reached by them from wherever a packet comes; an internal
-network reaches its own gateway.
+TCP and ICMP. What listens on all addresses of the host is reached by containers at the gateway of their own network and at
+the host's other addresses; the gateways of other networks are closed to them, but for those of the default bridge, of
+bridges that are the user's own, and of networks with `io.pontoon.gateway=everyone`. Published ports are reached at all of
+them.
 ";
 
 #[test]

@@ -64,6 +64,7 @@ fn network() -> anyhow::Result<BridgeNetwork> {
 fn endpoint(network: &BridgeNetwork, number: u8) -> anyhow::Result<EndpointSpec> {
     Ok(EndpointSpec {
         egress: Default::default(),
+        spoof: Default::default(),
         id: EndpointId::from_bytes([number; 32]),
         network: network.id,
         label: format!("three c{number}"),

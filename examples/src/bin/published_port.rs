@@ -91,6 +91,7 @@ fn endpoint(network: &BridgeNetwork) -> anyhow::Result<EndpointSpec> {
         mtu: network.mtu,
         default_route: DefaultRoute::Via { v4: network.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
         egress: Default::default(),
+        spoof: Default::default(),
         ports: vec![publish],
     })
 }

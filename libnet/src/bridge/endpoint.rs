@@ -49,7 +49,7 @@ impl Telling {
 
 /// The steps that attach an endpoint.
 pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) -> Vec<Step> {
-    let mut steps = Vec::with_capacity(5);
+    let mut steps = Vec::with_capacity(6);
     let who = FirewallEndpoint::new(ep, &[]);
     let ports = requests(net, &who, &ep.ports);
     if !ports.is_empty() {
@@ -59,11 +59,11 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
     if let Some(restriction) = ep.restriction(&net.link) {
         steps.push(Step::Restrict(Box::new(restriction)));
     }
+    // With the ports that are reserved. Before there is a frame to be judged.
+    steps.push(Step::AdmitEndpoint(who));
     steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
     let telling = Telling::of(net.announce, on);
     steps.extend(within(ep, Some(host_link(&ep.id)), on, telling));
-    // The ports join when they are reserved.
-    steps.push(Step::AdmitEndpoint(who));
     steps
 }
 

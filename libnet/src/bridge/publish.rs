@@ -75,6 +75,7 @@ mod tests {
             v4: Some([10, 0, 0, 2].into()),
             v6: v6.then(|| "fd00::2".parse().unwrap()),
             ports: Vec::new(),
+            guard: None,
         }
     }
 

@@ -181,7 +181,7 @@ impl fmt::Display for Step {
             Self::Configure(inside) => write!(f, "configure {} in the sandbox", inside.name),
             Self::AdmitEndpoint(who) => write!(f, "open the firewall for endpoint {:?}", who.id),
             Self::ExpelEndpoint(id) => write!(f, "close the firewall for endpoint {id:?}"),
-            Self::Restrict(who) => write!(f, "restrict the egress of {}", who.port),
+            Self::Restrict(who) => write!(f, "restrict the egress of endpoint {:?}", who.endpoint),
             Self::Lift(id) => write!(f, "lift the restriction of endpoint {id:?}"),
             #[cfg(test)]
             Self::Refuse => f.write_str("fail"),

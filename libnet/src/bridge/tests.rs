@@ -35,6 +35,7 @@ fn network(number: u8) -> BridgeNetwork {
 fn endpoint(net: &BridgeNetwork, number: u8) -> EndpointSpec {
     EndpointSpec {
         egress: Default::default(),
+        spoof: Default::default(),
         id: EndpointId::from_bytes([number; 32]),
         network: net.id,
         label: String::new(),
@@ -82,9 +83,9 @@ fn an_endpoint_is_attached_in_this_order() {
         words(&steps),
         [
             "reserve host ports",
+            "open the firewall for endpoint EndpointId(020202020202)",
             "create veth pair veth0202020 - eth0",
             "configure eth0 in the sandbox",
-            "open the firewall for endpoint EndpointId(020202020202)",
         ]
     );
     // A request without an address goes where the network says.

@@ -9,15 +9,15 @@ use nix::errno::Errno;
 use tracing::{debug, info, warn};
 
 use super::{
-    Change, DeclaredFirewall, FirewallError, FirewallOptions, NfSocket, Ruleset, egress,
+    Change, DeclaredFirewall, FirewallError, FirewallOptions, Guarding, NfSocket, Ruleset, egress,
     nft::{
-        chain::{Chain, Table, TableFamily},
+        chain::{Chain, Table},
         dump::{self, FoundChain, FoundElement, FoundSet},
         op::{ForeignChain, Op},
     },
     ruleset::{
-        Delta, Elements, SetId, TABLE,
-        base::{self, USER},
+        Delta, Elements, SetId, TABLE, TABLES,
+        base::{self, BRIDGED, USER},
         foreign,
     },
     transact::{check, commit},
@@ -43,7 +43,7 @@ struct State {
 /// What may have been changed by somebody else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Suspects {
-    /// Table `inet pontoon`.
+    /// Our own tables.
     pub(crate) table: bool,
     /// Chains on the way of forwarded packets in other tables.
     pub(crate) foreign: bool,
@@ -59,10 +59,9 @@ impl std::ops::BitOrAssign for Suspects {
     }
 }
 
-/// How the kernel's table was not as it should be.
+/// How a table of the kernel's was not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Divergence {
-    None,
     /// So many elements too many or too few; one that differs counts twice.
     Elements(usize),
     /// Chains, rules or sets.
@@ -70,19 +69,18 @@ enum Divergence {
 }
 
 impl Divergence {
-    fn in_words(self) -> Option<String> {
+    fn in_words(self, table: Table) -> String {
         match self {
-            Self::None => None,
-            Self::Elements(1) => Some(format!("1 element of table {TABLE}")),
-            Self::Elements(count) => Some(format!("{count} elements of table {TABLE}")),
-            Self::Table => Some(format!("table {TABLE}")),
+            Self::Elements(1) => format!("1 element of table {table}"),
+            Self::Elements(count) => format!("{count} elements of table {table}"),
+            Self::Table => format!("table {table}"),
         }
     }
 }
 
-/// What table `inet pontoon` looks like.
+/// What a table of ours looks like.
 struct Observed {
-    generation: u32,
+    table: Table,
     chains: Vec<FoundChain>,
     sets: Vec<FoundSet>,
 }
@@ -96,17 +94,24 @@ impl Firewall {
         Self::open_with(FirewallOptions::default())
     }
 
-    /// Opens the socket and asks the kernel whether it could hold our table. Changes nothing.
+    /// Opens the socket and asks the kernel whether it could hold our tables. Changes nothing. That it can't filter what is
+    /// bridged is no error: then nobody is guarded.
     ///
     /// # Errors
     /// If the kernel lacks something, or the process may not change the firewall.
     pub fn open_with(options: FirewallOptions) -> Result<Self, FirewallError> {
         let mut socket = NfSocket::open().map_err(FirewallError::Open)?;
-        // Under another name: our own table may be there, made by another version.
-        check(
-            &mut socket,
-            &base::ops(Table { family: TableFamily::Inet, name: "pontoon-check" }, options.accept_mark),
-        )?;
+        // Under another name: our own tables may be there, made by another version.
+        let mut try_out = |table| check(&mut socket, &base::ops(table, "pontoon-check", options.accept_mark));
+        try_out(TABLE)?;
+        let guarding = match try_out(BRIDGED) {
+            Err(error @ FirewallError::Unsupported { .. }) => {
+                warn!(error = %error, "containers can send from addresses of others: this needs CONFIG_NF_TABLES_BRIDGE");
+                Guarding::Off
+            }
+            done => done.map(|()| options.guarding)?,
+        };
+        let options = FirewallOptions { guarding, ..options };
         let declared = DeclaredFirewall { options, ..DeclaredFirewall::default() };
         let state = State { socket, declared, ruleset: Ruleset::default() };
         Ok(Self { state: Mutex::new(state) })
@@ -144,7 +149,18 @@ impl Firewall {
         self.lock().socket.port().map_err(FirewallError::Socket)
     }
 
-    /// Removes table `inet pontoon`. If the user has rules in it, those stay, with the chain they are in.
+    /// Whether endpoints with a guard are kept to their own addresses.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub(crate) fn must_guard(&self) -> Result<(), FirewallError> {
+        match self.lock().declared.options.guarding {
+            Guarding::On => Ok(()),
+            Guarding::Off => Err(FirewallError::Unguarded),
+        }
+    }
+
+    /// Removes our tables. If the user has rules in it, those stay, with the chain they are in.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -213,7 +229,8 @@ impl State {
         let mut healed = Vec::new();
         if suspects.table {
             let wanted = self.ruleset.clone();
-            healed.extend(self.match_kernel(&wanted)?.in_words());
+            let diverged = self.match_kernel(&wanted)?;
+            healed.extend(diverged.into_iter().map(|(table, how)| how.in_words(table)));
         }
         if suspects.foreign {
             healed.extend(self.admit()?.iter().map(|chain| format!("rules of ours in {chain}")));
@@ -232,9 +249,10 @@ impl State {
     }
 
     fn replace(&mut self, declared: DeclaredFirewall) -> Result<(), FirewallError> {
-        let declared = DeclaredFirewall { options: self.declared.options, ..declared };
+        let declared = DeclaredFirewall { options: self.declared.options.clone(), ..declared };
         let wanted = Ruleset::compute(&declared)?;
-        if self.match_kernel(&wanted)? == Divergence::Table && !wanted.is_empty() {
+        let diverged = self.match_kernel(&wanted)?;
+        if !wanted.is_empty() && diverged.iter().any(|(_, how)| *how == Divergence::Table) {
             info!("firewall table made anew");
         }
         (self.declared, self.ruleset) = (declared, wanted);
@@ -242,36 +260,53 @@ impl State {
         Ok(())
     }
 
-    /// Makes the kernel's rules those of `wanted`; how they differed.
-    fn match_kernel(&mut self, wanted: &Ruleset) -> Result<Divergence, FirewallError> {
+    /// Makes the kernel's rules those of `wanted`; how they differed, table by table.
+    fn match_kernel(&mut self, wanted: &Ruleset) -> Result<Vec<(Table, Divergence)>, FirewallError> {
         for _ in 0..TRIES {
-            let observed = observe(&mut self.socket)?;
-            let (ops, divergence) = if wanted.is_empty() {
-                (removal(&observed), Divergence::Table)
-            } else if is_ours(&observed, wanted.accept_mark) {
-                let ops = self.difference(wanted)?;
-                let count = ops.iter().map(Op::elements).sum();
-                (ops, Divergence::Elements(count))
-            } else {
-                (rebuild(&observed, wanted), Divergence::Table)
-            };
-            match commit(&mut self.socket, &ops, Some(observed.generation)) {
+            let generation = dump::generation(&mut self.socket)?;
+            let (mut all, mut diverged) = (Vec::new(), Vec::new());
+            for table in TABLES {
+                let (ops, divergence) = self.match_table(table, wanted)?;
+                if !ops.is_empty() {
+                    diverged.push((table, divergence));
+                }
+                all.extend(ops);
+            }
+            match commit(&mut self.socket, &all, Some(generation)) {
                 Err(error) if error.errno() == Some(Errno::ERESTART as i32) => {}
-                done => return done.map(|()| if ops.is_empty() { Divergence::None } else { divergence }),
+                done => return done.map(|()| diverged),
             }
         }
         Err(FirewallError::Socket(Errno::ERESTART.into()))
     }
 
-    /// The operations from the elements that the kernel holds to those wanted. A set with elements that we can't read
-    /// is emptied first.
-    fn difference(&mut self, wanted: &Ruleset) -> Result<Vec<Op>, FirewallError> {
+    /// The operations that make one table what is wanted.
+    fn match_table(
+        &mut self,
+        table: Table,
+        wanted: &Ruleset,
+    ) -> Result<(Vec<Op>, Divergence), FirewallError> {
+        let observed = observe(&mut self.socket, table)?;
+        Ok(if !wanted.has(table) {
+            (removal(&observed), Divergence::Table)
+        } else if is_ours(&observed, wanted.accept_mark) {
+            let ops = self.difference(table, wanted)?;
+            let count = ops.iter().map(Op::elements).sum();
+            (ops, Divergence::Elements(count))
+        } else {
+            (rebuild(&observed, wanted), Divergence::Table)
+        })
+    }
+
+    /// The operations from the elements that the kernel holds in a table to those wanted. A set with elements that we can't
+    /// read is emptied first.
+    fn difference(&mut self, table: Table, wanted: &Ruleset) -> Result<Vec<Op>, FirewallError> {
         let mut ops = Vec::new();
         let mut held = Elements::new();
-        for set in SetId::ALL {
-            let found = dump::elements(&mut self.socket, TABLE, &set.spec())?;
+        for set in SetId::of(table) {
+            let found = dump::elements(&mut self.socket, table, &set.spec())?;
             if found.contains(&FoundElement::Foreign) {
-                ops.push(Op::FlushSet(TABLE, set.spec()));
+                ops.push(Op::FlushSet(table, set.spec()));
                 continue;
             }
             held.extend(found.into_iter().filter_map(|element| match element {
@@ -279,15 +314,14 @@ impl State {
                 FoundElement::Foreign => None,
             }));
         }
-        ops.extend(Ruleset { elements: held, accept_mark: wanted.accept_mark }.diff(wanted).ops());
+        ops.extend(Delta::between(&held, &wanted.elements_of(table)).ops());
         Ok(ops)
     }
 }
 
-fn observe(socket: &mut NfSocket) -> Result<Observed, FirewallError> {
-    let generation = dump::generation(socket)?;
-    let (chains, sets) = (dump::chains(socket, TABLE)?, dump::sets(socket, TABLE)?);
-    Ok(Observed { generation, chains, sets })
+fn observe(socket: &mut NfSocket, table: Table) -> Result<Observed, FirewallError> {
+    let (chains, sets) = (dump::chains(socket, table)?, dump::sets(socket, table)?);
+    Ok(Observed { table, chains, sets })
 }
 
 /// Whether chains, rules and sets are as we make them; elements may differ.
@@ -305,14 +339,15 @@ fn is_ours(observed: &Observed, mark: Option<FwMark>) -> bool {
         let spec = set.spec();
         observed.sets.iter().any(|found| found.name == spec.name && found.is(&spec))
     };
-    base::chains(mark).iter().all(chain_is_there) && SetId::ALL.into_iter().all(set_is_there)
+    base::chains(observed.table, mark).iter().all(chain_is_there)
+        && SetId::of(observed.table).all(set_is_there)
 }
 
 /// Everything of ours out, all of it in again.
 fn rebuild(observed: &Observed, wanted: &Ruleset) -> Vec<Op> {
     let mut ops = without_ours(observed);
-    ops.extend(base::ops(TABLE, wanted.accept_mark));
-    ops.extend(Ruleset::default().diff(wanted).ops());
+    ops.extend(base::ops(observed.table, observed.table.name, wanted.accept_mark));
+    ops.extend(Delta::between(&Elements::new(), &wanted.elements_of(observed.table)).ops());
     ops
 }
 
@@ -321,30 +356,31 @@ fn removal(observed: &Observed) -> Vec<Op> {
     if observed.chains.is_empty() && observed.sets.is_empty() {
         return Vec::new();
     }
-    let theirs = |chain: &FoundChain| !is_our_chain(&chain.name);
+    let theirs = |chain: &FoundChain| !is_our_chain(observed.table, &chain.name);
     let used = |chain: &FoundChain| chain.name == USER && !chain.rules.is_empty();
     if observed.chains.iter().any(|chain| theirs(chain) || used(chain)) {
         return without_ours(observed);
     }
-    vec![Op::DeleteTable(TABLE)]
+    vec![Op::DeleteTable(observed.table)]
 }
 
 /// Deletes our chains and sets, but not the user's chain.
 fn without_ours(observed: &Observed) -> Vec<Op> {
     let ours = || {
         let names = observed.chains.iter().map(|chain| chain.name.clone());
-        names.filter(|name| is_our_chain(name) && name != USER)
+        names.filter(|name| is_our_chain(observed.table, name) && name != USER)
     };
     // First the rules: chains and sets that rules refer to can't be deleted.
-    let mut ops: Vec<Op> = ours().map(|name| Op::FlushChain(TABLE, name)).collect();
-    ops.extend(ours().map(|name| Op::DeleteChain(TABLE, name)));
-    let sets = observed.sets.iter().filter(|set| SetId::ALL.iter().any(|id| id.spec().name == set.name));
-    ops.extend(sets.map(|set| Op::DeleteSet(TABLE, set.name.clone())));
+    let table = observed.table;
+    let mut ops: Vec<Op> = ours().map(|name| Op::FlushChain(table, name)).collect();
+    ops.extend(ours().map(|name| Op::DeleteChain(table, name)));
+    let sets = observed.sets.iter().filter(|set| SetId::of(table).any(|id| id.spec().name == set.name));
+    ops.extend(sets.map(|set| Op::DeleteSet(table, set.name.clone())));
     ops
 }
 
-fn is_our_chain(name: &str) -> bool {
-    base::chains(None).iter().any(|chain| chain.name == name)
+fn is_our_chain(table: Table, name: &str) -> bool {
+    base::chains(table, None).iter().any(|chain| chain.name == name)
 }
 
 /// Whether the kernel refused because its rules are not what we think they are: no such table, set or element, or an

@@ -1,7 +1,7 @@
 //! What the firewall is computed from: networks, endpoints with their published ports, and changes of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -11,7 +11,9 @@ use super::FirewallError;
 use crate::{
     host::{BridgeNetwork, EndpointSpec},
     ports::PublishedPort,
-    types::{EndpointId, Exposure, Family, FwMark, Icc, IfName, Internal, Masquerade, NetworkId},
+    types::{
+        EndpointId, Exposure, Family, FwMark, Icc, IfName, Internal, MacAddr, Masquerade, NetworkId, Port,
+    },
 };
 
 /// What the firewall has to know of a network.
@@ -36,6 +38,13 @@ pub struct FirewallNetwork {
 }
 
 impl FirewallNetwork {
+    /// The addresses that the host has in it.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let v4 = self.v4.filter(|_| self.exposure.is_on_bridge(Family::V4)).map(|net| net.ip().into());
+        let v6 = self.v6.filter(|_| self.exposure.is_on_bridge(Family::V6)).map(|net| net.ip().into());
+        v4.into_iter().chain(v6)
+    }
+
     /// Its subnets.
     pub(super) fn subnets(&self) -> impl Iterator<Item = (Family, IpNetwork)> + use<> {
         let v4 = self.v4.and_then(|net| Ipv4Network::new(net.network(), net.prefix()).ok());
@@ -73,6 +82,34 @@ pub struct FirewallEndpoint {
     pub v6: Option<Ipv6Addr>,
     /// The ports of the host that lead to it.
     pub ports: Vec<PublishedPort>,
+    /// Where its frames may come from; `None`: from anywhere.
+    pub guard: Option<Guard>,
+}
+
+/// Where the frames of an endpoint may come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Its port of the bridge.
+    pub port: IfName,
+    /// Its Ethernet address.
+    pub mac: MacAddr,
+    /// All addresses that it was given.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Guard {
+    /// Every source address that its frames may have, once: in each family that it has an address in, none as well, which is
+    /// what asks for one (DHCP) and whether one is free; and the one that the kernel makes of the Ethernet address.
+    pub(super) fn senders(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let mut all: BTreeSet<IpAddr> = self.addresses.iter().copied().collect();
+        if self.addresses.iter().any(IpAddr::is_ipv4) {
+            all.insert(Ipv4Addr::UNSPECIFIED.into());
+        }
+        if self.addresses.iter().any(IpAddr::is_ipv6) {
+            all.extend([Ipv6Addr::UNSPECIFIED, self.mac.link_local()].map(IpAddr::V6));
+        }
+        all.into_iter()
+    }
 }
 
 impl FirewallEndpoint {
@@ -89,17 +126,32 @@ impl FirewallEndpoint {
             v4: endpoint.v4.map(Ipv4Network::ip),
             v6: endpoint.v6.map(|net| net.ip()),
             ports: ports.to_vec(),
+            guard: endpoint.guard(),
         }
     }
 }
 
 /// What is let through on the whole host, besides what networks and ports say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirewallOptions {
     /// Whether published ports are reached by containers' own addresses, too.
     pub direct_routing: DirectRouting,
     /// Packets with this mark reach every container of networks that are not internal.
     pub accept_mark: Option<FwMark>,
+    /// Whether containers are kept to their own addresses.
+    pub guarding: Guarding,
+    /// TCP ports of this host that no container reaches, at whatever address: those of who runs them.
+    pub private: BTreeSet<Port>,
+}
+
+/// Whether containers can be kept to their own addresses on this host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guarding {
+    /// Those that have a [`Guard`] are.
+    #[default]
+    On,
+    /// The kernel has no firewall for what is bridged.
+    Off,
 }
 
 /// Whether published ports of all networks are reached by containers' own addresses, too.

@@ -26,6 +26,9 @@ pub enum FirewallError {
         #[source]
         source: io::Error,
     },
+    /// The kernel can't see to it that a container sends from its own addresses.
+    #[error("this kernel can't filter what is bridged: this needs CONFIG_NF_TABLES_BRIDGE")]
+    Unguarded,
     /// The process may not change the firewall.
     #[error("the firewall can be changed by root only (CAP_NET_ADMIN in the network namespace)")]
     NotPermitted,

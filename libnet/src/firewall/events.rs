@@ -3,11 +3,10 @@
 use super::{
     Suspects, egress,
     nft::{
-        chain::TableFamily,
         dump::FORWARDING,
         op::{DEL_CHAIN, DEL_RULE, DEL_TABLE, NEW_CHAIN, NEW_RULE, NEW_TABLE, SUBSYSTEM},
     },
-    ruleset::{TABLE, base::USER},
+    ruleset::{TABLES, base::USER},
 };
 use crate::sys::nfnl::{attr::Attrs, batch::FAMILY_HEADER};
 
@@ -23,7 +22,7 @@ pub(crate) fn suspects(kind: u16, payload: &[u8]) -> Suspects {
     let attrs = Attrs::parse(&payload[FAMILY_HEADER..]).unwrap_or_default();
     // The name of the table is the first attribute of all objects.
     let table = attrs.text(1).unwrap_or_default();
-    if table == TABLE.name && family == TableFamily::Inet as u8 {
+    if TABLES.iter().any(|own| (own.name, own.family as u8) == (table, family)) {
         return Suspects { table: !is_users(kind, &attrs), ..Suspects::default() };
     }
     if table == egress::TABLE.name {
@@ -63,11 +62,12 @@ mod tests {
         let new_element = SUBSYSTEM | 12;
         let table = [
             (event(DEL_TABLE, INET, &["pontoon"]), ours),
+            (event(DEL_TABLE, BRIDGE, &["pontoon"]), ours),
             (event(DEL_RULE, INET, &["pontoon", "filter-forward"]), ours),
             (event(new_element, INET, &["pontoon", "pairs"]), ours),
             (event(NEW_RULE, INET, &["pontoon", USER]), nothing),
             (event(DEL_TABLE, INET, &["pontoon-egress"]), egress),
-            (event(DEL_RULE, BRIDGE, &["pontoon-egress", "guard"]), egress),
+            (event(NEW_RULE, BRIDGE, &["theirs", "chain"]), nothing),
             (event(DEL_CHAIN, INET, &["pontoon", "x", USER]), ours),
             (event(DEL_TABLE, IP, &["pontoon"]), foreign),
             (event(NEW_CHAIN, IP, &["filter", "x", "FORWARD"]), foreign),

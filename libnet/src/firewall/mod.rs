@@ -1,4 +1,4 @@
-//! The firewall of a host: one table, `inet pontoon`, computed as one value from what is declared.
+//! The firewall of a host: tables `inet pontoon` and `bridge pontoon`, computed as one value from what is declared.
 //!
 //! A network or a published port is an element of a set or map, never a rule: what a packet costs and what a change
 //! costs do not grow with their number. [`Ruleset::compute`] is pure; [`Firewall`] sends the difference of two values as
@@ -18,7 +18,8 @@ pub use crate::sys::nfnl::NfSocket;
 pub use apply::Firewall;
 pub(crate) use apply::Suspects;
 pub use declared::{
-    Change, DeclaredFirewall, DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions,
+    Change, DeclaredFirewall, DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard,
+    Guarding,
 };
 pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;

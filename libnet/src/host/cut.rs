@@ -49,6 +49,7 @@ fn endpoint() -> EndpointSpec {
     let port = |number| Port::new(number).unwrap();
     EndpointSpec {
         egress: Default::default(),
+        spoof: Default::default(),
         id: EndpointId::from_bytes([9; 32]),
         network: network().id,
         label: "web a".to_owned(),

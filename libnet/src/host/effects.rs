@@ -213,6 +213,7 @@ impl Effects<'_> {
     }
 
     fn restrict(&self, restriction: &Restriction) -> Inverse {
+        self.host.firewall.must_guard()?;
         self.host.egress.restrict(restriction.clone())?;
         Ok(Some(Step::Lift(restriction.endpoint)))
     }

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::NetworkSpec;
 use crate::{
     bridge::names::host_link,
-    firewall::{FirewallOptions, Restriction},
+    firewall::{FirewallOptions, Guard, Restriction},
     link::route::Hop,
     ports::{PortRequest, PublishedPort},
     types::{
         Announce, Egress, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
-        NetworkId, Setting,
+        NetworkId, Setting, Spoof,
     },
 };
 
@@ -226,6 +226,9 @@ pub struct EndpointSpec {
     /// What it may send out of its network.
     #[serde(default)]
     pub egress: Egress,
+    /// What addresses it may send from.
+    #[serde(default)]
+    pub spoof: Spoof,
 }
 
 impl EndpointSpec {
@@ -234,10 +237,22 @@ impl EndpointSpec {
         (self.egress != Egress::Open).then(|| Restriction {
             endpoint: self.id,
             bridge: bridge.clone(),
-            port: host_link(&self.id),
             v4: self.v4.map(Ipv4Network::ip),
             v6: self.v6.map(|net| net.ip()),
             mode: self.egress,
+        })
+    }
+
+    /// Where its frames may come from; `None`: from anywhere. Egress is judged by source address, so that who is restricted has
+    /// no choice. Who was given no address has it from somebody else, who alone knows it.
+    pub(crate) fn guard(&self) -> Option<Guard> {
+        let addresses: Vec<IpAddr> =
+            self.addresses().chain(self.link_local.iter().copied()).map(|net| net.ip()).collect();
+        let is_kept = self.spoof == Spoof::Deny || self.egress != Egress::Open;
+        (is_kept && self.addresses().next().is_some()).then(|| Guard {
+            port: host_link(&self.id),
+            mac: self.mac,
+            addresses,
         })
     }
 

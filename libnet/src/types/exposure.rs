@@ -42,6 +42,17 @@ pub enum BridgeAddress {
     Inhibited,
 }
 
+/// Who reaches the host by the gateway address that it has in a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GatewayAccess {
+    /// Of the containers, those of the network.
+    #[default]
+    Members,
+    /// Those of other networks, too.
+    Everyone,
+}
+
 /// How a network is joined to the world outside of its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
@@ -58,6 +69,8 @@ pub struct Exposure {
     pub v6_source: Option<Ipv6Addr>,
     /// Links of the host through which published ports are reached by containers' own addresses, too.
     pub trusted: Vec<IfName>,
+    /// Who reaches the host by its gateway address.
+    pub gateway: GatewayAccess,
 }
 
 impl Exposure {

@@ -1,6 +1,6 @@
 //! Ethernet addresses.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,13 @@ impl MacAddr {
     /// These six bytes, if they are a unicast address.
     pub fn from_octets(octets: [u8; 6]) -> Option<Self> {
         (octets[0] & 1 == 0 && octets != [0; 6]).then_some(Self(octets))
+    }
+
+    /// The IPv6 address that an interface makes of it by itself (RFC 4291, modified EUI-64).
+    pub const fn link_local(&self) -> Ipv6Addr {
+        let [a, b, c, d, e, f] = self.0;
+        let id = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
+        Ipv6Addr::from_bits((0xfe80 << 112) | id as u128)
     }
 
     /// The six bytes in the order of transmission.

@@ -13,13 +13,13 @@ mod setting;
 mod vlan;
 
 pub use announce::{Announce, Interval, OutOfRange, Times};
-pub use exposure::{BridgeAddress, Exposure, GatewayMode, GatewayModeError};
+pub use exposure::{BridgeAddress, Exposure, GatewayAccess, GatewayMode, GatewayModeError};
 pub use id::{ContainerId, EndpointId, IdError, NetworkId, SandboxId};
 pub use ifname::{IfName, IfNameError};
 pub use mac::{MacAddr, MacAddrError};
 pub use mark::{FwMark, FwMarkError};
 pub use mtu::{Mtu, MtuError};
-pub use policy::{Egress, Icc, Internal, Masquerade};
+pub use policy::{Egress, Icc, Internal, Masquerade, Spoof};
 pub use port::{Port, PortError, PortRange, Proto};
 pub use setting::Setting;
 pub use vlan::{VlanId, VlanIdError};

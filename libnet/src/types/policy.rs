@@ -35,6 +35,17 @@ pub enum Masquerade {
     No,
 }
 
+/// What addresses a container may send from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spoof {
+    /// Those that it was given.
+    #[default]
+    Deny,
+    /// Any, of its neighbours too.
+    Allow,
+}
+
 /// What a container may send out of its networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

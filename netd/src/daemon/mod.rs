@@ -133,6 +133,7 @@ async fn serve(
         clock: Arc::new(jiff::Timestamp::now),
         random: Arc::new(random),
         shim,
+        private: sockets.sockets.iter().chain(&metrics).filter_map(Socket::private_port).collect(),
     })
     .await?;
     let config = Arc::new(ArcSwap::new(config));

@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use libnet::types::Port;
 use rustix::net::{AddressFamily, sockopt};
 
 use crate::config::{Listen, SocketGroup};
@@ -31,6 +32,15 @@ pub enum Socket {
     Unix(UnixListener),
     /// A TCP socket.
     Tcp(TcpListener),
+}
+
+impl Socket {
+    /// The port of a TCP socket that is reached from elsewhere than the host itself.
+    pub(super) fn private_port(&self) -> Option<Port> {
+        let Self::Tcp(listener) = self else { return None };
+        let address = listener.local_addr().ok().filter(|address| !address.ip().is_loopback())?;
+        Port::new(address.port())
+    }
 }
 
 /// All sockets, and the paths to remove when they are closed.

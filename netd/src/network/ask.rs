@@ -14,6 +14,7 @@ use libnet::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Traffic;
 use crate::names::{DnsSettings, EgressPolicy, HostEntry};
 
 /// How a network reaches its containers.
@@ -141,6 +142,8 @@ pub struct SandboxAsk {
     pub dns: DnsSettings,
     /// What it may reach, whatever its networks say.
     pub egress: Option<EgressPolicy>,
+    /// What it says about its frames, in all its networks.
+    pub traffic: Traffic,
 }
 
 /// A container's namespace.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnetwork::IpNetwork;
 use libnet::{
     ipam::{Wanted, masked},
-    types::{Icc, IfName, Internal, Masquerade},
+    types::{GatewayAccess, Icc, IfName, Internal, Masquerade},
 };
 
 use super::{
@@ -33,6 +33,8 @@ pub(super) fn bridge(config: &DefaultBridge) -> Result<Draft, NetworkError> {
         icc: if config.icc { Icc::Allowed } else { Icc::Denied },
         masquerade: if config.masquerade { Masquerade::Yes } else { Masquerade::No },
         host_ip: config.host_ip,
+        // It is what `host-gateway` stands for, in all networks.
+        gateway: Some(GatewayAccess::Everyone),
         ..BridgeOptions::default()
     };
     // A bridge of the user's own has its say about subnets first.

@@ -10,7 +10,7 @@ use libnet::{
 use netd_api::{models, parse_bool};
 
 use super::{
-    Driver, NetworkError, Scope, egress,
+    Driver, NetworkError, Scope, Traffic, egress,
     options::{self, BridgeOptions},
     parent::ParentOptions,
     record::{Configuration, IpamDriver},
@@ -101,6 +101,7 @@ impl Draft {
         options.extend(sorted(ask.options));
         let families = families(ask.enable_ipv4, ask.enable_ipv6, &mut options)?;
         egress::check_options(driver, &options)?;
+        Traffic::read(|key| options.get(key)).map_err(NetworkError::Invalid)?.check(driver)?;
         let driver = DriverOptions::read(driver, &options, internal)?;
         if !families.v4 && !families.v6 {
             return Err(NetworkError::Invalid("IPv4 or IPv6 must be enabled".to_owned()));

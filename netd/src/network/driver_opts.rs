@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use libnet::types::{IfName, Setting};
 
-use super::Problems;
+use super::{Problems, Traffic};
 
 /// The name of the interface inside.
 pub(crate) const IFNAME: &str = "com.docker.network.endpoint.ifname";
@@ -23,6 +23,7 @@ const INTERNAL: [(&str, &str); 2] = [
 pub(super) struct DriverOpts {
     /// The name that the interface inside is to have.
     pub(super) ifname: Option<IfName>,
+    pub(super) traffic: Traffic,
     sysctls: Vec<Sysctl>,
 }
 
@@ -48,6 +49,10 @@ impl DriverOpts {
                 }
                 key => check_other(key, problems),
             }
+        }
+        match Traffic::read(|key| options.get(key)) {
+            Ok(traffic) => read.traffic = traffic,
+            Err(why) => problems.push(why),
         }
         read
     }

@@ -35,6 +35,7 @@ mod subnet;
 mod template;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use ask::{
     Chosen, Driver, Durability, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkSummary, SandboxAsk,
@@ -47,3 +48,4 @@ pub use inner::{Clock, Random};
 pub use kernel::KernelError;
 pub use namespaces::{Attached, NamespaceAsk, NamespaceError, NamespaceView};
 pub use service::{NetworkParts, Networks};
+pub use traffic::Traffic;

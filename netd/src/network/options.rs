@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 use libnet::{
     host::LentBridge,
     types::{
-        Announce, BridgeAddress, Exposure, Family, GatewayMode, Icc, IfName, Internal, Interval, Masquerade,
-        Mtu, MtuError, OutOfRange, Times,
+        Announce, BridgeAddress, Exposure, Family, GatewayAccess, GatewayMode, Icc, IfName, Internal,
+        Interval, Masquerade, Mtu, MtuError, OutOfRange, Times,
     },
 };
 
@@ -44,6 +44,9 @@ pub(super) const ENABLE_V4: &str = "com.docker.network.enable_ipv4";
 /// Whether the network has IPv6.
 pub(super) const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
 
+/// Ours: who reaches the host by the network's gateway address.
+const GATEWAY: &str = "io.pontoon.gateway";
+
 /// How addresses are announced.
 pub(super) const ADVERTISE_TIMES: &str = "com.docker.network.advertise_addr_nmsgs";
 /// How long announcements are apart.
@@ -60,6 +63,8 @@ pub(super) struct BridgeOptions {
     /// `eth` unless said otherwise: the interfaces inside are called so, with a number.
     pub(super) ifname_prefix: String,
     pub(super) exposure: Exposure,
+    /// Who reaches the host by its gateway address, if that is said.
+    pub(super) gateway: Option<GatewayAccess>,
     pub(super) announce: AnnounceOptions,
     /// The bridge as it is, if somebody else made it.
     pub(super) lent: Option<LentBridge>,
@@ -95,6 +100,7 @@ impl Default for BridgeOptions {
             host_ip: None,
             ifname_prefix: "eth".to_owned(),
             exposure: Exposure::default(),
+            gateway: None,
             announce: AnnounceOptions::default(),
             lent: None,
         }
@@ -160,9 +166,20 @@ impl BridgeOptions {
             }
             DEFAULT => {}
             HOST_NAMES => drop(truth(key, value)?),
+            GATEWAY => self.gateway = Some(gateway(value)?),
             _ => unknown(key)?,
         }
         Ok(())
+    }
+}
+
+fn gateway(value: &str) -> Result<GatewayAccess, NetworkError> {
+    match value {
+        "members" => Ok(GatewayAccess::Members),
+        "everyone" => Ok(GatewayAccess::Everyone),
+        other => Err(NetworkError::Invalid(format!(
+            "invalid value \"{other}\" of {GATEWAY}: it should be members or everyone"
+        ))),
     }
 }
 
@@ -288,6 +305,7 @@ mod tests {
                 "foo",
                 "failed to parse com.docker.network.bridge.gateway_mode_ipv4 value: foo (unknown gateway mode foo)",
             ),
+            (GATEWAY, "x", "invalid value \"x\" of io.pontoon.gateway: it should be members or everyone"),
             (HOST_IP, "x", "failed to parse com.docker.network.bridge.host_binding_ipv4 value: x (nil ip)"),
             (SOURCE_V4, "fd00::1", "failed to parse com.docker.network.host_ipv4 value: fd00::1 (nil ip)"),
             (

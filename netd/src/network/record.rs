@@ -23,7 +23,8 @@ use netd_api::dns::DnsRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, gateway::exactly, subnet, template::Template,
+    Chosen, Driver, Durability, NetworkSummary, Scope, Subnet, Traffic, gateway::exactly, subnet,
+    template::Template,
 };
 use crate::names::{DnsSettings, EgressPolicy};
 
@@ -164,6 +165,9 @@ pub(super) struct SandboxRecord {
     /// What the container may reach, whatever its networks say.
     #[serde(default)]
     pub(super) egress: Option<EgressPolicy>,
+    /// What the container says about its frames.
+    #[serde(default)]
+    pub(super) traffic: Traffic,
     /// The container's published ports as they were asked for; they go with whichever endpoint is the gateway.
     pub(super) requests: Vec<PortRequest>,
     /// The namespace is somebody else's, and there is no container.

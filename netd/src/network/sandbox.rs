@@ -19,6 +19,7 @@ impl Inner {
             hostname: ask.hostname,
             dns: ask.dns.or(&self.config.defaults.dns),
             egress: ask.egress,
+            traffic: ask.traffic,
             requests: Vec::new(),
             borrowed: None,
         };

@@ -2,12 +2,12 @@
 //!
 //! Apart from the firewall's own table, since it is there only while somebody is restricted, and since what is allowed
 //! comes and goes with the answers of a resolver: those elements are no part of a value that is compared with the
-//! kernel. All of it is in the host's namespace, where a container can't alter it. [`rules`] has the two tables: `inet
-//! pontoon-egress` judges what is routed and what is for the host itself, by source address; `bridge pontoon-egress`
-//! sees to it that a restricted container has no other source address than its own.
+//! kernel. All of it is in the host's namespace, where a container can't alter it. [`rules`] has the table, `inet
+//! pontoon-egress`: it judges what is routed and what is for the host itself, by source address. That a restricted
+//! container has no other source address than its own is seen to by its [`Guard`](super::Guard).
 //!
-//! Each change of who is restricted declares both tables anew, in one transaction: they are small, and whatever somebody
-//! else did to them is put right. What is allowed stays meanwhile.
+//! Each change of who is restricted declares the table anew, in one transaction: it is small, and whatever somebody else
+//! did to it is put right. What is allowed stays meanwhile.
 
 mod rules;
 
@@ -38,8 +38,6 @@ pub struct Restriction {
     pub endpoint: EndpointId,
     /// Its network's bridge: what stays in there is not judged.
     pub bridge: IfName,
-    /// Its port of the bridge.
-    pub port: IfName,
     /// Its only IPv4 address.
     pub v4: Option<Ipv4Addr>,
     /// Its only global IPv6 address.
@@ -127,7 +125,7 @@ impl Egress {
         state.declare()
     }
 
-    /// Declares anew who is restricted, after somebody else changed the tables; false: nobody is. What had been allowed
+    /// Declares anew who is restricted, after somebody else changed the table; false: nobody is. What had been allowed
     /// and was removed with its set is allowed again when its name is next asked for.
     pub(crate) fn heal(&self) -> Result<bool, FirewallError> {
         let mut state = self.lock();
@@ -191,7 +189,7 @@ impl Egress {
         Ok(all)
     }
 
-    /// Removes both tables.
+    /// Removes the table.
     pub(crate) fn clear(&self) -> Result<(), FirewallError> {
         let mut state = self.lock();
         state.restricted.clear();

@@ -1,5 +1,5 @@
-//! The two tables of egress, as operations that declare them whole: what is there already stays, what differs is
-//! replaced, and no packet sees a state in between.
+//! The table of egress, as operations that declare it whole: what is there already stays, what differs is replaced, and
+//! no packet sees a state in between.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use super::Restriction;
 use crate::{
     firewall::nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
-        flow::Ether,
         op::Op,
         rule::Rule,
         set::{Data, Entry, Holds, Kind, SetSpec, Tuple, Value},
@@ -17,7 +16,6 @@ use crate::{
 };
 
 pub(in crate::firewall) const TABLE: Table = Table { family: TableFamily::Inet, name: "pontoon-egress" };
-const GUARD: Table = Table { family: TableFamily::Bridge, name: "pontoon-egress" };
 const COMMENT: &str = "made by Pontoon: what restricted containers may send";
 
 const V4_FLOW: &[Kind] = &[Kind::V4, Kind::V4, Kind::Proto, Kind::Port];
@@ -47,63 +45,43 @@ const LEARNT: [SetSpec; 2] =
     [set("learnt4", &[Kind::V4], Holds::Keys), set("learnt6", &[Kind::V6], Holds::Keys)];
 const WITHIN: SetSpec = set("within", &[Kind::IfName, Kind::IfName], Holds::Keys);
 
-/// Ports of bridges with restricted containers behind them, and the addresses that belong there.
-const PORTS: SetSpec = set("ports", &[Kind::IfName], Holds::Keys);
-const SOURCES: [SetSpec; 2] = [
-    set("sources4", &[Kind::IfName, Kind::V4], Holds::Keys),
-    set("sources6", &[Kind::IfName, Kind::V6], Holds::Keys),
-];
-
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 /// Chains that are jumped to.
 const JUDGE: [&str; 2] = ["judge4", "judge6"];
 
 /// Before the chain of our own table, and of others that keep to the usual priorities.
 const PRIORITY: i32 = -10;
-/// Before everything that looks at a frame.
-const GUARD_PRIORITY: i32 = -300;
 
-/// Both tables, with these endpoints restricted.
+/// The table, with these endpoints restricted.
 pub(super) fn declare<'r>(restricted: impl Iterator<Item = &'r Restriction>) -> Vec<Op> {
-    let members = members(restricted);
-    let mut ops = table(TABLE, &noted_and_timed(), &chains(), &members);
-    ops.extend(table(GUARD, &[], &[guard()], &members));
-    ops
+    table(&noted_and_timed(), &chains(), &members(restricted))
 }
 
-/// No tables, where these are.
+/// No table, where these are.
 pub(super) fn remove(there: &[(&'static str, String)]) -> Vec<Op> {
     let is_there =
         |table: &Table| there.iter().any(|(family, name)| format!("{family} {name}") == table.to_string());
-    [TABLE, GUARD].into_iter().filter(is_there).map(Op::DeleteTable).collect()
+    [TABLE].into_iter().filter(is_there).map(Op::DeleteTable).collect()
 }
 
-type Members = Vec<(Table, SetSpec, BTreeSet<Tuple>)>;
+type Members = Vec<(SetSpec, BTreeSet<Tuple>)>;
 
 /// What is in the sets that follow from who is restricted.
 fn members<'r>(restricted: impl Iterator<Item = &'r Restriction>) -> Members {
-    let mut all: Members = DENIED
-        .into_iter()
-        .chain(LEARNT)
-        .chain([WITHIN])
-        .map(|spec| (TABLE, spec, BTreeSet::new()))
-        .chain([PORTS].into_iter().chain(SOURCES).map(|spec| (GUARD, spec, BTreeSet::new())))
-        .collect();
+    let specs = DENIED.into_iter().chain(LEARNT).chain([WITHIN]);
+    let mut all: Members = specs.map(|spec| (spec, BTreeSet::new())).collect();
     let mut add = |spec: SetSpec, key: Vec<Value>| {
-        if let Some((_, _, keys)) = all.iter_mut().find(|(_, known, _)| known.name == spec.name) {
+        if let Some((_, keys)) = all.iter_mut().find(|(known, _)| known.name == spec.name) {
             keys.insert(Tuple(key));
         }
     };
     for one in restricted {
         let by_mode = if one.mode == Egress::Deny { DENIED } else { LEARNT };
         let addresses = [one.v4.map(Value::V4), one.v6.map(Value::V6)];
-        let port = || Value::IfName(one.port.clone());
         for (index, address) in addresses.into_iter().enumerate() {
             let Some(address) = address else { continue };
-            add(by_mode[index], vec![address.clone()]);
-            add(SOURCES[index], vec![port(), address]);
+            add(by_mode[index], vec![address]);
         }
-        add(PORTS, vec![port()]);
         add(WITHIN, vec![Value::IfName(one.bridge.clone()), Value::IfName(one.bridge.clone())]);
     }
     all
@@ -114,17 +92,17 @@ fn noted_and_timed() -> Vec<SetSpec> {
 }
 
 /// A table with its sets, its chains with their rules, and what is in the sets that we fill.
-fn table(table: Table, lasting: &[SetSpec], chains: &[Chain], members: &Members) -> Vec<Op> {
-    let own = || members.iter().filter(|(of, ..)| *of == table);
+fn table(lasting: &[SetSpec], chains: &[Chain], members: &Members) -> Vec<Op> {
+    let table = TABLE;
     let mut ops = vec![Op::AddTable(table, COMMENT)];
-    let specs = lasting.iter().copied().chain(own().map(|(_, spec, _)| *spec));
+    let specs = lasting.iter().copied().chain(members.iter().map(|(spec, _)| *spec));
     ops.extend(specs.map(|spec| Op::AddSet(table, spec)));
     ops.extend(chains.iter().map(|chain| Op::AddChain(table, Chain { rules: Vec::new(), ..chain.clone() })));
     ops.extend(chains.iter().map(|chain| Op::FlushChain(table, chain.name.to_owned())));
     for chain in chains {
         ops.extend(chain.rules.iter().map(|rule| Op::AddRule(table, chain.name, rule.clone())));
     }
-    for (_, spec, keys) in own() {
+    for (spec, keys) in members {
         ops.push(Op::FlushSet(table, *spec));
         let nothing = || Entry { data: Data::None, comment: String::new() };
         let all: Vec<_> = keys.iter().map(|key| (key.clone(), nothing())).collect();
@@ -182,21 +160,4 @@ fn judge(index: usize) -> Vec<Rule> {
 fn noted(begin: impl Fn() -> Rule, sets: [SetSpec; 2], index: usize) -> impl Iterator<Item = Rule> {
     let of = move |proto| begin().l4proto(proto).note_flow(FAMILIES[index], sets[index].name);
     [Proto::Tcp, Proto::Udp].into_iter().map(of)
-}
-
-/// What comes in by the port of a restricted container is from its own address, or never leaves the bridge.
-fn guard() -> Chain {
-    let accept = |rule: Rule| rule.verdict(Verdict::Accept);
-    let [sources4, sources6] = SOURCES;
-    let rules = vec![
-        accept(Rule::new().iifname_not_in(PORTS.name)),
-        accept(Rule::new().ether(Ether::Arp)),
-        accept(Rule::new().ether(Ether::V4).port_and_source_in(Family::V4, sources4.name)),
-        accept(Rule::new().ether(Ether::V6).port_and_source_in(Family::V6, sources6.name)),
-        accept(Rule::new().ether(Ether::V6).of_the_link6()),
-        accept(Rule::new().ether(Ether::V6).of_nobody6()),
-        Rule::new().verdict(Verdict::Drop),
-    ];
-    let anchor = Some(Anchor { kind: "filter", hook: Hook::Prerouting, priority: GUARD_PRIORITY });
-    Chain { name: "prerouting", anchor, rules }
 }

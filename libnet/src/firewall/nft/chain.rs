@@ -55,8 +55,8 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// As `nft` prints it.
-    pub(crate) fn text(&self) -> String {
+    /// As `nft` prints it in a table of this family.
+    pub(crate) fn text(&self, family: TableFamily) -> String {
         let hook = match self.hook {
             Hook::Prerouting => "prerouting",
             Hook::Input => "input",
@@ -64,8 +64,9 @@ impl Anchor {
             Hook::Output => "output",
             Hook::Postrouting => "postrouting",
         };
-        // The names that nft has for a priority depend on the hook.
+        // The names that nft has for a priority depend on the hook and on the family.
         let priority = match (self.priority, self.hook) {
+            (-300, _) if family == TableFamily::Bridge => "dstnat".to_owned(),
             (-300, _) => "raw".to_owned(),
             (-100, Hook::Prerouting) => "dstnat".to_owned(),
             (0, _) => "filter".to_owned(),

@@ -56,6 +56,7 @@ pub(crate) enum Ct {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub(crate) enum Base {
+    Link = 0,
     Network = 1,
     Transport = 2,
 }
@@ -265,6 +266,7 @@ impl Expr {
             }
             "payload" => {
                 let base = match attrs.number(2)? {
+                    0 => Base::Link,
                     1 => Base::Network,
                     2 => Base::Transport,
                     _ => return Err(Malformed),

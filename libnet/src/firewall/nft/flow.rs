@@ -28,14 +28,6 @@ impl Ether {
             Self::Arp => 0x0806,
         }
     }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::V4 => "ip",
-            Self::V6 => "ip6",
-            Self::Arp => "arp",
-        }
-    }
 }
 
 impl Rule {
@@ -68,7 +60,7 @@ impl Rule {
 
     /// Packets of ICMP for IPv6, without which no neighbour is found.
     pub(crate) fn icmp6(self) -> Self {
-        self.word("meta l4proto ipv6-icmp", [load(Meta::L4Proto), compare(Cmp::Equal, vec![ICMP6])])
+        self.word("meta l4proto ipv6-icmp", carries_icmp6())
     }
 
     /// Packets that begin a connection.
@@ -80,39 +72,16 @@ impl Rule {
     pub(crate) fn iifname_not_in(self, set: &str) -> Self {
         self.word(format!("iifname != @{set}"), [load(Meta::IifName), lookup(set, Member::No)])
     }
+}
 
-    /// Frames that carry this.
-    pub(crate) fn ether(self, kind: Ether) -> Self {
-        let number = kind.number().to_be_bytes().to_vec();
-        self.word(
-            format!("meta protocol {}", kind.name()),
-            [load(Meta::Protocol), compare(Cmp::Equal, number)],
-        )
-    }
+/// Frames that carry this; what is said of them next says it to `nft`.
+pub(super) fn carries(kind: Ether) -> [Expr; 2] {
+    [load(Meta::Protocol), compare(Cmp::Equal, kind.number().to_be_bytes().to_vec())]
+}
 
-    /// Frames (of one [`Ether`]) whose port and source address are in a set.
-    pub(crate) fn port_and_source_in(self, family: Family, set: &str) -> Self {
-        let name = name(family);
-        let exprs = [load(Meta::IifName), address(family, End::Source, Reg(4)), lookup(set, Member::Yes)];
-        self.word(format!("iifname . {name} saddr @{set}"), exprs)
-    }
-
-    /// Frames of IPv6 from an address of the link alone (fe80::/10), which nobody forwards.
-    pub(crate) fn of_the_link6(self) -> Self {
-        let wide = |first: [u8; 2]| first.into_iter().chain([0; 14]).collect::<Vec<u8>>();
-        let exprs = [
-            address(Family::V6, End::Source, Reg(0)),
-            Expr::Mask { reg: Reg(0), mask: wide([0xff, 0xc0]) },
-            compare(Cmp::Equal, wide([0xfe, 0x80])),
-        ];
-        self.word("ip6 saddr fe80::/10", exprs)
-    }
-
-    /// Frames of IPv6 without a source: a neighbour asks whether its address is free.
-    pub(crate) fn of_nobody6(self) -> Self {
-        let exprs = [address(Family::V6, End::Source, Reg(0)), compare(Cmp::Equal, vec![0; 16])];
-        self.word("ip6 saddr ::", exprs)
-    }
+/// Packets of ICMP for IPv6; what is said of them next says it to `nft`.
+pub(super) fn carries_icmp6() -> [Expr; 2] {
+    [load(Meta::L4Proto), compare(Cmp::Equal, vec![ICMP6])]
 }
 
 fn flow(family: Family) -> (String, Vec<Expr>) {
@@ -137,14 +106,14 @@ fn ends(family: Family) -> (String, Vec<Expr>, u8) {
     (format!("{name} saddr . {name} daddr"), exprs, 2 * registers)
 }
 
-const fn name(family: Family) -> &'static str {
+pub(super) const fn name(family: Family) -> &'static str {
     match family {
         Family::V4 => "ip",
         Family::V6 => "ip6",
     }
 }
 
-fn address(family: Family, end: End, to: Reg) -> Expr {
+pub(super) fn address(family: Family, end: End, to: Reg) -> Expr {
     match family {
         Family::V4 => Expr::Payload { base: Base::Network, offset: v4_field(end).1, len: 4, to },
         Family::V6 => v6_payload(end, to),

@@ -11,4 +11,5 @@ pub(crate) mod nat;
 pub(crate) mod op;
 pub(crate) mod rule;
 pub(crate) mod set;
+pub(crate) mod source;
 pub(crate) mod verdict;

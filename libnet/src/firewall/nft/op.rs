@@ -99,7 +99,7 @@ impl fmt::Display for Op {
             Self::DeleteTable(table) => write!(f, "delete table {table}"),
             Self::AddChain(table, chain) => {
                 write!(f, "add chain {table} {}", chain.name)?;
-                chain.anchor.map_or(Ok(()), |anchor| write!(f, " {{ {} }}", anchor.text()))
+                chain.anchor.map_or(Ok(()), |anchor| write!(f, " {{ {} }}", anchor.text(table.family)))
             }
             Self::DeleteChain(table, name) => write!(f, "delete chain {table} {name}"),
             Self::AddRule(table, chain, rule) => write!(f, "add rule {table} {chain} {}", rule.text()),

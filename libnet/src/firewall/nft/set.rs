@@ -12,7 +12,7 @@ use super::{
     field::{IFNAME_LEN, icmp, ifname, nfproto, protocol},
     verdict::Verdict,
 };
-use crate::types::{Family, IfName, Port, Proto};
+use crate::types::{Family, IfName, MacAddr, Port, Proto};
 
 /// The type of one value; the numbers are `enum datatypes` of nft, which the kernel keeps for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     NfProto = 2,
     V4 = 7,
     V6 = 8,
+    Ether = 9,
     Proto = 12,
     Port = 13,
     IfName = 41,
@@ -32,6 +33,7 @@ impl Kind {
         match self {
             Self::V4 => 4,
             Self::V6 => 16,
+            Self::Ether => 6,
             Self::NfProto | Self::Proto => 1,
             Self::Port => 2,
             Self::IfName => IFNAME_LEN,
@@ -43,6 +45,7 @@ impl Kind {
             Self::NfProto => "nf_proto",
             Self::V4 => "ipv4_addr",
             Self::V6 => "ipv6_addr",
+            Self::Ether => "ether_addr",
             Self::Proto => "inet_proto",
             Self::Port => "inet_service",
             Self::IfName => "ifname",
@@ -76,6 +79,7 @@ pub(crate) enum Value {
     IfName(IfName),
     V4(Ipv4Addr),
     V6(Ipv6Addr),
+    Ether(MacAddr),
     /// The family of a packet.
     NfProto(Family),
     Proto(Proto),
@@ -92,6 +96,7 @@ impl Value {
             Self::IfName(name) => bytes.extend(ifname(name.as_str())),
             Self::V4(addr) => bytes.extend(addr.octets()),
             Self::V6(addr) => bytes.extend(addr.octets()),
+            Self::Ether(mac) => bytes.extend(mac.octets()),
             Self::NfProto(family) => bytes.push(nfproto(*family)),
             Self::Proto(proto) => bytes.push(protocol(*proto)),
             Self::Icmp(family) => bytes.push(icmp(*family)),
@@ -105,6 +110,7 @@ impl Value {
         match kind {
             Kind::V4 => Some(Self::V4(<[u8; 4]>::try_from(bytes).ok()?.into())),
             Kind::V6 => Some(Self::V6(<[u8; 16]>::try_from(bytes).ok()?.into())),
+            Kind::Ether => MacAddr::from_octets(bytes.try_into().ok()?).map(Self::Ether),
             Kind::Port => Port::new(u16::from_be_bytes(bytes.try_into().ok()?)).map(Self::Port),
             Kind::NfProto => {
                 let family = [Family::V4, Family::V6].into_iter().find(|family| [nfproto(*family)] == *bytes);
@@ -129,6 +135,7 @@ impl fmt::Display for Value {
             Self::IfName(name) => write!(f, "\"{name}\""),
             Self::V4(addr) => addr.fmt(f),
             Self::V6(addr) => addr.fmt(f),
+            Self::Ether(mac) => mac.fmt(f),
             Self::NfProto(Family::V4) => f.write_str("ipv4"),
             Self::NfProto(Family::V6) => f.write_str("ipv6"),
             Self::Proto(proto) => proto.fmt(f),
@@ -299,6 +306,6 @@ pub(crate) fn subnet_between(kind: Kind, first: &[u8], after: Option<&[u8]>) -> 
             let net = Ipv6Network::new(first.into(), prefix).ok()?;
             (u128::from(net.network()) == first && u128::from(net.broadcast()) == last).then_some(net.into())
         }
-        Kind::NfProto | Kind::Proto | Kind::Port | Kind::IfName => None,
+        Kind::Ether | Kind::NfProto | Kind::Proto | Kind::Port | Kind::IfName => None,
     }
 }

@@ -1,5 +1,7 @@
-//! The rules of table `inet pontoon`: always the same, whatever is declared. What differs is in their sets.
+//! The rules of our tables: always the same, whatever is declared. What differs is in their sets. `inet pontoon` judges
+//! packets; `bridge pontoon` ([`guard`]) sees to it that frames come from where they say.
 
+use super::guard;
 use crate::{
     firewall::nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
@@ -16,12 +18,14 @@ use crate::{
 
 /// Our table.
 pub(crate) const TABLE: Table = Table { family: TableFamily::Inet, name: "pontoon" };
+/// Our table for what is bridged.
+pub(crate) const BRIDGED: Table = Table { family: TableFamily::Bridge, name: "pontoon" };
+/// All of them.
+pub(crate) const TABLES: [Table; 2] = [TABLE, BRIDGED];
 /// The chain that belongs to the user; never touched once it is there.
 pub(crate) const USER: &str = "pontoon-user";
-/// What `nft list` says of the table.
-pub(crate) const COMMENT: &str = "made by Pontoon; rules of your own go into chain pontoon-user";
 
-/// The sets of the table.
+/// The sets of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum SetId {
     /// All our bridges.
@@ -62,10 +66,26 @@ pub(crate) enum SetId {
     Source4,
     /// The same for IPv6.
     Source6,
+    /// Gateway addresses that are for their own network alone.
+    Gateways4,
+    /// The same for IPv6.
+    Gateways6,
+    /// Such an address, with the bridge that it is for.
+    Near4,
+    /// The same for IPv6.
+    Near6,
+    /// Bridges with ports of the host that are nobody's there.
+    Private,
+    /// Ports of bridges that let only known senders in.
+    Guarded,
+    /// Such a port, with an Ethernet and an IPv4 address that belong there.
+    Sender4,
+    /// The same for IPv6.
+    Sender6,
 }
 
 impl SetId {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::Bridges,
         Self::Internal,
         Self::Pairs,
@@ -85,11 +105,19 @@ impl SetId {
         Self::Unprotected,
         Self::Source4,
         Self::Source6,
+        Self::Gateways4,
+        Self::Gateways6,
+        Self::Near4,
+        Self::Near6,
+        Self::Private,
+        Self::Guarded,
+        Self::Sender4,
+        Self::Sender6,
     ];
 
     /// Its declaration.
     pub(crate) const fn spec(self) -> SetSpec {
-        use Kind::{IfName, NfProto, Port, Proto, V4, V6};
+        use Kind::{Ether, IfName, NfProto, Port, Proto, V4, V6};
         let (name, key, holds): (_, &[Kind], _) = match self {
             Self::Bridges => ("bridges", &[IfName], Holds::Keys),
             Self::Internal => ("internal", &[IfName], Holds::Keys),
@@ -110,18 +138,50 @@ impl SetId {
             Self::Unprotected => ("unprotected", &[IfName, NfProto], Holds::Keys),
             Self::Source4 => ("source4", &[IfName], Holds::Tuples(&[V4])),
             Self::Source6 => ("source6", &[IfName], Holds::Tuples(&[V6])),
+            Self::Gateways4 => ("gateways4", &[V4], Holds::Keys),
+            Self::Gateways6 => ("gateways6", &[V6], Holds::Keys),
+            Self::Near4 => ("near4", &[IfName, V4], Holds::Keys),
+            Self::Near6 => ("near6", &[IfName, V6], Holds::Keys),
+            Self::Private => ("private", &[IfName, Proto, Port], Holds::Keys),
+            Self::Guarded => ("guarded", &[IfName], Holds::Keys),
+            Self::Sender4 => ("senders4", &[IfName, Ether, V4], Holds::Keys),
+            Self::Sender6 => ("senders6", &[IfName, Ether, V6], Holds::Keys),
         };
         SetSpec { name, key, holds }
     }
 
-    const fn name(self) -> &'static str {
+    /// The table that it is in.
+    pub(crate) const fn table(self) -> Table {
+        match self {
+            Self::Guarded | Self::Sender4 | Self::Sender6 => BRIDGED,
+            _ => TABLE,
+        }
+    }
+
+    /// The sets of a table.
+    pub(crate) fn of(table: Table) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |set| set.table() == table)
+    }
+
+    pub(super) const fn name(self) -> &'static str {
         self.spec().name
     }
 }
 
-/// The chains with their rules; `mark`: packets that are let in by their mark. Names that nft takes for words of its language (`fwd`, `rt`) would make the table
-/// unreadable for it.
-pub(crate) fn chains(mark: Option<FwMark>) -> Vec<Chain> {
+/// What `nft list` says of a table.
+pub(crate) fn comment(table: Table) -> &'static str {
+    match table.family {
+        TableFamily::Bridge => "made by Pontoon: containers send from their own addresses",
+        _ => "made by Pontoon; rules of your own go into chain pontoon-user",
+    }
+}
+
+/// The chains of a table with their rules; `mark`: packets that are let in by their mark. Names that nft takes for words of
+/// its language (`fwd`, `rt`) would make the table unreadable for it.
+pub(crate) fn chains(table: Table, mark: Option<FwMark>) -> Vec<Chain> {
+    if table.family == TableFamily::Bridge {
+        return vec![guard::chain()];
+    }
     let anchor = |kind, hook, priority| Some(Anchor { kind, hook, priority });
     let chain = |name, anchor, rules| Chain { name, anchor, rules };
     vec![
@@ -132,6 +192,7 @@ pub(crate) fn chains(mark: Option<FwMark>) -> Vec<Chain> {
         chain("nat-prerouting", anchor("nat", Hook::Prerouting, -100), vec![to_published()]),
         chain("nat-output", anchor("nat", Hook::Output, -100), vec![to_published()]),
         chain("filter-forward", anchor("filter", Hook::Forward, 0), filter_forward(mark)),
+        chain("filter-input", anchor("filter", Hook::Input, 0), filter_input()),
         chain("nat-postrouting", anchor("nat", Hook::Postrouting, 100), nat_postrouting()),
     ]
 }
@@ -139,11 +200,12 @@ pub(crate) fn chains(mark: Option<FwMark>) -> Vec<Chain> {
 const PUBLISHED: &str = "nat-published";
 const SOURCE: &str = "nat-source";
 
-/// Makes `table` with its chains, sets and rules, all empty of elements.
-pub(crate) fn ops(table: Table, mark: Option<FwMark>) -> Vec<Op> {
-    let mut ops = vec![Op::AddTable(table, COMMENT)];
-    ops.extend(SetId::ALL.map(|set| Op::AddSet(table, set.spec())));
-    let chains = chains(mark);
+/// Makes `table` under a name with its chains, sets and rules, all empty of elements.
+pub(crate) fn ops(table: Table, name: &'static str, mark: Option<FwMark>) -> Vec<Op> {
+    let (sets, chains) = (SetId::of(table), chains(table, mark));
+    let table = Table { name, ..table };
+    let mut ops = vec![Op::AddTable(table, comment(table))];
+    ops.extend(sets.map(|set| Op::AddSet(table, set.spec())));
     // All chains first: rules jump to them.
     ops.extend(chains.iter().map(|chain| Op::AddChain(table, Chain { rules: Vec::new(), ..chain.clone() })));
     for Chain { name, rules, .. } in chains {
@@ -218,6 +280,28 @@ fn filter_forward(mark: Option<FwMark>) -> Vec<Rule> {
             .comment("unpublished ports, other networks"),
     ]);
     rules
+}
+
+/// What is for the host itself: policy accept, but for what is another network's business, or nobody's. Published ports
+/// don't come here: their packets are forwarded.
+fn filter_input() -> Vec<Rule> {
+    let elsewhere = |family, gateways: SetId, near: SetId| {
+        let to = Rule::new().destination_in(family, gateways.name()).iifname_in(SetId::Bridges.name());
+        to.not_near(family, near.name())
+            .counter()
+            .verdict(Verdict::Drop)
+            .comment("gateways of other networks")
+    };
+    vec![
+        Rule::new().established_or_related().verdict(Verdict::Accept),
+        elsewhere(Family::V4, SetId::Gateways4, SetId::Near4),
+        elsewhere(Family::V6, SetId::Gateways6, SetId::Near6),
+        Rule::new()
+            .port_of_link_in(SetId::Private.name())
+            .counter()
+            .verdict(Verdict::Drop)
+            .comment("the daemon's own"),
+    ]
 }
 
 fn nat_postrouting() -> Vec<Rule> {

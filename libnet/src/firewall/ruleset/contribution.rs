@@ -7,21 +7,21 @@ use ipnetwork::IpNetwork;
 use super::{Elements, SetId};
 use crate::{
     firewall::{
-        DirectRouting, FirewallEndpoint, FirewallNetwork,
+        DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard, Guarding,
         nft::{
             set::{Data, Entry, Tuple, Value},
             verdict::Verdict,
         },
     },
     ports::PublishedPort,
-    types::{Family, GatewayMode, Icc, Internal, Masquerade, Port},
+    types::{Family, GatewayAccess, GatewayMode, Icc, Internal, Masquerade, Port, Proto},
 };
 
 /// Digits of an id in the comment of an element: as many as names of links and namespaces carry.
 const DIGITS: usize = 12;
 
 /// The elements of a network.
-pub(super) fn of_network(network: &FirewallNetwork) -> Elements {
+pub(super) fn of_network(options: &FirewallOptions, network: &FirewallNetwork) -> Elements {
     let comment = network.id.short(DIGITS);
     let mut elements = Elements::new();
     let mut add = |set, key: Vec<Value>, data| {
@@ -32,6 +32,9 @@ pub(super) fn of_network(network: &FirewallNetwork) -> Elements {
     add(SetId::Hairpin, vec![link(), link()], Data::None);
     if network.icc == Icc::Allowed {
         add(SetId::Pairs, vec![link(), link()], Data::Verdict(Verdict::Accept));
+    }
+    for (set, key) in of_host(options, network) {
+        add(set, key, Data::None);
     }
     if network.internal == Internal::Yes {
         add(SetId::Internal, vec![link()], Data::None);
@@ -46,6 +49,23 @@ pub(super) fn of_network(network: &FirewallNetwork) -> Elements {
         }
     }
     elements
+}
+
+/// What containers reach of the host itself, and don't.
+fn of_host(options: &FirewallOptions, network: &FirewallNetwork) -> Vec<(SetId, Vec<Value>)> {
+    let link = || Value::IfName(network.link.clone());
+    let hidden = |port: &Port| (SetId::Private, vec![link(), Value::Proto(Proto::Tcp), Value::Port(*port)]);
+    let mut all: Vec<_> = options.private.iter().map(hidden).collect();
+    if network.exposure.gateway == GatewayAccess::Members {
+        for ip in network.gateways() {
+            let (gateways, near, ip) = match ip {
+                IpAddr::V4(v4) => (SetId::Gateways4, SetId::Near4, Value::V4(v4)),
+                IpAddr::V6(v6) => (SetId::Gateways6, SetId::Near6, Value::V6(v6)),
+            };
+            all.extend([(gateways, vec![ip.clone()]), (near, vec![link(), ip])]);
+        }
+    }
+    all
 }
 
 /// What a network that leads out adds in one family.
@@ -75,12 +95,16 @@ fn of_family(network: &FirewallNetwork, family: Family, subnet: IpNetwork) -> Ve
 
 /// The elements of an endpoint in its network.
 pub(super) fn of_endpoint(
-    routing: DirectRouting,
+    options: &FirewallOptions,
     network: &FirewallNetwork,
     endpoint: &FirewallEndpoint,
 ) -> Elements {
     let comment = endpoint.id.short(DIGITS);
     let mut elements = Elements::new();
+    if let (Some(guard), Guarding::On) = (&endpoint.guard, options.guarding) {
+        let entry = || Entry { data: Data::None, comment: comment.clone() };
+        elements.extend(of_guard(guard).map(|(set, key)| ((set, Tuple(key)), entry())));
+    }
     // The way into an internal network is closed, published or not.
     if network.internal == Internal::Yes {
         return elements;
@@ -101,11 +125,22 @@ pub(super) fn of_endpoint(
             add(dnat_key(port, number), data);
             add((published, way.clone()), Data::None);
         }
-        if port.host_port.is_none() || routing == DirectRouting::Allowed {
+        if port.host_port.is_none() || options.direct_routing == DirectRouting::Allowed {
             add((direct, way), Data::None);
         }
     }
     elements
+}
+
+/// Where frames of a guarded endpoint may come from.
+fn of_guard(guard: &Guard) -> impl Iterator<Item = (SetId, Vec<Value>)> {
+    let port = || Value::IfName(guard.port.clone());
+    let sender = move |ip: IpAddr| match ip {
+        IpAddr::V4(v4) => (SetId::Sender4, vec![port(), Value::Ether(guard.mac), Value::V4(v4)]),
+        IpAddr::V6(v6) => (SetId::Sender6, vec![port(), Value::Ether(guard.mac), Value::V6(v6)]),
+    };
+    let guarded = (SetId::Guarded, vec![Value::IfName(guard.port.clone())]);
+    [guarded].into_iter().chain(guard.senders().map(sender))
 }
 
 fn target(endpoint: &FirewallEndpoint, port: &PublishedPort) -> Option<Value> {

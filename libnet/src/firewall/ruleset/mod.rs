@@ -3,16 +3,18 @@
 pub(crate) mod base;
 mod contribution;
 pub(super) mod foreign;
+mod guard;
 mod text;
 
 use std::collections::BTreeMap;
 
-pub(super) use base::{SetId, TABLE};
+pub(super) use base::{SetId, TABLE, TABLES};
 use contribution::{of_endpoint, of_network};
 
 use super::{
-    Change, DeclaredFirewall, FirewallError,
+    Change, DeclaredFirewall, FirewallError, Guarding,
     nft::{
+        chain::Table,
         op::Op,
         set::{Entry, Tuple},
     },
@@ -22,12 +24,14 @@ use crate::types::FwMark;
 /// Elements by set and key.
 pub(super) type Elements = BTreeMap<(SetId, Tuple), Entry>;
 
-/// What is in the sets of table `inet pontoon`. Prints as `nft list table` does.
+/// What is in the sets of our tables. Prints as `nft list table` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruleset {
     pub(super) elements: Elements,
     /// Packets with this mark are let in; the one thing in which the rules differ.
     pub(super) accept_mark: Option<FwMark>,
+    /// Whether there is a table for what is bridged.
+    pub(super) guarding: Guarding,
 }
 
 /// What comes and what goes from one ruleset to another.
@@ -43,14 +47,16 @@ impl Ruleset {
     /// # Errors
     /// If two networks or endpoints want the same: one subnet, one port of the host.
     pub fn compute(declared: &DeclaredFirewall) -> Result<Self, FirewallError> {
-        let mut ruleset = Self { accept_mark: declared.options.accept_mark, ..Self::default() };
+        let options = &declared.options;
+        let (accept_mark, guarding) = (options.accept_mark, options.guarding);
+        let mut ruleset = Self { accept_mark, guarding, ..Self::default() };
         for network in declared.networks.values() {
-            add(&mut ruleset.elements, of_network(network))?;
+            add(&mut ruleset.elements, of_network(options, network))?;
         }
         for endpoint in declared.endpoints.values() {
             add(
                 &mut ruleset.elements,
-                of_endpoint(declared.options.direct_routing, declared.network(endpoint.network)?, endpoint),
+                of_endpoint(&declared.options, declared.network(endpoint.network)?, endpoint),
             )?;
         }
         Ok(ruleset)
@@ -61,9 +67,15 @@ impl Ruleset {
         self.elements.is_empty()
     }
 
-    /// What leads from this ruleset to another.
-    pub(super) fn diff(&self, to: &Self) -> Delta {
-        Delta::between(&self.elements, &to.elements)
+    /// Whether a table is there.
+    pub(super) fn has(&self, table: Table) -> bool {
+        !self.is_empty() && (table == TABLE || self.guarding == Guarding::On)
+    }
+
+    /// What is in the sets of one table.
+    pub(super) fn elements_of(&self, table: Table) -> Elements {
+        let own = self.elements.iter().filter(|((set, _), _)| set.table() == table);
+        own.map(|(key, entry)| (key.clone(), entry.clone())).collect()
     }
 
     /// What a change of `declared` changes, at the cost of the objects that it concerns.
@@ -98,8 +110,8 @@ impl Delta {
 
     /// The operations: first what goes, so that what comes finds its place free.
     pub(super) fn ops(&self) -> Vec<Op> {
-        let gone = by_set(&self.gone).map(|(set, all)| Op::DeleteElements(TABLE, set.spec(), all));
-        let come = by_set(&self.come).map(|(set, all)| Op::AddElements(TABLE, set.spec(), all));
+        let gone = by_set(&self.gone).map(|(set, all)| Op::DeleteElements(set.table(), set.spec(), all));
+        let come = by_set(&self.come).map(|(set, all)| Op::AddElements(set.table(), set.spec(), all));
         gone.chain(come).collect()
     }
 }
@@ -117,34 +129,30 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
     let network_before = |id| {
         let mut before = Elements::new();
         if let Ok(network) = declared.network(id) {
-            before.extend(of_network(network));
-            before.extend(
-                declared
-                    .endpoints_of(id)
-                    .flat_map(|ep| of_endpoint(declared.options.direct_routing, network, ep)),
-            );
+            before.extend(of_network(&declared.options, network));
+            before
+                .extend(declared.endpoints_of(id).flat_map(|ep| of_endpoint(&declared.options, network, ep)));
         }
         before
     };
     let endpoint_before = |id| {
         let endpoint = declared.endpoints.get(id)?;
-        Some(of_endpoint(declared.options.direct_routing, declared.network(endpoint.network).ok()?, endpoint))
+        Some(of_endpoint(&declared.options, declared.network(endpoint.network).ok()?, endpoint))
     };
     Ok(match change {
         Change::AddNetwork(network) => {
-            let mut after = of_network(network);
+            let mut after = of_network(&declared.options, network);
             if declared.networks.contains_key(&network.id) {
                 // What a network kept to itself may be the same in two endpoints, until it is opened.
                 for endpoint in declared.endpoints_of(network.id) {
-                    add(&mut after, of_endpoint(declared.options.direct_routing, network, endpoint))?;
+                    add(&mut after, of_endpoint(&declared.options, network, endpoint))?;
                 }
             }
             (network_before(network.id), after)
         }
         Change::RemoveNetwork(id) => (network_before(*id), Elements::new()),
         Change::AddEndpoint(endpoint) => {
-            let after =
-                of_endpoint(declared.options.direct_routing, declared.network(endpoint.network)?, endpoint);
+            let after = of_endpoint(&declared.options, declared.network(endpoint.network)?, endpoint);
             (endpoint_before(&endpoint.id).unwrap_or_default(), after)
         }
         Change::RemoveEndpoint(id) => (endpoint_before(id).unwrap_or_default(), Elements::new()),
@@ -172,9 +180,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        firewall::{DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions},
+        firewall::{DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard},
         ports::PublishedPort,
-        types::{EndpointId, Exposure, GatewayMode, Icc, Internal, Masquerade, NetworkId, Port, Proto},
+        types::{
+            EndpointId, Exposure, GatewayAccess, GatewayMode, Icc, Internal, MacAddr, Masquerade, NetworkId,
+            Port, Proto,
+        },
     };
 
     fn mode(number: u16) -> GatewayMode {
@@ -195,6 +206,7 @@ mod tests {
                 v6: mode(options / 192),
                 v4_source: (options & 64 == 0).then_some([192, 0, 2, number].into()),
                 v6_source: (options & 128 == 0).then(|| format!("2001:db8::{number}").parse().unwrap()),
+                gateway: if options & 16 == 0 { GatewayAccess::Members } else { GatewayAccess::Everyone },
                 trusted: (options & 256 == 0).then(|| "lan0".parse().unwrap()).into_iter().collect(),
                 ..Exposure::default()
             },
@@ -214,6 +226,11 @@ mod tests {
             v4: Some([10, 0, network, number].into()),
             v6: number.is_multiple_of(2).then(|| format!("fd00:0:0:{network}::{number}").parse().unwrap()),
             ports: ports.into_iter().map(published).collect(),
+            guard: number.is_multiple_of(3).then(|| Guard {
+                port: format!("veth{number}").parse().unwrap(),
+                mac: MacAddr::local([number; 6]),
+                addresses: vec![[10, 0, network, number].into(), [169, 254, 0, number].into()],
+            }),
         }
     }
 
@@ -234,7 +251,8 @@ mod tests {
             changes in prop::collection::vec(change(), 0..40), direct: bool
         ) {
             let direct_routing = if direct { DirectRouting::Allowed } else { DirectRouting::Denied };
-            let options = FirewallOptions { direct_routing, accept_mark: None };
+            let private = [Port::new(9323).unwrap()].into();
+            let options = FirewallOptions { direct_routing, private, ..FirewallOptions::default() };
             let (mut declared, mut ruleset) =
                 (DeclaredFirewall { options, ..DeclaredFirewall::default() }, Ruleset::default());
             for change in changes {
@@ -242,7 +260,7 @@ mod tests {
                 let whole = after.change(change.clone()).and_then(|()| Ruleset::compute(&after));
                 match (ruleset.delta(&declared, &change), whole) {
                     (Ok(delta), Ok(whole)) => {
-                        prop_assert_eq!(&delta, &ruleset.diff(&whole), "the delta is the difference, no more");
+                        prop_assert_eq!(&delta, &Delta::between(&ruleset.elements, &whole.elements), "the delta is the difference, no more");
                         ruleset.apply(delta);
                         prop_assert_eq!(&ruleset, &whole);
                         declared = after;

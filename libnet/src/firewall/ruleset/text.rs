@@ -4,31 +4,35 @@ use std::fmt;
 
 use super::{
     Ruleset, SetId,
-    base::{COMMENT, TABLE, chains},
+    base::{TABLES, chains, comment},
 };
-use crate::firewall::nft::{chain::Chain, set::element_text};
+use crate::firewall::nft::{
+    chain::{Chain, Table},
+    set::element_text,
+};
 
 impl fmt::Display for Ruleset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return Ok(());
-        }
-        writeln!(f, "table {TABLE} {{\n\tcomment \"{COMMENT}\"")?;
-        for (index, set) in SetId::ALL.into_iter().enumerate() {
+        TABLES.into_iter().filter(|table| self.has(*table)).try_for_each(|table| self.write_table(f, table))
+    }
+}
+
+impl Ruleset {
+    fn write_table(&self, f: &mut fmt::Formatter<'_>, table: Table) -> fmt::Result {
+        writeln!(f, "table {table} {{\n\tcomment \"{}\"", comment(table))?;
+        for (index, set) in SetId::of(table).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             self.write_set(f, set)?;
         }
-        for chain in chains(self.accept_mark) {
+        for chain in chains(table, self.accept_mark) {
             writeln!(f)?;
-            write_chain(f, &chain)?;
+            write_chain(f, table, &chain)?;
         }
         writeln!(f, "}}")
     }
-}
 
-impl Ruleset {
     fn write_set(&self, f: &mut fmt::Formatter<'_>, set: SetId) -> fmt::Result {
         let spec = set.spec();
         let (word, body) = spec.text();
@@ -42,10 +46,10 @@ impl Ruleset {
     }
 }
 
-fn write_chain(f: &mut fmt::Formatter<'_>, chain: &Chain) -> fmt::Result {
+fn write_chain(f: &mut fmt::Formatter<'_>, table: Table, chain: &Chain) -> fmt::Result {
     writeln!(f, "\tchain {} {{", chain.name)?;
     if let Some(anchor) = chain.anchor {
-        writeln!(f, "\t\t{}", anchor.text())?;
+        writeln!(f, "\t\t{}", anchor.text(table.family))?;
     }
     for rule in &chain.rules {
         writeln!(f, "\t\t{}", rule.text())?;

@@ -53,6 +53,7 @@ fn firewall(direct_routing: Option<bool>, mark: Option<&str>) -> Checked<Firewal
             _ => DirectRouting::Denied,
         },
         accept_mark: mark.filter(|text| !text.is_empty()).map(read).transpose()?,
+        ..FirewallOptions::default()
     })
 }
 

@@ -26,6 +26,7 @@ use super::{ContainerError, error::invalid, record::Record, restart::RestartPoli
 use crate::{
     config::ContainerDefaults,
     names::{DnsSettings, EgressPolicy},
+    network::Traffic,
 };
 
 /// How long a container has to end when it is told to, unless it says otherwise.
@@ -67,6 +68,7 @@ pub(super) struct Wanted {
     pub(super) oom_score_adj: Option<i32>,
     pub(super) volumes_from: Vec<(String, Access)>,
     pub(super) egress: Option<EgressPolicy>,
+    pub(super) traffic: Traffic,
 }
 
 /// Where the root file system comes from.
@@ -120,6 +122,7 @@ pub(super) fn read(record: &Record, defaults: &ContainerDefaults) -> Result<Want
         cgroup_parent: host.cgroup_parent.clone().filter(|parent| !parent.is_empty()),
         oom_score_adj: oom_score_adj(host)?,
         volumes_from: volumes_from(host)?,
+        traffic: networks::traffic(config, &mode)?,
         egress,
         mode,
         hostname,

@@ -9,7 +9,7 @@ use netd_api::models;
 use crate::{
     container::{ContainerError, error::invalid, record::EndpointSettings},
     names::{DnsSettings, EGRESS, EgressPolicy},
-    network::NetworkError,
+    network::{NetworkError, Traffic},
 };
 
 /// Whose network a container has.
@@ -251,6 +251,21 @@ pub(in crate::container) fn egress(
             invalid(format!("conflicting options: {EGRESS} and the network mode"))
         }
         Ok(policy) => Ok(policy),
+    }
+}
+
+/// What the container's labels say about its frames.
+pub(in crate::container) fn traffic(
+    config: &models::ContainerConfig,
+    mode: &NetworkMode,
+) -> Result<Traffic, ContainerError> {
+    let label = |key: &str| config.labels.as_ref()?.get(key);
+    let traffic = Traffic::read(label).or_else(invalid)?;
+    match traffic.first() {
+        Some(key) if *mode != NetworkMode::Private => {
+            invalid(format!("conflicting options: {key} and the network mode"))
+        }
+        _ => Ok(traffic),
     }
 }
 

@@ -59,6 +59,7 @@ impl Networked {
                         hostname: plan.wanted.hostname.clone(),
                         dns: plan.wanted.dns.clone(),
                         egress: plan.wanted.egress.clone(),
+                        traffic: plan.wanted.traffic,
                     })
                     .await?;
                 let this = Self {

@@ -23,7 +23,7 @@ use libnet::{
 use tokio::sync::Notify;
 
 use super::{
-    EndpointAsk, EndpointView, NetworkError,
+    EndpointAsk, EndpointView, NetworkError, Traffic,
     driver_opts::IFNAME,
     endpoint,
     inner::Inner,
@@ -226,6 +226,7 @@ impl Inner {
             hostname: name.to_owned(),
             dns: DnsSettings::default().or(&self.config.defaults.dns),
             egress: None,
+            traffic: Traffic::default(),
             requests: Vec::new(),
             borrowed: Some(Borrowed { reference, identity, resolv_conf: None }),
         })?;

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use libnet::{
     host::{DefaultRoute, EndpointSpec},
     ports::{PortRequest, PublishedPort},
-    types::{ContainerId, Egress, Family, IfName, MacAddr, NetworkId},
+    types::{ContainerId, Egress, Family, IfName, MacAddr, NetworkId, Spoof},
 };
 
 use super::{Endpoint, LeaseChange, Member, State};
 use crate::network::{
-    EndpointAsk, EndpointView, NetworkError,
+    EndpointAsk, EndpointView, NetworkError, Traffic,
     driver_opts::DriverOpts,
     egress, endpoint,
     gateway::{self, Candidate, Held, Role, exactly},
@@ -82,9 +82,15 @@ impl State {
         }
         connecting.sandbox = Some(sandbox.clone());
         let egress = egress::mode(sandbox, network)?;
+        let traffic = options.traffic.or(sandbox.traffic).check(network.driver)?;
+        let traffic = traffic.or(Traffic::of_network(&network.options));
         let ifname = free_ifname(member, network, options)?;
         let lease = self.lease(container, ask, &ifname, mac)?;
-        let spec = EndpointSpec { egress, ..spec(network, ask, options, &lease.now, ifname) };
+        let spec = EndpointSpec {
+            egress,
+            spoof: traffic.spoof.unwrap_or_default(),
+            ..spec(network, ask, options, &lease.now, ifname)
+        };
         let role = self.first_role(container, endpoint::candidate(network, ask.gw_priority, Some(&spec)));
         connecting.record.spec = Some(EndpointSpec { default_route: role.route, ports: role.ports, ..spec });
         connecting.lease = Some(lease);
@@ -306,6 +312,7 @@ fn spec(
         mtu: network.mtu(),
         default_route: DefaultRoute::None,
         egress: Egress::Open,
+        spoof: Spoof::Deny,
         ports: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use ipnetwork::IpNetwork;
 use libnet::{
     ipam::{Ipam, Pool, PoolAsk, Wanted},
-    types::{Family, IfName, Mtu, NetworkId},
+    types::{Exposure, Family, GatewayAccess, IfName, Mtu, NetworkId},
 };
 
 use netd_api::dns::DnsRecord;
@@ -239,10 +239,13 @@ impl State {
 }
 
 fn bridge_record(options: BridgeOptions, link: IfName, around_mtu: Option<Mtu>) -> BridgeRecord {
+    // A bridge of the user's own may have the address that the host is known by.
+    let by_default = if options.lent.is_some() { GatewayAccess::Everyone } else { GatewayAccess::Members };
+    let gateway = options.gateway.unwrap_or(by_default);
     let lent_mtu = options.lent.as_ref().and_then(|lent| lent.mtu);
     BridgeRecord {
         announce: options.announce.value(),
-        exposure: options.exposure,
+        exposure: Exposure { gateway, ..options.exposure },
         link,
         mtu: options.mtu.or(lent_mtu).or(around_mtu).unwrap_or(Mtu::ETHERNET),
         icc: options.icc,

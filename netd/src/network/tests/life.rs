@@ -277,6 +277,7 @@ fn a_failure_at_any_point_of_open_sandbox_leaves_nothing_behind() {
             hostname: String::new(),
             dns: DnsSettings::default(),
             egress: None,
+            traffic: Default::default(),
         };
         assert!(daemon.run(|inner| inner.open_sandbox(ask)).is_err());
         daemon.everything().is(&before, "");

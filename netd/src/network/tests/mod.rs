@@ -138,6 +138,7 @@ impl Daemon {
             hostname: format!("host{number}"),
             dns: DnsSettings::default(),
             egress: None,
+            traffic: Default::default(),
         };
         self.run(|inner| inner.open_sandbox(ask)).unwrap();
         container

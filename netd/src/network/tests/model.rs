@@ -69,6 +69,7 @@ fn act(mut daemon: Daemon, step: Step) -> Daemon {
                     hostname: String::new(),
                     dns: DnsSettings::default(),
                     egress: None,
+                    traffic: Default::default(),
                 };
                 let _ = daemon.run(|inner| inner.open_sandbox(ask));
             }
