@@ -1,6 +1,6 @@
 //! Which range, gateway and auxiliary address belongs to which subnet: Docker's CLI decides this, not its daemon.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bollard::models::IpamConfig;
 use ipnetwork::IpNetwork;
@@ -16,19 +16,20 @@ pub(crate) struct Pools<'a> {
     pub(crate) auxiliary: &'a [String],
 }
 
-/// One entry per subnet, with what lies in it.
+/// One entry per subnet, with what lies in it, in the order of the subnets: where a network has several of a family,
+/// addresses come from the first that has one left. (Docker's CLI keeps no order.)
 pub(crate) fn consolidate(pools: &Pools<'_>) -> Result<Vec<IpamConfig>, Invalid> {
     if pools.subnets.len() < pools.ranges.len() || pools.subnets.len() < pools.gateways.len() {
         return Err(Invalid::new("every ip-range or gateway must have a corresponding subnet"));
     }
-    let mut entries: BTreeMap<&str, IpamConfig> = BTreeMap::new();
-    for subnet in pools.subnets {
-        for known in entries.keys() {
+    let mut entries: Vec<IpamConfig> = Vec::new();
+    for (index, subnet) in pools.subnets.iter().enumerate() {
+        for known in &pools.subnets[..index] {
             if matches(subnet, known)? || matches(known, subnet)? {
                 return Err(Invalid::new("multiple overlapping subnet configuration is not supported"));
             }
         }
-        entries.insert(subnet, IpamConfig { subnet: Some(subnet.clone()), ..IpamConfig::default() });
+        entries.push(IpamConfig { subnet: Some(subnet.clone()), ..IpamConfig::default() });
     }
     for range in pools.ranges {
         cidr(range)?;
@@ -63,16 +64,13 @@ pub(crate) fn consolidate(pools: &Pools<'_>) -> Result<Vec<IpamConfig>, Invalid>
             .get_or_insert_with(HashMap::new)
             .insert(name.to_owned(), address.to_owned());
     }
-    Ok(entries.into_values().collect())
+    Ok(entries)
 }
 
 /// The subnet that contains an address or a range.
-fn around<'e>(
-    entries: &'e mut BTreeMap<&str, IpamConfig>,
-    inner: &str,
-) -> Result<Option<&'e mut IpamConfig>, Invalid> {
-    for (subnet, entry) in entries {
-        if matches(subnet, inner)? {
+fn around<'e>(entries: &'e mut [IpamConfig], inner: &str) -> Result<Option<&'e mut IpamConfig>, Invalid> {
+    for entry in entries {
+        if matches(entry.subnet.as_deref().unwrap_or_default(), inner)? {
             return Ok(Some(entry));
         }
     }
@@ -118,6 +116,8 @@ mod tests {
             "r=192.168.1.5 s=10.0.0.9 t=10.0.0.8",
         )
         .unwrap();
+        let subnets: Vec<_> = all.iter().filter_map(|config| config.subnet.as_deref()).collect();
+        assert_eq!(subnets, ["192.168.1.0/24", "2001:db8::/64", "10.0.0.0/8"], "as they were said");
         let by = |subnet: &str| all.iter().find(|c| c.subnet.as_deref() == Some(subnet)).unwrap();
         assert_eq!(by("10.0.0.0/8").ip_range.as_deref(), Some("10.5.0.0/16"));
         assert_eq!(by("10.0.0.0/8").auxiliary_addresses.as_ref().unwrap().len(), 2);
