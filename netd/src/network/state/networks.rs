@@ -15,7 +15,7 @@ use crate::network::{
     options::BridgeOptions,
     parent,
     record::{BridgeRecord, Configuration, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
-    subnet::{self, GatewayNeed, SubnetAsk},
+    subnet::{self, Families, GatewayNeed, SubnetAsk, SubnetAsks},
     template::Template,
 };
 
@@ -72,18 +72,8 @@ impl State {
         self.check_name(&draft.name)?;
         self.check_link(bridge.as_ref(), id)?;
         self.check_parent(parent.as_ref())?;
-        let mut asks = Vec::new();
-        if draft.ipam == IpamDriver::Default {
-            asks.extend(draft.families.v4.then_some((Family::V4, draft.subnets.v4)));
-            asks.extend(draft.families.v6.then_some((Family::V6, draft.subnets.v6)));
-            asks.extend(draft.subnets.more);
-        }
-        let mut more = request_all(&mut self.ipam, &asks, around)?;
-        let mut first = |family| {
-            let is_first = |subnet: &SubnetRecord| subnet::family(&subnet.net) == family;
-            more.iter().position(is_first).map(|index| more.remove(index))
-        };
-        let (v4, v6) = (first(Family::V4), first(Family::V6));
+        let asks = asks(draft.ipam, draft.families, draft.subnets);
+        let Subnets { v4, v6, more } = request_all(&mut self.ipam, &asks, around)?;
         let record = NetworkRecord {
             id,
             name: draft.name,
@@ -260,18 +250,40 @@ fn default_link(id: NetworkId) -> Result<IfName, NetworkError> {
     format!("br-{}", id.short(12)).parse().map_err(|error| NetworkError::Invalid(format!("{error}")))
 }
 
-/// All subnets that a network wants, or none.
+/// The subnets of a network, as its record has them.
+struct Subnets {
+    v4: Option<SubnetRecord>,
+    v6: Option<SubnetRecord>,
+    more: Vec<SubnetRecord>,
+}
+
+/// What a network wants to have addresses from.
+fn asks(ipam: IpamDriver, families: Families, subnets: SubnetAsks) -> Vec<(Family, SubnetAsk)> {
+    if ipam == IpamDriver::Null {
+        return Vec::new();
+    }
+    let v4 = families.v4.then_some((Family::V4, subnets.v4));
+    let v6 = families.v6.then_some((Family::V6, subnets.v6));
+    v4.into_iter().chain(v6).chain(subnets.more).collect()
+}
+
+/// All of them, or none.
 fn request_all(
     ipam: &mut Ipam,
     asks: &[(Family, SubnetAsk)],
     around: &Surroundings,
-) -> Result<Vec<SubnetRecord>, NetworkError> {
-    let mut had = Vec::new();
+) -> Result<Subnets, NetworkError> {
+    let mut had: Vec<SubnetRecord> = Vec::new();
     for (family, ask) in asks {
         let got = request(ipam, ask, *family, around);
         had.push(got.inspect_err(|_| had.iter().for_each(|subnet| give_back(ipam, subnet)))?);
     }
-    Ok(had)
+    let mut first = |family| {
+        let is_first = |subnet: &SubnetRecord| subnet::family(&subnet.net) == family;
+        had.iter().position(is_first).map(|index| had.remove(index))
+    };
+    let (v4, v6) = (first(Family::V4), first(Family::V6));
+    Ok(Subnets { v4, v6, more: had })
 }
 
 fn request(
