@@ -92,6 +92,19 @@ fn packets_leave_with_the_address_that_the_network_names() {
 }
 
 #[test]
+fn packets_keep_their_source_where_nothing_rewrites_it() {
+    let machine = Lab::new().machine("aa");
+    let lan = machine.lan("client");
+    let v6 = ["--ipv6", "--subnet", "fd82::/64"];
+    with_options(
+        &machine,
+        &[&v6[..], &["-o", "com.docker.network.bridge.enable_ip_masquerade=false"]].concat(),
+    );
+    assert_eq!(source_seen(&machine, &lan, &lan.address()).to_string(), "10.82.0.2");
+    assert_eq!(source_seen(&machine, &lan, &lan.address6()).to_string(), "fd82::2");
+}
+
+#[test]
 fn a_trusted_link_and_direct_routing_open_published_ports() {
     let reach = |machine: &Machine, lan: &tests::Lan| {
         let id = machine.docker(["inspect", "-f", "{{.Id}}", "c1"]).ok();

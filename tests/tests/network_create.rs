@@ -80,6 +80,41 @@ fn sizes_names_and_families() {
 }
 
 #[test]
+fn ranges_gateways_and_what_others_have() {
+    let machine = Lab::new().machine("aa");
+    let line = "--subnet 10.82.0.0/24 --ip-range 10.82.0.128/30 --gateway 10.82.0.9 --aux-address nas=10.82.0.129 \
+                --ipv6 --subnet fd82::/64 --ip-range fd82::8/126 --gateway fd82::9 net";
+    let id = create(&machine, &line.split_whitespace().collect::<Vec<_>>());
+    let shown = addresses(&machine, &id);
+    assert!(shown.contains("10.82.0.9/24") && shown.contains("fd82::9/64"), "{shown}");
+    let seen = |name: &str, more: &[&str]| {
+        machine.start(name, &[&["--network", "net"], more].concat(), &["sleep", "1000"]);
+        let ask = "ip -o address show eth0 scope global | awk '{print $4}'; ip route show default; \
+                   ip -6 route show default; ping -c1 -W2 10.82.0.9 >/dev/null && ping -c1 -W2 fd82::9 >/dev/null";
+        machine.docker(["exec", name, "sh", "-ec", ask]).ok().replace('\n', " ")
+    };
+    // In the range, but for what something else has and the gateway; who asks for an address need not be in it.
+    for (name, more, expected) in [
+        ("c1", &[][..], "10.82.0.128/24 fd82::8/64 "),
+        ("c2", &["--ip", "10.82.0.5", "--ip6", "fd82::5"], "10.82.0.5/24 fd82::5/64 "),
+        ("c3", &[], "10.82.0.130/24 fd82::a/64 "),
+        ("c4", &[], "10.82.0.131/24 fd82::b/64 "),
+    ] {
+        let seen = seen(name, more);
+        assert!(seen.starts_with(&format!("{expected}default via 10.82.0.9 dev eth0")), "{name}: {seen}");
+        assert!(seen.contains("default via fd82::9 dev eth0"), "{name}: {seen}");
+    }
+    let error = machine.docker(["run", "--rm", "--network", "net", "host", "true"]).fails(125);
+    let text = format!("no available IPv4 addresses on this network's address pools: net ({id})");
+    assert!(error.contains(&text), "{error}");
+    for taken in ["10.82.0.129", "10.82.0.9", "10.82.0.0", "10.82.0.255"] {
+        let error =
+            machine.docker(["run", "--rm", "--network", "net", "--ip", taken, "host", "true"]).fails(125);
+        assert!(error.contains("Address already in use"), "{taken}: {error}");
+    }
+}
+
+#[test]
 fn subnets_keep_clear_of_a_vpn() {
     let machine = Lab::new().machine("aa");
     let _lan = machine.lan("client");

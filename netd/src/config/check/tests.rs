@@ -98,6 +98,7 @@ fn nonsense_is_refused_with_its_name() {
             r#"invalid value "x" for "bridge-accept-fwmark": invalid firewall mark "x""#,
         ),
         (&["--mtu=-1"], r#"invalid value "-1" for "mtu": invalid MTU number: -1"#),
+        (&["--mtu=1000", "--ipv6"], r#"invalid value "1000" for "mtu": IPv6 needs 1280 at least"#),
         (&["--ip=localhost"], r#"invalid value "localhost" for "ip": IP address is not correctly formatted"#),
         (&["--dns=8.8.8"], r#"invalid value "8.8.8" for "dns": IP address is not correctly formatted"#),
         (&["--dns-search=a..b"], r#"invalid value "a..b" for "dns-search": it is not a valid domain"#),
