@@ -1,7 +1,7 @@
 //! How a process becomes a container.
 //!
-//! The daemon fills in a [`ContainerSpec`]; [`bundle()`] turns it into an OCI bundle (pure). [`Runtime::create`] starts
-//! one small process per container, the shim (`netd-shim`), which runs the bundle with the runtime built in here, or
+//! The daemon fills in a [`ContainerSpec`]; [`bundle()`] turns it into an OCI bundle (pure). [`Runtime::create`] has one
+//! small process per container forked, the shim (`netd-shim`), which runs the bundle with the runtime built in here, or
 //! hands it to any OCI runtime binary ([`Engine`]). The shim keeps stdio or the terminal, the logs and the DNS sockets,
 //! waits for the container's process, records its exit, and survives the daemon: [`Runtime::adopt`] finds it again.
 //!
@@ -47,7 +47,7 @@ pub use client::{
 };
 pub use error::{BundleError, Fault, LaunchError, RuntimeError};
 pub use logs::{LogEntry, LogQuery, format_time, read_logs};
-pub use shim::run_shim;
+pub use shim::run_spawner;
 pub use spec::{
     ContainerSpec, Device, Mount, MountSource, Namespace, Netns, Process, Resources, Rlimit, Rootfs, Seccomp,
     Writable,

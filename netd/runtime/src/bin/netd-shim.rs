@@ -1,9 +1,9 @@
-//! The shim: one per container. Started by the daemon through [`netd_runtime::Runtime`], never by hand.
+//! The shim: one per container, forked from one that netd started through [`netd_runtime::Runtime`]; never by hand.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match netd_runtime::run_shim() {
+    match netd_runtime::run_spawner() {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

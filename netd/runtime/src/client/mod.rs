@@ -5,6 +5,7 @@ mod link;
 mod program;
 mod runtime;
 mod shim;
+mod spawner;
 mod top;
 mod values;
 

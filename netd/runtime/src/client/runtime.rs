@@ -1,14 +1,13 @@
 //! [`Runtime`]: makes containers and finds those that an earlier daemon made.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use super::link::Link;
-use super::program::Program;
 use super::shim::{Shim, read_exit};
+use super::spawner::Spawner;
 use super::values::{CreateRequest, Exit};
 use crate::cgroup::{Cgroup, Layout};
 use crate::error::RuntimeError;
@@ -27,7 +26,7 @@ pub struct RuntimeConfig {
 /// Makes containers.
 #[derive(Debug, Clone)]
 pub struct Runtime {
-    program: Arc<Program>,
+    spawner: Arc<Spawner>,
     cgroup_parent: String,
     parts: Arc<Parts>,
 }
@@ -55,8 +54,8 @@ impl Runtime {
     #[must_use]
     pub fn new(config: RuntimeConfig) -> Self {
         let parts = Parts { layout: Layout::detect(), filters: Filters::default() };
-        let program = Arc::new(Program::new(config.shim));
-        Self { program, cgroup_parent: config.cgroup_parent, parts: Arc::new(parts) }
+        let spawner = Arc::new(Spawner::new(config.shim));
+        Self { spawner, cgroup_parent: config.cgroup_parent, parts: Arc::new(parts) }
     }
 
     /// Makes a container up to the point where its process waits to be started. A failure leaves nothing behind.
@@ -64,7 +63,8 @@ impl Runtime {
         let launch =
             crate::lower::launch(&request, &self.cgroup_parent, &self.parts.layout, &self.parts.filters)?;
         let dir = request.dir.clone();
-        let mut link = self.spawn().map_err(|source| self.spawn_failed(source))?;
+        let mut link =
+            self.spawner.spawn().and_then(Link::new).map_err(|source| self.spawn_failed(source))?;
         let fds: Vec<BorrowedFd<'_>> = request.dns.iter().map(AsFd::as_fd).collect();
         link.send(&Request::Create(Box::new(launch)), &fds, "create").await?;
         match link.receive("create").await? {
@@ -75,23 +75,7 @@ impl Runtime {
     }
 
     fn spawn_failed(&self, source: io::Error) -> RuntimeError {
-        RuntimeError::Spawn { path: self.program.path().clone(), source }
-    }
-
-    /// Starts a shim that reads its orders from the socket that comes back.
-    fn spawn(&self) -> io::Result<Link> {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        let mut first = self
-            .program
-            .command()?
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .env_clear()
-            .spawn()?;
-        // the process that we started splits at once and ends; the other one belongs to no daemon
-        tokio::task::spawn_blocking(move || first.wait());
-        Link::new(ours)
+        RuntimeError::Spawn { path: self.spawner.path().clone(), source }
     }
 
     /// Finds the container whose shim's directory is `dir`. Where the shim is gone, what it left (directory, cgroup,

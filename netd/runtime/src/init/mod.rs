@@ -1,6 +1,6 @@
 //! The container's first process, between its birth and the user's command. It runs in the shim's clone, alone with the
-//! socket to the shim: it builds the root file system in its own mount namespace (nothing of it ever exists on the
-//! host), takes off its privileges, reports that it is ready, and becomes the command when told to.
+//! socket to the shim: it takes what it needs from the host as detached trees, puts them together in a mount namespace of
+//! its own (nothing of it ever exists on the host), takes off its privileges, reports that it is ready, and becomes the command when told to.
 
 mod console;
 mod files;
@@ -9,6 +9,7 @@ mod mounts;
 mod process;
 mod reaper;
 mod rootfs;
+mod stage;
 mod sync;
 mod user;
 
@@ -20,11 +21,12 @@ use std::path::Path;
 use nix::sched::CloneFlags;
 
 use crate::error::LaunchError;
-use crate::launch::{InitPlan, Launch, ProcessPlan, RootPlan};
+use crate::launch::{InitPlan, Launch, ProcessPlan};
 use crate::reason::{reason, words};
 use crate::sys;
 
 pub(crate) use rootfs::{detach_from_host, mount_point, mount_root};
+pub(crate) use stage::Stage;
 pub(crate) use sync::{FromInit, InitSide, ShimSide, ToInit, pair};
 pub(crate) use user::resolve_in;
 
@@ -34,6 +36,7 @@ type Outcome<T> = Result<T, LaunchError>;
 pub(crate) struct Init<'a> {
     pub(crate) launch: &'a Launch,
     pub(crate) plan: &'a InitPlan,
+    pub(crate) stage: &'a Stage,
     pub(crate) sync: InitSide,
     /// stdin, stdout, stderr; `None` with a terminal.
     pub(crate) stdio: Option<[OwnedFd; 3]>,
@@ -57,7 +60,8 @@ fn enter(init: &Init<'_>) -> Outcome<Infallible> {
     join_namespaces(plan)?;
     let sources = mounts::open_sources(plan)?;
     let cgroups = mounts::open_cgroups(init.cgroups)?;
-    become_root(&init.launch.root, &init.launch.dir)?;
+    let root = rootfs::detached(&init.launch.root, &init.launch.dir)?;
+    init.stage.become_root(root)?;
     name(plan)?;
     mounts::mount_all(plan, sources)?;
     set_sysctls(plan)?;
@@ -82,12 +86,6 @@ fn join_namespaces(plan: &InitPlan) -> Outcome<()> {
         nix::sched::setns(file, kind).map_err(|errno| failed(words(errno)))?;
     }
     Ok(())
-}
-
-fn become_root(root: &RootPlan, dir: &Path) -> Outcome<()> {
-    detach_from_host()?;
-    mount_root(root, dir)?;
-    rootfs::pivot(&mount_point(dir))
 }
 
 fn name(plan: &InitPlan) -> Outcome<()> {

@@ -1,5 +1,5 @@
-//! The root file system: an overlay over the machine's own root or over a directory, or a directory as it is. Mounted in
-//! the private mount namespace of whoever calls, on a directory of the shim's.
+//! The root file system: an overlay over the machine's own root or over a directory, or a directory as it is. It is made
+//! as a detached tree, which is nowhere until it is attached in a mount namespace of the container's.
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,13 +11,16 @@ use rustix::mount::{
     UnmountFlags,
 };
 
-use super::{Outcome, files};
+use super::{Outcome, files, stage};
 use crate::error::LaunchError;
 use crate::launch::RootPlan;
 use crate::reason::reason;
 use crate::sys::{self, MountAttr};
 
-/// Where the root file system is mounted while it is put together.
+/// `TMPFS_MAGIC` of linux/magic.h.
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
+
+/// Where an OCI runtime finds the root file system.
 pub(crate) fn mount_point(dir: &Path) -> PathBuf {
     dir.join("root")
 }
@@ -35,15 +38,18 @@ pub(crate) fn detach_from_host() -> Outcome<()> {
 
 /// Mounts the root file system on [`mount_point`].
 pub(crate) fn mount_root(root: &RootPlan, dir: &Path) -> Outcome<()> {
-    let target = mount_point(dir);
-    let tree = match &root.writable {
-        Some(_) => overlay(root, dir)?,
-        None => bound(root)?,
-    };
-    attach(tree.as_fd(), &target)
+    attach(detached(root, dir)?, &mount_point(dir))
 }
 
-fn attach(tree: impl AsFd, target: &Path) -> Outcome<()> {
+/// The root file system as a detached tree; `dir` is the shim's directory.
+pub(super) fn detached(root: &RootPlan, dir: &Path) -> Outcome<OwnedFd> {
+    match &root.writable {
+        Some(_) => overlay(root, dir),
+        None => bound(root),
+    }
+}
+
+pub(super) fn attach(tree: impl AsFd, target: &Path) -> Outcome<()> {
     rustix::mount::move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .map_err(failed(format_args!("cannot mount on {}", target.display())))
 }
@@ -94,17 +100,16 @@ fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:")
 }
 
-/// The layer that hides: whiteouts for files, opaque empty directories for directories. It lies on a tmpfs of its own,
-/// because overlayfs refuses layers that lie inside one another.
+/// The layer that hides: whiteouts for files, opaque empty directories for directories. Overlayfs refuses layers that lie
+/// inside one another: it is on a tmpfs.
 fn mask_layer(root: &RootPlan, dir: &Path) -> Outcome<PathBuf> {
     let mask = dir.join("mask");
-    let fs =
-        rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("cannot make a tmpfs"))?;
-    let _ = rustix::mount::fsconfig_set_string(fs.as_fd(), "mode", "0755");
-    rustix::mount::fsconfig_create(fs.as_fd()).map_err(failed("cannot make a tmpfs"))?;
-    let tree = rustix::mount::fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
-        .map_err(failed("cannot make a tmpfs"))?;
-    attach(tree, &mask)?;
+    if !is_apart(&mask, &root.lower) {
+        // Nothing is to be mounted on the host.
+        stage::unshare()?;
+        detach_from_host()?;
+        attach(tmpfs()?, &mask)?;
+    }
     files::copy_owner(&root.lower, &mask)?;
     for path in outermost(&root.hidden) {
         for hidden in files::expand(&root.lower, path) {
@@ -112,6 +117,23 @@ fn mask_layer(root: &RootPlan, dir: &Path) -> Outcome<PathBuf> {
         }
     }
     Ok(mask)
+}
+
+/// Whether a directory is on a tmpfs that has no part of `lower`, as the runtime's directories under `/run` are.
+fn is_apart(dir: &Path, lower: &Path) -> bool {
+    let device = |path: &Path| rustix::fs::stat(path).map(|found| found.st_dev);
+    let is_tmpfs = rustix::fs::statfs(dir).is_ok_and(|found| found.f_type == TMPFS);
+    is_tmpfs && device(dir).is_ok_and(|own| device(lower).is_ok_and(|other| own != other))
+}
+
+/// A tmpfs that is mounted nowhere.
+pub(super) fn tmpfs() -> Outcome<OwnedFd> {
+    let what = "cannot make a tmpfs";
+    let fs = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed(what))?;
+    rustix::mount::fsconfig_set_string(fs.as_fd(), "mode", "0755").map_err(failed(what))?;
+    rustix::mount::fsconfig_create(fs.as_fd()).map_err(failed(what))?;
+    rustix::mount::fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+        .map_err(failed(what))
 }
 
 /// Without the paths that are hidden with a directory above them. Overlayfs shows a whiteout as a device where no layer

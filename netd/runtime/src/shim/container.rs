@@ -15,7 +15,7 @@ use super::{internal, now, oci, remove_dir};
 use crate::cgroup::Cgroup;
 use crate::client::{Exit, ShimState};
 use crate::error::LaunchError;
-use crate::init::{self, FromInit, Init, ShimSide, ToInit};
+use crate::init::{self, FromInit, Init, ShimSide, Stage, ToInit};
 use crate::launch::{EnginePlan, InitPlan, Launch};
 use crate::logs::LogWriter;
 use crate::protocol::{EXIT_FILE, Report, STATE_FILE};
@@ -55,21 +55,21 @@ pub(super) struct Born {
 
 impl Container {
     /// Makes the container. On an error nothing is left but the upper directory's content.
-    pub(super) fn create(launch: Launch, dns: Vec<OwnedFd>) -> Result<Self, LaunchError> {
+    pub(super) fn create(launch: Launch, dns: Vec<OwnedFd>, stage: &Stage) -> Result<Self, LaunchError> {
         let dir = launch.dir.clone();
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir.join("root"))
             .map_err(|error| internal(&format!("cannot make the directory {}", dir.display()), error))?;
-        let made = Self::create_in(launch, dns);
+        let made = Self::create_in(launch, dns, stage);
         if made.is_err() {
             remove_dir(&dir);
         }
         made
     }
 
-    fn create_in(launch: Launch, dns: Vec<OwnedFd>) -> Result<Self, LaunchError> {
+    fn create_in(launch: Launch, dns: Vec<OwnedFd>, stage: &Stage) -> Result<Self, LaunchError> {
         if !launch.root.hidden.is_empty() {
             fs::create_dir_all(launch.dir.join("mask"))
                 .map_err(|error| internal("cannot make a directory", error))?;
@@ -86,7 +86,9 @@ impl Container {
             Cgroup::make(&launch.cgroup).map_err(|text| LaunchError::other("cannot set up cgroups", text))?;
         let ends = if launch.terminal { None } else { Some(ends) };
         let born = match &launch.engine {
-            EnginePlan::Builtin(plan) => give_birth(&launch, plan, &cgroup, ends, &mut session),
+            EnginePlan::Builtin(plan) => {
+                give_birth(Parents { launch: &launch, plan, cgroup: &cgroup, stage }, ends, &mut session)
+            }
             EnginePlan::Oci { .. } => oci::create(&launch, ends, &mut session),
         };
         let born = born.inspect_err(|_| cgroup.remove())?;
@@ -183,11 +185,18 @@ impl Container {
     }
 }
 
+/// What the first process is made from.
+#[derive(Clone, Copy)]
+struct Parents<'a> {
+    launch: &'a Launch,
+    plan: &'a InitPlan,
+    cgroup: &'a Cgroup,
+    stage: &'a Stage,
+}
+
 /// Clones the first process and sees it through to the point where only the exec is left.
 fn give_birth(
-    launch: &Launch,
-    plan: &InitPlan,
-    cgroup: &Cgroup,
+    Parents { launch, plan, cgroup, stage }: Parents<'_>,
     ends: Option<ChildEnds>,
     session: &mut Session,
 ) -> Result<Born, LaunchError> {
@@ -195,11 +204,13 @@ fn give_birth(
     let visible = cgroup.visible();
     let birth_place = cgroup.birth_place();
     let back = enter_pid_namespace(plan)?;
-    let cloned = sys::clone_process(plan.unshare, birth_place.as_ref().map(AsFd::as_fd));
+    // its mount namespace is a copy of the stage's, not of ours
+    let namespaces = plan.unshare & !(CloneFlags::CLONE_NEWNS.bits() as u64);
+    let cloned = sys::clone_process(namespaces, birth_place.as_ref().map(AsFd::as_fd));
     let cloned = match cloned {
         Ok(Cloned::Child) => {
             drop(sync);
-            init::main(&Init { launch, plan, sync: theirs, stdio: ends, cgroups: &visible })
+            init::main(&Init { launch, plan, stage, sync: theirs, stdio: ends, cgroups: &visible })
         }
         other => other,
     };

@@ -1,4 +1,4 @@
-//! The shim: one small, single-threaded process per container. It makes the container, keeps its stdio, logs and DNS
+//! The shim: one small, single-threaded process per container, forked from the spawner. It makes the container, keeps its stdio, logs and DNS
 //! sockets, waits for its end, and answers the daemon (whichever one lives) on a socket in its directory. It has no
 //! configuration of its own: the first message says it all.
 
@@ -8,43 +8,37 @@ mod exec;
 mod oci;
 mod serve;
 mod session;
+mod spawner;
 mod turn;
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::error::LaunchError;
 use crate::fdpass;
+use crate::init::Stage;
 use crate::launch::Launch;
 use crate::protocol::{self, Reply, Request};
-use crate::sys::{self, Cloned};
+
+pub use spawner::run_spawner;
 
 /// Where a shim writes what it can't tell anybody.
 const LOG_FILE: &str = "shim.log";
 
-/// Runs the shim. Standard input is the socket to the daemon that started it. Returns when the container is deleted, or
-/// could not be made.
+/// Runs the shim; `socket` is the one to the daemon, `stage` what the container's mounts are put on. Returns when the container is deleted, or could not be made.
 ///
 /// # Errors
 /// Where the daemon's first message can't be read, or the event loop fails.
-pub fn run_shim() -> io::Result<()> {
-    if let Cloned::Parent { .. } = sys::clone_process(0, None)? {
-        // the daemon waits for this one; the other belongs to nobody and outlives the daemon
-        sys::exit_now(0);
-    }
+fn run_shim(socket: OwnedFd, stage: &Stage) -> io::Result<()> {
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"netd-shim");
     let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
-    let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
-    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    let _ = nix::unistd::dup2_stdin(null.as_fd());
     let mut sockets = Vec::new();
     let launch = read_launch(&socket, &mut sockets)?;
-    rustix::process::chdir("/")?;
     keep_last_words(&launch.dir);
-    match container::Container::create(launch, sockets) {
+    match container::Container::create(launch, sockets, stage) {
         Ok(container) => turn::Shim::new(container, socket)?.run(),
         Err(failure) => {
             let frame = protocol::encode(&Reply::Failed(failure));

@@ -59,6 +59,27 @@ pub(crate) fn exit_now(code: c_int) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Who collects the exits of the calling process' children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reaping {
+    /// Nobody: the kernel forgets them.
+    ByTheKernel,
+    /// The process itself, as is usual.
+    ByTheParent,
+}
+
+/// Says who collects the exits of children; what is said holds for processes that are forked from now on, too.
+pub(crate) fn reap(reaping: Reaping) -> io::Result<()> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    let handler = match reaping {
+        Reaping::ByTheKernel => SigHandler::SigIgn,
+        Reaping::ByTheParent => SigHandler::SigDfl,
+    };
+    // SAFETY: neither installs a handler of ours.
+    unsafe { signal(Signal::SIGCHLD, handler) }?;
+    Ok(())
+}
+
 /// Gives every signal its default action and unblocks all: what a program expects to inherit. Rust's own start-up
 /// ignores SIGPIPE, and an ignored signal stays ignored across exec.
 pub(crate) fn default_signals() {
