@@ -53,7 +53,7 @@ use crate::{
     firewall::{Allowance, Attempt, Change, Egress, Firewall, Ruleset},
     netns::{NetNs, Pool},
     ports::PortTable,
-    sys::sysctl,
+    sys::sysctl::{self, LinksV6},
 };
 
 /// The networking of the namespace that [`Host::open`] was called in.
@@ -80,6 +80,7 @@ struct Inner {
     /// Held while a link that networks share is made or left.
     parents: Mutex<()>,
     surroundings: Surroundings,
+    links_v6: LinksV6,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
     bridge_filtered: bool,
     forwarding: Forwarding,
@@ -102,6 +103,7 @@ impl Host {
             state: State::default(),
             parents: Mutex::default(),
             surroundings: Surroundings::open().map_err(HostError::Open)?,
+            links_v6: LinksV6::open().map_err(HostError::Open)?,
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,
             forwarding: config.forwarding,
             netns_dir: config.netns_dir,

@@ -1,9 +1,18 @@
 //! Kernel settings under `/proc/sys/net`, of the calling thread's network namespace.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
+
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, openat},
+    sys::stat::Mode,
+};
+
+use crate::types::IfName;
 
 /// Where they are. The kernel resolves `net` by the namespace of the thread that opens the file.
 const ROOT: &str = "/proc/sys/net";
@@ -28,4 +37,32 @@ pub(crate) fn list(folder: &str) -> io::Result<Vec<String>> {
     let names =
         fs::read_dir(path(folder))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     names.collect()
+}
+
+/// The IPv6 settings of links, as a folder that is open: it stays that of the namespace that it was opened in, and what is
+/// below it is found at once. By its whole path, the kernel would look for it among those of all namespaces: it keeps
+/// folders of one name in one chain.
+#[derive(Debug)]
+pub(crate) struct LinksV6(Option<File>);
+
+impl LinksV6 {
+    /// Those of the calling thread's namespace; a kernel without IPv6 has none.
+    pub(crate) fn open() -> io::Result<Self> {
+        match File::open(path("ipv6/conf")) {
+            Ok(folder) => Ok(Self(Some(folder))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `sysctl net.ipv6.conf.LINK.disable_ipv6=1`
+    pub(crate) fn disable(&self, link: &IfName) -> io::Result<()> {
+        let Some(folder) = &self.0 else { return Ok(()) };
+        let file = Path::new(link.as_str()).join("disable_ipv6");
+        match openat(folder, &file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()) {
+            // IPv6 was switched off with `ipv6.disable=1` for links made since, or the link is gone.
+            Err(Errno::ENOENT) => Ok(()),
+            opened => File::from(opened?).write_all(b"1"),
+        }
+    }
 }

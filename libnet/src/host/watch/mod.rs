@@ -168,10 +168,16 @@ impl Watcher {
     fn hear(&mut self, host: &Host) -> io::Result<()> {
         let suspicion = &mut self.suspicion;
         let heard = self.links.drain(|datagram| {
-            let mut told = nfnl::messages(datagram).filter_map(|(kind, payload)| told::read(kind, payload));
-            suspicion.links |= told.any(|told| host.inner.state.is_contradicted_by(&told));
+            let told = nfnl::messages(datagram).filter_map(|(kind, payload)| told::read(kind, payload));
+            for told in told.filter(|told| host.inner.state.is_contradicted_by(told)) {
+                tracing::debug!(event = ?told, "not as it was left");
+                suspicion.links = true;
+            }
         })?;
         suspicion.links |= heard == Heard::Gaps;
+        if heard == Heard::Gaps {
+            tracing::debug!("events were lost");
+        }
         let heard = self.tables.drain(|datagram| {
             for (kind, payload) in nfnl::messages(datagram) {
                 suspicion.firewall |= firewall::suspects(kind, payload);
