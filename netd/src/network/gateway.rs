@@ -4,6 +4,7 @@
 
 use std::{
     cmp::Reverse,
+    collections::HashSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -12,6 +13,9 @@ use libnet::{
     ports::{HostPort, PortRequest, PublishedPort},
     types::{Family, Internal, NetworkId},
 };
+
+use super::answers::{Published, Requests};
+
 /// An endpoint, as far as the choice needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
@@ -77,7 +81,8 @@ pub(super) fn roles(
         Some(candidate.network) == v4 && candidate.publishes && candidate.host_ip.is_none_or(is_v4_place)
     });
     let direct_v4 = |held: &&Held| held.port.host_port.is_none() && held.port.host_ip.is_ipv4();
-    let direct_v4: Vec<_> = published.iter().filter(direct_v4).map(|held| held.port).collect();
+    let direct_v4 = Published::new(published.iter().filter(direct_v4).map(|held| &held.port));
+    let asked = Requests::new(requests);
     let role = |candidate: &Candidate| {
         let is = |who: Option<NetworkId>| who == Some(candidate.network);
         let pick = |v4: bool, v6: bool| {
@@ -89,8 +94,8 @@ pub(super) fn roles(
         // What has no port of the host is the business of its network, and is asked for anew in another one.
         let seen = |held: &&Held| held.port.host_port.is_some() || held.network == candidate.network;
         let published: Vec<_> = published.iter().filter(seen).map(|held| held.port).collect();
-        let ports =
-            Ports { requests, published: &published, direct_v4: &direct_v4, v4_first, v6_led: v6.is_some() };
+        let (asked, direct_v4, v6_led) = (&asked, &direct_v4, v6.is_some());
+        let ports = Ports { requests, asked, published: &published, direct_v4, v4_first, v6_led };
         (candidate.network, Role { route, ports: ports.of(&carried, candidate.host_ip) })
     };
     candidates.iter().map(role).collect()
@@ -99,9 +104,11 @@ pub(super) fn roles(
 /// The ports of a container.
 struct Ports<'a> {
     requests: &'a [PortRequest],
+    /// The same, to be found by a port.
+    asked: &'a Requests<'a>,
     published: &'a [PublishedPort],
     /// Those of IPv4 that have no port of the host, wherever they are.
-    direct_v4: &'a [PublishedPort],
+    direct_v4: &'a Published<'a>,
     /// Whether an IPv4 gateway publishes ports whose request names no address: their number is the one that it gets.
     v4_first: bool,
     v6_led: bool,
@@ -116,16 +123,18 @@ impl Ports<'_> {
             None => families.iter().map(|family| any(*family)).collect(),
         };
         let wanted = self.published.iter().copied();
-        let wanted = wanted.filter(|port| self.requests.iter().any(|request| answers(port, request)));
+        let wanted = wanted.filter(|port| self.asked.answered_by(port).next().is_some());
         let (named, nameless): (Vec<_>, Vec<_>) = wanted.partition(|port| self.is_named(port));
         let stays = |port: &&PublishedPort| {
             places.contains(&port.host_ip) || port.host_port.is_none() && mine(port.host_ip)
         };
         let kept = named.iter().filter(|port| mine(port.host_ip)).chain(nameless.iter().filter(stays));
         let followers = self.followers(&nameless, &places);
+        let answers = [Published::new(self.published), Published::new(&nameless)];
         let unanswered = self.requests.iter().filter(|request| {
-            let answered = |all: &[PublishedPort]| all.iter().any(|port| answers(port, request));
-            if request.host_ip.is_some() { !answered(self.published) } else { !answered(&nameless) }
+            let [all, nameless] = &answers;
+            let among = if request.host_ip.is_some() { all } else { nameless };
+            !among.answer(request)
         });
         let new = unanswered.filter_map(|request| match request.host_ip {
             Some(ip) => mine(ip).then_some(*request),
@@ -136,18 +145,19 @@ impl Ports<'_> {
 
     /// Whether the request of a port names its address.
     fn is_named(&self, port: &PublishedPort) -> bool {
-        self.requests.iter().any(|request| request.host_ip.is_some() && answers(port, request))
+        self.asked.answered_by(port).any(|request| request.host_ip.is_some())
     }
 
     /// What was asked for at no address in particular, and has its number elsewhere alone: in the other family, or where
     /// another network wants it. A host without IPv6 has none of it, and can't lead out for IPv6 either.
     fn followers(&self, nameless: &[PublishedPort], places: &[IpAddr]) -> Vec<PortRequest> {
-        let mut followers: Vec<PortRequest> = Vec::new();
+        let (mut followers, mut known) = (Vec::new(), HashSet::new());
+        let there: HashSet<_> = nameless.iter().copied().collect();
         for port in nameless.iter().filter(|port| port.host_port.is_some()) {
             let at = |ip: IpAddr| PublishedPort { host_ip: ip, ..*port };
             let has = |ip: &&IpAddr| {
                 let direct = PublishedPort { host_port: None, ..at(any(Family::of(**ip))) };
-                nameless.contains(&at(**ip)) || nameless.contains(&direct)
+                there.contains(&at(**ip)) || there.contains(&direct)
             };
             let new: Vec<_> = if places.len() > 1 && !places.iter().any(|ip| has(&ip)) {
                 vec![PortRequest { host_ip: None, ..exactly(port) }]
@@ -156,14 +166,14 @@ impl Ports<'_> {
                 let lacking = places.iter().filter(can).filter(|ip| !has(ip));
                 lacking.map(|ip| exactly(&at(*ip))).collect()
             };
-            followers.extend(new.into_iter().filter(|new| !followers.contains(new)).collect::<Vec<_>>());
+            followers.extend(new.into_iter().filter(|new| known.insert(*new)));
         }
         followers
     }
 
     /// A request that names no address, as far as these families go.
     fn nameless(&self, families: &[Family], places: &[IpAddr], request: PortRequest) -> Option<PortRequest> {
-        let direct = || self.direct_v4.iter().any(|port| answers(port, &request));
+        let direct = || self.direct_v4.answer(&request);
         match (families, places) {
             // The number is the one that IPv4 gets, if it gets any.
             ([Family::V6], _) if self.v4_first && !direct() => None,
@@ -172,23 +182,6 @@ impl Ports<'_> {
             _ => Some(request),
         }
     }
-}
-
-/// Whether a port can be what the request got.
-fn answers(port: &PublishedPort, request: &PortRequest) -> bool {
-    if (port.container, port.proto) != (request.container, request.proto) {
-        return false;
-    }
-    let Some(given) = port.host_port else {
-        return request.host_ip.is_none_or(|ip| Family::of(ip) == Family::of(port.host_ip));
-    };
-    let number = match request.host {
-        HostPort::Exactly(number) => number == given,
-        HostPort::OneOf(range) => range.iter().any(|number| number == given),
-        HostPort::Ephemeral => true,
-        HostPort::Direct => false,
-    };
-    number && request.host_ip.is_none_or(|ip| ip == port.host_ip)
 }
 
 fn any(family: Family) -> IpAddr {

@@ -4,6 +4,7 @@
 //!
 //! Containers as processes, HTTP and the texts of files in a container are elsewhere.
 
+mod answers;
 mod ask;
 mod config;
 mod connect;

@@ -1,5 +1,7 @@
 //! Default routes and published ports of a container move between its endpoints, as [`gateway`](super::gateway) says.
 
+use std::collections::HashSet;
+
 use libnet::{
     ports::PublishedPort,
     types::{ContainerId, Family, NetworkId},
@@ -82,8 +84,9 @@ impl Inner {
 
     /// What the role does not have goes; the rest is not touched.
     fn withdraw_others(&self, record: &EndpointRecord, role: &Role) -> Result<(), NetworkError> {
+        let wanted: HashSet<_> = role.ports.iter().collect();
         let (kept, gone): (Vec<_>, Vec<_>) =
-            record.ports.iter().copied().partition(|port| role.ports.contains(&exactly(port)));
+            record.ports.iter().copied().partition(|port| wanted.contains(&exactly(port)));
         if !gone.is_empty() {
             let withdrawn = self.kernel.withdraw(record.id, &gone);
             withdrawn.map_err(failed("unpublish ports of endpoint", record.id))?;
@@ -108,7 +111,7 @@ impl Inner {
         let (container, network) = (record.container, record.network);
         let mut ports =
             self.state().endpoint(container, network).map(|now| now.ports.clone()).unwrap_or_default();
-        let has: Vec<_> = ports.iter().map(exactly).collect();
+        let has: HashSet<_> = ports.iter().map(exactly).collect();
         let missing: Vec<_> = role.ports.iter().filter(|port| !has.contains(port)).copied().collect();
         if !missing.is_empty() {
             let published = self.kernel.publish(record.id, &missing);

@@ -1,7 +1,7 @@
 //! Endpoints: what a container's end in a network is to be, which of them leads out, and what all this looks like from
 //! outside.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use libnet::{
     host::{DefaultRoute, EndpointSpec},
@@ -199,8 +199,8 @@ impl State {
         let mut published: Vec<_> =
             records.iter().flat_map(|record| record.ports.iter().map(held(record.network))).collect();
         let (network, ports) = leaving.unzip();
-        let left =
-            ports.into_iter().flatten().filter(|port| !published.iter().any(|held| held.port == **port));
+        let kept: HashSet<_> = published.iter().map(|held| held.port).collect();
+        let left = ports.into_iter().flatten().filter(|port| !kept.contains(port));
         let left: Vec<_> = left.filter_map(|port| Some(Held { network: network?, port: *port })).collect();
         published.extend(left);
         let mut roles: HashMap<_, _> =
@@ -218,8 +218,8 @@ impl State {
     ) -> Option<RoleChange> {
         let sandbox = self.sandbox(container)?.name.clone();
         let differs = |record: &EndpointRecord, role: &Role| {
-            let has: Vec<_> = record.ports.iter().map(exactly).collect();
-            let same = has.len() == role.ports.len() && has.iter().all(|port| role.ports.contains(port));
+            let has: HashSet<_> = record.ports.iter().map(exactly).collect();
+            let same = record.ports.len() == role.ports.len() && has == role.ports.iter().copied().collect();
             record.route() != role.route || !same
         };
         let with_spec = self.endpoints_of(container).into_iter().filter(|record| record.spec.is_some());
