@@ -178,7 +178,7 @@ fn the_next_daemon_adopts_everything() {
         assert!(report.repaired.is_empty() && report.removed.is_empty(), "{report:?}");
         let adopted = names.map(|(name, ep)| {
             let sandbox = second.adopt_sandbox(&name).unwrap();
-            assert!(sandbox.dns_sockets().is_err());
+            assert!(sandbox.take_dns_sockets().is_err());
             second.adopt_endpoint(&sandbox, &ep).unwrap();
             assert!(matches!(second.adopt_endpoint(&sandbox, &ep), Err(HostError::Attached(_))));
             (sandbox, ep)

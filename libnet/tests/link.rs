@@ -36,7 +36,7 @@ fn port_53_leads_to_the_dns_sockets() {
     let machine = lab.host("a");
     machine.run(|| {
         let sandbox = open().open_sandbox(NAME).unwrap();
-        let server = sandbox.dns_sockets().unwrap();
+        let server = sandbox.take_dns_sockets().unwrap();
         let client = sandbox.netns().run(|| UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
         client.connect("127.0.0.11:53").unwrap();
         client.send(b"question").unwrap();

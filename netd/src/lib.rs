@@ -14,6 +14,7 @@ pub mod names;
 pub mod network;
 pub mod recovery;
 mod repairs;
+mod sys;
 pub mod system;
 
 pub use config::Config;

@@ -49,7 +49,7 @@ struct Inner {
     path: PathBuf,
     origin: Origin,
     netns: NetNs,
-    dns: Option<DnsSockets>,
+    dns: Mutex<Option<DnsSockets>>,
     links: Mutex<Links>,
 }
 
@@ -96,6 +96,7 @@ impl Sandbox {
         links: Links,
     ) -> Self {
         let links = Mutex::new(links);
+        let dns = Mutex::new(dns);
         Self(Arc::new(Inner { name: name.to_owned(), path, origin, netns, dns, links }))
     }
 
@@ -137,12 +138,13 @@ impl Sandbox {
         &self.0.netns
     }
 
-    /// The sockets of its DNS server once more; of an adopted sandbox its shim has them.
+    /// The sockets of its DNS server, which are the caller's from now on; of an adopted sandbox its shim has them.
     ///
     /// # Errors
-    /// `NotFound` if the sandbox was adopted; else if the process has no descriptor left.
-    pub fn dns_sockets(&self) -> io::Result<DnsSockets> {
-        self.0.dns.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
+    /// `NotFound` if the sandbox was adopted, or they were taken.
+    pub fn take_dns_sockets(&self) -> io::Result<DnsSockets> {
+        let mut dns = self.0.dns.lock().unwrap_or_else(PoisonError::into_inner);
+        dns.take().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Changes which default routes lead through `endpoint`. One that another endpoint had is taken over.

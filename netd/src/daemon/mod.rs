@@ -98,6 +98,7 @@ pub fn run(flags: &Flags, environment: &Environment) -> Result<Ended, DaemonErro
     }
     let log = LogControl::start(config.log_level);
     raise_open_files();
+    crate::sys::return_free_memory();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -168,7 +169,7 @@ async fn serve(
     Ok(())
 }
 
-/// Every sandbox takes four descriptors, every published port one; the usual soft limit of 1,024 is meant for programs
+/// Every container takes five descriptors, every published port one; the usual soft limit of 1,024 is meant for programs
 /// that use select(2).
 fn raise_open_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};

@@ -121,7 +121,7 @@ impl HostKernel {
 impl HostKernel {
     /// Remembers a sandbox that was just opened; if its DNS sockets can't be shared, it is closed again.
     fn keep(&self, name: &str, sandbox: Sandbox) -> Result<Opened, KernelError> {
-        let dns = sandbox.dns_sockets().map_err(|error| KernelError::Other(Box::new(error)));
+        let dns = sandbox.take_dns_sockets().map_err(|error| KernelError::Other(Box::new(error)));
         let path = sandbox.path().to_owned();
         match dns {
             Ok(dns) => {
