@@ -20,7 +20,7 @@ use libnet::{
     ports::{HostPort, PortRequest},
     types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto},
 };
-use tests::{Host as Machine, Lab, Lan};
+use tests::{Host as Machine, Lab, Lan, eventually};
 
 /// What is done, and how its repair is told.
 const INJURIES: [(&str, &str); 4] = [
@@ -29,8 +29,10 @@ const INJURIES: [(&str, &str); 4] = [
     ("ip link delete br-bench", "network bench (br-bench)"),
     ("sysctl -qw net.ipv4.ip_forward=0", "setting net/ipv4/ip_forward"),
 ];
-/// Repairs that come more often look like a fight.
-const PEACE: Duration = Duration::from_millis(1_100);
+/// Datagrams that arrive, one per millisecond, before the next injury: repairs that come more often look like a fight.
+const PEACE: u64 = 1_100;
+/// Datagrams that arrive before those that did not are taken for lost.
+const LATE: u64 = 200;
 
 fn main() {
     // Cargo hands its own flags on.
@@ -123,7 +125,7 @@ impl Subject {
     }
 
     fn hurt(&self, injury: &str, healed: &str) -> Sample {
-        thread::sleep(PEACE);
+        self.wait_for(PEACE);
         while self.reports.try_recv().is_ok() {}
         let before = self.lost();
         let began = Instant::now();
@@ -135,11 +137,19 @@ impl Subject {
                 break at;
             }
         };
-        // The last ones may be under way.
-        thread::sleep(Duration::from_millis(200));
+        self.wait_for(LATE);
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let lost = self.lost().saturating_sub(before) as f64;
         Sample { command: ms(command), healed: ms(ended.saturating_duration_since(began)), lost }
+    }
+
+    /// Waits until so many more datagrams have arrived.
+    fn wait_for(&self, datagrams: u64) {
+        let enough = self.seen.load(Ordering::Relaxed) + datagrams;
+        eventually("datagrams arrive", || {
+            let seen = self.seen.load(Ordering::Relaxed);
+            if seen >= enough { Ok(()) } else { Err(seen) }
+        });
     }
 
     fn lost(&self) -> u64 {

@@ -14,6 +14,9 @@ export PONTOON_BIN=$here/target/release
 
 cargo bench --quiet -p tests --bench attach
 cargo bench --quiet -p tests --bench scale
+cargo bench --quiet -p tests --bench ports
 cargo bench --quiet -p tests --bench heal
 unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/commands.sh "${1:-30}"
 unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/dns.sh
+unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/ports.sh
+unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc bash tests/benches/throughput.sh

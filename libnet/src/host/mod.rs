@@ -126,6 +126,11 @@ impl Host {
         Ok(sandbox)
     }
 
+    /// How many namespaces are ready to be taken by [`Host::open_sandbox`], which makes one if there is none.
+    pub fn ready_namespaces(&self) -> usize {
+        self.pool.ready()
+    }
+
     /// The sandbox that an earlier daemon opened; its DNS sockets are with the container's shim.
     ///
     /// # Errors

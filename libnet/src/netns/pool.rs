@@ -83,6 +83,11 @@ impl Pool {
         self.shared.changed.notify_all();
         taken.map_or_else(Ready::make, Ok)
     }
+
+    /// How many are ready.
+    pub(crate) fn ready(&self) -> usize {
+        self.shared.lock().ready.len()
+    }
 }
 
 impl Drop for Pool {

@@ -15,6 +15,8 @@ const ACK: u16 = 4;
 /// `NLM_F_CREATE | NLM_F_EXCL`
 const CREATE: u16 = 0x600;
 const UP: u32 = 1;
+/// Index of the first bridge: the kernel does not come to this by itself.
+const FIRST_BRIDGE: u32 = 1 << 20;
 const GATEWAY: [u8; 4] = [10, 9, 0, 1];
 
 /// A bridge and ready namespaces in a host of their own.
@@ -37,25 +39,27 @@ impl Floor {
     pub fn open() -> Self {
         be_silent();
         let socket = socket().expect("a socket");
+        let names = PathBuf::from("/run/netns");
+        let mut this = Self { socket, bridge: 0, ready: Vec::new(), names };
+        this.next_bridge(0);
         let mut message = Message::default();
-        message.link(0, UP, CREATE | ACK, |link| {
-            link.text(3, "floor0");
+        message.address(this.bridge, GATEWAY, ACK);
+        message.send(&this.socket).expect("an address");
+        this
+    }
+
+    /// Another bridge for what is attached from now on.
+    pub fn next_bridge(&mut self, number: usize) {
+        self.bridge = FIRST_BRIDGE + u32::try_from(number).expect("a few");
+        let mut message = Message::default();
+        message.link(self.bridge as i32, UP, CREATE | ACK, |link| {
+            link.text(3, &format!("floor{number}"));
             link.nest(18, |info| {
                 info.text(1, "bridge");
                 info.nest(2, |data| data.bytes(23, &[0]));
             });
         });
-        message.send(&socket).expect("a bridge");
-        let bridge: u32 = fs::read_to_string("/sys/class/net/floor0/ifindex")
-            .expect("sysfs")
-            .trim()
-            .parse()
-            .expect("an index");
-        let mut message = Message::default();
-        message.address(bridge, GATEWAY, ACK);
-        message.send(&socket).expect("an address");
-        let names = PathBuf::from("/run/netns");
-        Self { socket, bridge, ready: Vec::new(), names }
+        message.send(&self.socket).expect("a bridge");
     }
 
     /// Names the namespace that is next, as `ip netns` does.
