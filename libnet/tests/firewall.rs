@@ -129,6 +129,10 @@ fn gateway_modes() -> Vec<Change> {
         Change::AddNetwork(exposed(9, modes(GatewayMode::Nat, GatewayMode::Routed))),
         Change::AddNetwork(exposed(10, sources())),
         Change::AddNetwork(exposed(11, trusting())),
+        Change::AddNetwork(FirewallNetwork {
+            internal: Internal::Yes,
+            ..exposed(12, modes(GatewayMode::Isolated, GatewayMode::Isolated))
+        }),
         Change::AddEndpoint(endpoint(7, 2, vec![direct("0.0.0.0", 80), direct("::", 80)])),
         Change::AddEndpoint(endpoint(
             9,
@@ -186,7 +190,7 @@ fn steps() -> Vec<Step> {
             "Gateway modes",
             "`br-7`: routed; its container publishes port 80, without a port of the host. `br-8`: unprotected. `br-9`: \
              IPv4 rewritten, IPv6 routed. `br-10`: packets leave with addresses that the network names. `br-11`: trusts \
-             `lan0` and `lan1`.",
+             `lan0` and `lan1`. `br-12`: isolated; the host itself has no address there.",
             gateway_modes(),
         ),
         step(
@@ -197,7 +201,7 @@ fn steps() -> Vec<Step> {
         step(
             "All but one network gone",
             "With a network its endpoints go.",
-            (2..=11).map(|number| Change::RemoveNetwork(network(number).id)).collect(),
+            (2..=12).map(|number| Change::RemoveNetwork(network(number).id)).collect(),
         ),
         step(
             "The endpoints gone",
@@ -331,7 +335,9 @@ fn rules_of_the_user_survive_everything() {
 
     again.clear().unwrap();
     let listed = host.exec(["nft", "-s", "list", "ruleset"]).ok();
-    assert!(listed.contains(rule) && !listed.contains("hook"), "{listed}");
+    let comment = "comment \"made by Pontoon; rules of your own go into chain pontoon-user\"";
+    let kept = format!("table inet pontoon {{\n\t{comment}\n\tchain pontoon-user {{\n\t\t{rule}\n\t}}\n}}");
+    assert_eq!(listed, kept, "all that is left");
 
     again.apply(Change::AddNetwork(network(1))).unwrap();
     let listed = host.exec(["nft", "-s", "list", "ruleset"]).ok();

@@ -3,13 +3,16 @@
 use std::{fmt, net::IpAddr};
 
 use crate::{
+    firewall::Counted,
     sys::nfnl::attr::{Attrs, Malformed, Writer},
     types::{Family, Port, Proto},
 };
 
-/// `CTA_TUPLE_ORIG`, `CTA_TUPLE_REPLY`, `CTA_ID`, `CTA_ZONE`, `CTA_FILTER`.
+/// `CTA_TUPLE_ORIG`, `CTA_TUPLE_REPLY`, `CTA_COUNTERS_ORIG`, `CTA_COUNTERS_REPLY`, `CTA_ID`, `CTA_ZONE`, `CTA_FILTER`.
 const ORIGINAL: u16 = 1;
 const REPLY: u16 = 2;
+const COUNTED: u16 = 9;
+const REPLIES_COUNTED: u16 = 10;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
 const FILTER: u16 = 25;
@@ -53,6 +56,8 @@ pub(super) struct Entry {
     pub(super) from: (IpAddr, u16),
     pub(super) to: (IpAddr, u16),
     pub(super) answers_from: (IpAddr, u16),
+    /// What was sent there, and the answers; nothing where the kernel does not count.
+    pub(super) counted: Option<(Counted, Counted)>,
     /// The attributes that name it to the kernel, as the kernel gave them.
     key: Vec<(u16, Vec<u8>)>,
 }
@@ -64,7 +69,8 @@ impl Entry {
         let (_, answers_from, _) = read_tuple(attrs, REPLY).ok()??;
         let key = [ORIGINAL, ID, ZONE].into_iter();
         let key = key.filter_map(|kind| Some((kind, attrs.get(kind)?.to_vec()))).collect();
-        Some(Self { proto, from, to, answers_from, key })
+        let counted = counted(attrs, COUNTED).zip(counted(attrs, REPLIES_COUNTED));
+        Some(Self { proto, from, to, answers_from, counted, key })
     }
 
     /// Writes what names it.
@@ -73,6 +79,12 @@ impl Entry {
             if *kind == ORIGINAL { attrs.nested_bytes(*kind, value) } else { attrs.bytes(*kind, value) }
         }
     }
+}
+
+/// `CTA_COUNTERS_PACKETS`, `CTA_COUNTERS_BYTES`.
+fn counted(attrs: &Attrs<'_>, kind: u16) -> Option<Counted> {
+    let counters = attrs.nested(kind).ok()?;
+    Some(Counted { packets: counters.long(1)?, bytes: counters.long(2)? })
 }
 
 /// Panics if something that must hold of any message does not: an entry can be named to the kernel by what the kernel

@@ -4,10 +4,10 @@
 
 mod entry;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::{
-    firewall::{FirewallError, NfSocket},
+    firewall::{Counted, FirewallError, NfSocket},
     ports::PublishedPort,
     sys::nfnl::{
         DUMP, NfnlError,
@@ -63,6 +63,40 @@ pub fn forget(socket: &mut NfSocket, stale: &[Stale]) -> Result<usize, FirewallE
         }
     }
     Ok(forgotten)
+}
+
+/// A connection that the kernel follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// How.
+    pub proto: Proto,
+    /// Where its first packet came from.
+    pub from: SocketAddr,
+    /// Where that was sent to, before it was rewritten.
+    pub to: SocketAddr,
+    /// Who answers: where the packets really go.
+    pub answers_from: SocketAddr,
+    /// What was sent there, and the answers; nothing while `net.netfilter.nf_conntrack_acct` is 0, as it is by default.
+    pub counted: Option<(Counted, Counted)>,
+}
+
+/// All connections of protocols with ports that the kernel follows in the namespace of `socket`.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn connections(socket: &mut NfSocket) -> Result<Vec<Connection>, FirewallError> {
+    let mut all = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let found = find(socket, &Ask { family, fields: Vec::new() })?;
+        all.extend(found.into_iter().map(|entry| Connection {
+            proto: entry.proto,
+            from: entry.from.into(),
+            to: entry.to.into(),
+            answers_from: entry.answers_from.into(),
+            counted: entry.counted,
+        }));
+    }
+    Ok(all)
 }
 
 /// One question where the kernel can answer it; else everything of a family, looked through here: what takes the kernel

@@ -1,5 +1,10 @@
 //! The firewall as a thing: one socket, what is declared, and the value that the kernel holds.
 
+mod examine;
+mod observed;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,20 +14,25 @@ use nix::errno::Errno;
 use tracing::{debug, info, warn};
 
 use super::{
-    Change, DeclaredFirewall, FirewallError, FirewallOptions, Guarding, NfSocket, Ruleset, egress,
+    Change, DeclaredFirewall, FirewallError, FirewallOptions, Guarding, Listing, NfSocket, Ruleset, egress,
+    listing,
     nft::{
-        chain::{Chain, Table},
-        dump::{self, FoundChain, FoundElement, FoundSet},
+        chain::Table,
+        dump::{self, FoundElement},
         op::{ForeignChain, Op},
     },
     ruleset::{
         Delta, Elements, SetId, TABLE, TABLES,
-        base::{self, BRIDGED, USER},
+        base::{self, BRIDGED},
         foreign,
     },
     transact::{check, commit},
 };
-use crate::types::FwMark;
+use crate::conntrack;
+#[cfg(test)]
+pub(crate) use examine::OtherFirewall;
+pub(crate) use examine::{Examined, other_firewalls};
+use observed::{is_ours, observe, rebuild, removal};
 
 /// How often a transaction is tried anew because somebody else changed the rules between our look and our change.
 const TRIES: usize = 16;
@@ -68,6 +78,9 @@ enum Divergence {
     Table,
 }
 
+/// What puts tables right, and how each that needs it differs.
+type Differences = (Vec<Op>, Vec<(Table, Divergence)>);
+
 impl Divergence {
     fn in_words(self, table: Table) -> String {
         match self {
@@ -76,13 +89,6 @@ impl Divergence {
             Self::Table => format!("table {table}"),
         }
     }
-}
-
-/// What a table of ours looks like.
-struct Observed {
-    table: Table,
-    chains: Vec<FoundChain>,
-    sets: Vec<FoundSet>,
 }
 
 impl Firewall {
@@ -166,6 +172,19 @@ impl Firewall {
     /// If the kernel refuses.
     pub fn clear(&self) -> Result<(), FirewallError> {
         self.lock().replace(DeclaredFirewall::default())
+    }
+
+    /// Everything of ours in the kernel, whoever made it, with what it counted.
+    ///
+    /// # Errors
+    /// If the kernel can't be read.
+    pub fn listing(&self) -> Result<Listing, FirewallError> {
+        listing::read(&mut self.lock().socket)
+    }
+
+    /// The connections that the kernel follows.
+    pub(crate) fn connections(&self) -> Result<Vec<conntrack::Connection>, FirewallError> {
+        conntrack::connections(&mut self.lock().socket)
     }
 
     /// The value that the kernel holds.
@@ -264,20 +283,26 @@ impl State {
     fn match_kernel(&mut self, wanted: &Ruleset) -> Result<Vec<(Table, Divergence)>, FirewallError> {
         for _ in 0..TRIES {
             let generation = dump::generation(&mut self.socket)?;
-            let (mut all, mut diverged) = (Vec::new(), Vec::new());
-            for table in TABLES {
-                let (ops, divergence) = self.match_table(table, wanted)?;
-                if !ops.is_empty() {
-                    diverged.push((table, divergence));
-                }
-                all.extend(ops);
-            }
-            match commit(&mut self.socket, &all, Some(generation)) {
+            let (ops, diverged) = self.diverges(wanted)?;
+            match commit(&mut self.socket, &ops, Some(generation)) {
                 Err(error) if error.errno() == Some(Errno::ERESTART as i32) => {}
                 done => return done.map(|()| diverged),
             }
         }
         Err(FirewallError::Socket(Errno::ERESTART.into()))
+    }
+
+    /// What makes the kernel's rules those of `wanted`, and how they differ, table by table.
+    fn diverges(&mut self, wanted: &Ruleset) -> Result<Differences, FirewallError> {
+        let (mut all, mut diverged) = (Vec::new(), Vec::new());
+        for table in TABLES {
+            let (ops, divergence) = self.match_table(table, wanted)?;
+            if !ops.is_empty() {
+                diverged.push((table, divergence));
+            }
+            all.extend(ops);
+        }
+        Ok((all, diverged))
     }
 
     /// The operations that make one table what is wanted.
@@ -317,70 +342,6 @@ impl State {
         ops.extend(Delta::between(&held, &wanted.elements_of(table)).ops());
         Ok(ops)
     }
-}
-
-fn observe(socket: &mut NfSocket, table: Table) -> Result<Observed, FirewallError> {
-    let (chains, sets) = (dump::chains(socket, table)?, dump::sets(socket, table)?);
-    Ok(Observed { table, chains, sets })
-}
-
-/// Whether chains, rules and sets are as we make them; elements may differ.
-fn is_ours(observed: &Observed, mark: Option<FwMark>) -> bool {
-    let chain_is_there = |wanted: &Chain| {
-        let anchor =
-            wanted.anchor.map(|anchor| (anchor.kind.to_owned(), anchor.hook as u32, anchor.priority));
-        let same_rules = |found: &FoundChain| {
-            wanted.name == USER || found.rules.iter().eq(wanted.rules.iter().map(|rule| &rule.exprs))
-        };
-        let mut found = observed.chains.iter().filter(|found| found.name == wanted.name);
-        found.any(|found| found.anchor == anchor && same_rules(found))
-    };
-    let set_is_there = |set: SetId| {
-        let spec = set.spec();
-        observed.sets.iter().any(|found| found.name == spec.name && found.is(&spec))
-    };
-    base::chains(observed.table, mark).iter().all(chain_is_there)
-        && SetId::of(observed.table).all(set_is_there)
-}
-
-/// Everything of ours out, all of it in again.
-fn rebuild(observed: &Observed, wanted: &Ruleset) -> Vec<Op> {
-    let mut ops = without_ours(observed);
-    ops.extend(base::ops(observed.table, observed.table.name, wanted.accept_mark));
-    ops.extend(Delta::between(&Elements::new(), &wanted.elements_of(observed.table)).ops());
-    ops
-}
-
-/// Everything of ours out; the table too, unless the user has something in it.
-fn removal(observed: &Observed) -> Vec<Op> {
-    if observed.chains.is_empty() && observed.sets.is_empty() {
-        return Vec::new();
-    }
-    let theirs = |chain: &FoundChain| !is_our_chain(observed.table, &chain.name);
-    let used = |chain: &FoundChain| chain.name == USER && !chain.rules.is_empty();
-    if observed.chains.iter().any(|chain| theirs(chain) || used(chain)) {
-        return without_ours(observed);
-    }
-    vec![Op::DeleteTable(observed.table)]
-}
-
-/// Deletes our chains and sets, but not the user's chain.
-fn without_ours(observed: &Observed) -> Vec<Op> {
-    let ours = || {
-        let names = observed.chains.iter().map(|chain| chain.name.clone());
-        names.filter(|name| is_our_chain(observed.table, name) && name != USER)
-    };
-    // First the rules: chains and sets that rules refer to can't be deleted.
-    let table = observed.table;
-    let mut ops: Vec<Op> = ours().map(|name| Op::FlushChain(table, name)).collect();
-    ops.extend(ours().map(|name| Op::DeleteChain(table, name)));
-    let sets = observed.sets.iter().filter(|set| SetId::of(table).any(|id| id.spec().name == set.name));
-    ops.extend(sets.map(|set| Op::DeleteSet(table, set.name.clone())));
-    ops
-}
-
-fn is_our_chain(table: Table, name: &str) -> bool {
-    base::chains(table, None).iter().any(|chain| chain.name == name)
 }
 
 /// Whether the kernel refused because its rules are not what we think they are: no such table, set or element, or an

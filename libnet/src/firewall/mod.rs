@@ -10,13 +10,16 @@ mod dns;
 mod egress;
 mod error;
 mod events;
+mod listing;
 mod nft;
 mod ruleset;
 mod transact;
 
 pub use crate::sys::nfnl::NfSocket;
 pub use apply::Firewall;
-pub(crate) use apply::Suspects;
+#[cfg(test)]
+pub(crate) use apply::OtherFirewall;
+pub(crate) use apply::{Examined, Suspects, other_firewalls};
 pub use declared::{
     Change, DeclaredFirewall, DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard,
     Guarding,
@@ -27,8 +30,12 @@ pub(crate) use egress::Egress;
 pub use egress::{Allowance, Attempt, Fate, Restriction};
 pub use error::FirewallError;
 pub(crate) use events::suspects;
+pub use listing::{
+    Concern, Counted, ListedChain, ListedElement, ListedRule, ListedSet, ListedTable, Listing, TableOwner,
+};
 pub(crate) use nft::dump::must_hold;
 pub use ruleset::Ruleset;
+pub(crate) use ruleset::any::written_must_hold;
 
 /// All tables of the calling thread's namespace, anybody's: family and name. A kernel without nf_tables has none.
 pub(crate) fn tables() -> std::io::Result<Vec<(&'static str, String)>> {

@@ -31,15 +31,15 @@ impl Suspicion {
 
 /// What is wrong with links.
 #[derive(Debug, Default)]
-struct Ailments {
+pub(super) struct Ailments {
     /// Networks whose bridge is gone or wrong.
-    broken: Vec<NetworkId>,
+    pub(super) broken: Vec<NetworkId>,
     /// Settings that differ, and the network that wants them.
-    settings: Vec<(BridgeNetwork, Vec<Setting>)>,
+    pub(super) settings: Vec<(BridgeNetwork, Vec<Setting>)>,
     /// Host ends that are down or out of their bridge.
-    loose: Vec<EndpointSpec>,
+    pub(super) loose: Vec<EndpointSpec>,
     /// What can't be made again, in words.
-    lost: Vec<String>,
+    pub(super) lost: Vec<String>,
 }
 
 impl Ailments {
@@ -88,7 +88,7 @@ impl Inner {
         self.relearn(&broken)
     }
 
-    fn ailments(&self) -> Result<Ailments, HostError> {
+    pub(super) fn ailments(&self) -> Result<Ailments, HostError> {
         let declared = self.state.declared();
         // Namespaces can't be taken away while we hold them.
         let sandboxes: Vec<String> = declared.sandboxes.iter().map(|sandbox| sandbox.name.clone()).collect();

@@ -11,6 +11,8 @@ mod cut;
 mod effects;
 mod endpoint;
 mod error;
+mod examine;
+mod figures;
 mod heal;
 mod hung;
 mod janitor;
@@ -26,6 +28,8 @@ mod state;
 mod watch;
 
 pub use error::{HostError, LentError, NetworkFull, ParentError, StepError};
+pub use examine::{Area, Finding, Severity, examine_alone, examine_kernel};
+pub use figures::Figures;
 pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent, ParentNetwork};
 pub use sandbox::Sandbox;
 pub use spec::{
@@ -50,7 +54,7 @@ use read::Surroundings;
 use state::State;
 
 use crate::{
-    firewall::{Allowance, Attempt, Change, Egress, Firewall, Ruleset},
+    firewall::{Allowance, Attempt, Change, Egress, Firewall, Listing, Ruleset},
     netns::{NetNs, Pool},
     ports::PortTable,
     sys::sysctl::{self, LinksV6},
@@ -167,6 +171,14 @@ impl Host {
     /// The firewall of this host as one value; prints as `nft` would list it.
     pub fn ruleset(&self) -> Ruleset {
         self.inner.firewall.ruleset()
+    }
+
+    /// Everything of ours in the firewall as the kernel has it, with what it counted.
+    ///
+    /// # Errors
+    /// If the kernel can't be read.
+    pub fn listing(&self) -> Result<Listing, HostError> {
+        Ok(self.inner.firewall.listing()?)
     }
 
     /// Lets restricted endpoints reach more. What they may reach already gets the new time.

@@ -4,11 +4,15 @@ mod covered;
 mod inside;
 mod sockets;
 mod text;
+mod traffic;
 
 pub(crate) use covered::Covered;
 pub use inside::{Inside, Neighbour, Owned, Table, owned};
 pub use sockets::Listening;
 pub(crate) use sockets::holder;
+
+pub use traffic::Traffic;
+pub(crate) use traffic::traffic;
 
 pub use crate::sys::rtnl::NetlinkError;
 

@@ -12,11 +12,21 @@ pub use error::PortError;
 pub use publish::{ParsedPort, PublishError, parse_publish};
 pub use table::{PortTable, Reservation};
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Port, PortRange, Proto};
+use crate::{
+    netns::Process,
+    observe,
+    types::{Port, PortRange, Proto},
+};
+
+/// The process that keeps others from binding this address of the calling thread's namespace; `None`: nobody waits there,
+/// or whoever does is not ours to see.
+pub fn holder(address: SocketAddr, proto: Proto) -> Option<Process> {
+    observe::holder(address, proto)
+}
 
 /// A port to publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -28,8 +28,10 @@ use super::{
     transact::commit,
 };
 use crate::types::{Egress as Mode, EndpointId, Family, IfName, Port, Proto};
-pub(in crate::firewall) use rules::TABLE;
+#[cfg(test)]
+pub(in crate::firewall) use rules::chains;
 use rules::{FLOWS, HOSTS, REFUSED, SEEN};
+pub(in crate::firewall) use rules::{TABLE, specs};
 
 /// An endpoint whose packets are judged or noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +135,16 @@ impl Egress {
             return Ok(false);
         }
         state.declare().map(|()| true)
+    }
+
+    /// Whether somebody is restricted, and the table that does it is gone.
+    pub(crate) fn is_missing(&self) -> Result<bool, FirewallError> {
+        let mut state = self.lock();
+        if state.restricted.is_empty() {
+            return Ok(false);
+        }
+        let there = dump::tables(&mut state.socket)?;
+        Ok(rules::remove(&there).is_empty())
     }
 
     /// The port of the socket that changes are made with: who hears of changes knows ours by it.

@@ -22,7 +22,7 @@ const V4_FLOW: &[Kind] = &[Kind::V4, Kind::V4, Kind::Proto, Kind::Port];
 const V6_FLOW: &[Kind] = &[Kind::V6, Kind::V6, Kind::Proto, Kind::Port];
 
 const fn set(name: &'static str, key: &'static [Kind], holds: Holds) -> SetSpec {
-    SetSpec { name, key, holds }
+    SetSpec { name, key, holds, counted: false }
 }
 
 /// What may be reached at a port; IPv4, then IPv6, here and below.
@@ -87,6 +87,12 @@ fn members<'r>(restricted: impl Iterator<Item = &'r Restriction>) -> Members {
     all
 }
 
+/// The sets of the table.
+pub(in crate::firewall) fn specs() -> Vec<SetSpec> {
+    let members = members([].into_iter()).into_iter().map(|(spec, _)| spec);
+    noted_and_timed().into_iter().chain(members).collect()
+}
+
 fn noted_and_timed() -> Vec<SetSpec> {
     [FLOWS, HOSTS, REFUSED, SEEN].into_iter().flatten().collect()
 }
@@ -111,7 +117,7 @@ fn table(lasting: &[SetSpec], chains: &[Chain], members: &Members) -> Vec<Op> {
     ops
 }
 
-fn chains() -> Vec<Chain> {
+pub(in crate::firewall) fn chains() -> Vec<Chain> {
     let filter = |name, hook, rules| Chain {
         name,
         anchor: Some(Anchor { kind: "filter", hook, priority: PRIORITY }),
@@ -152,12 +158,12 @@ fn judge(index: usize) -> Vec<Rule> {
         Rule::new().ends_in(family, HOSTS[index].name).verdict(Verdict::Accept),
     ];
     rules.extend(noted(Rule::new, REFUSED, index));
-    rules.push(Rule::new().verdict(Verdict::Drop));
+    rules.push(Rule::new().counter().verdict(Verdict::Drop));
     rules
 }
 
 /// Only these have ports.
 fn noted(begin: impl Fn() -> Rule, sets: [SetSpec; 2], index: usize) -> impl Iterator<Item = Rule> {
-    let of = move |proto| begin().l4proto(proto).note_flow(FAMILIES[index], sets[index].name);
+    let of = move |proto| begin().note_flow(FAMILIES[index], proto, sets[index].name);
     [Proto::Tcp, Proto::Udp].into_iter().map(of)
 }

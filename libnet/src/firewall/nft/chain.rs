@@ -12,7 +12,7 @@ pub(crate) enum TableFamily {
 }
 
 impl TableFamily {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Inet => "inet",
             Self::Ip => "ip",
@@ -57,23 +57,51 @@ pub(crate) struct Anchor {
 impl Anchor {
     /// As `nft` prints it in a table of this family.
     pub(crate) fn text(&self, family: TableFamily) -> String {
-        let hook = match self.hook {
-            Hook::Prerouting => "prerouting",
-            Hook::Input => "input",
-            Hook::Forward => "forward",
-            Hook::Output => "output",
-            Hook::Postrouting => "postrouting",
-        };
-        // The names that nft has for a priority depend on the hook and on the family.
-        let priority = match (self.priority, self.hook) {
-            (-300, _) if family == TableFamily::Bridge => "dstnat".to_owned(),
-            (-300, _) => "raw".to_owned(),
-            (-100, Hook::Prerouting) => "dstnat".to_owned(),
-            (0, _) => "filter".to_owned(),
-            (100, Hook::Postrouting) => "srcnat".to_owned(),
-            (number, _) => number.to_string(),
-        };
-        format!("type {} hook {hook} priority {priority}; policy accept;", self.kind)
+        anchor_text(self.kind, family as u8, self.hook as u32, self.priority) + " policy accept;"
+    }
+}
+
+/// Type, hook and priority of a base chain as `nft` prints them, its policy left out.
+pub(crate) fn anchor_text(kind: &str, family: u8, hook: u32, priority: i32) -> String {
+    let hook_name = HOOKS.get(hook as usize).copied().unwrap_or("unknown");
+    format!("type {kind} hook {hook_name} priority {};", priority_text(family, hook_name, priority))
+}
+
+/// By number: `NF_INET_*`; bridges have the same.
+const HOOKS: [&str; 5] = ["prerouting", "input", "forward", "output", "postrouting"];
+
+/// The names that nft has for priorities (`std_prios` of its src/rule.c), each with the one hook where it is used; no hook:
+/// all.
+const PRIORITIES: [(&str, i32, &str); 6] = [
+    ("raw", -300, ""),
+    ("mangle", -150, ""),
+    ("dstnat", -100, "prerouting"),
+    ("filter", 0, ""),
+    ("security", 50, ""),
+    ("srcnat", 100, "postrouting"),
+];
+const BRIDGE_PRIORITIES: [(&str, i32, &str); 4] = [
+    ("dstnat", -300, "prerouting"),
+    ("filter", -200, ""),
+    ("out", 100, "output"),
+    ("srcnat", 300, "postrouting"),
+];
+/// How far from a named priority nft still prints the name.
+const REACH: u32 = 10;
+
+fn priority_text(family: u8, hook: &str, priority: i32) -> String {
+    let named = match family == TableFamily::Bridge as u8 {
+        true => &BRIDGE_PRIORITIES[..],
+        false => &PRIORITIES[..],
+    };
+    let near = named
+        .iter()
+        .find(|(_, value, only)| value.abs_diff(priority) <= REACH && (only.is_empty() || *only == hook));
+    match near.map(|(name, value, _)| (name, i64::from(priority) - i64::from(*value))) {
+        Some((name, 0)) => (*name).to_owned(),
+        Some((name, more @ 1..)) => format!("{name} + {more}"),
+        Some((name, less)) => format!("{name} - {}", -less),
+        None => priority.to_string(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! What the kernel shows of one table, read back into our values.
 
+mod elements;
+
 use super::{
     chain::{Hook, Table},
     expr::Expr,
     field::family_name,
-    op::{EVAL, ForeignChain, INTERVAL, INTERVAL_END, MAP, SUBSYSTEM, TIMEOUT, VERDICT_TYPE, write_element},
-    set::{Data, Entry, Holds, SetSpec, Tuple, Value, subnet_between, type_len, type_number},
-    verdict::Verdict,
+    op::{EVAL, ForeignChain, INTERVAL, MAP, SET_EXPR, SUBSYSTEM, TIMEOUT, VERDICT_TYPE},
+    others::in_words,
+    set::{Holds, SetSpec, type_len, type_number},
 };
 use crate::{
     firewall::ruleset::base::{SetId, TABLE},
@@ -16,6 +18,8 @@ use crate::{
         batch::Messages,
     },
 };
+
+pub(crate) use elements::{FoundElement, RawElement, elements, raw, raw_elements, read_elements};
 
 const GET_TABLE: u16 = SUBSYSTEM | 1;
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
@@ -35,7 +39,9 @@ pub(crate) struct FoundChain {
     pub(crate) name: String,
     /// Type, hook and priority of a base chain.
     pub(crate) anchor: Option<(String, u32, i32)>,
-    pub(crate) rules: Vec<Vec<Expr>>,
+    /// Whether it drops what none of its rules accepts.
+    pub(crate) drops: bool,
+    pub(crate) rules: Vec<FoundRule>,
 }
 
 /// Somebody else's base chain on the way of forwarded packets.
@@ -44,24 +50,48 @@ pub(crate) struct ForwardChain {
     pub(crate) name: ForeignChain,
     /// Whether it drops what none of its rules accepts.
     pub(crate) drops: bool,
-    pub(crate) rules: Vec<ForeignRule>,
+    pub(crate) rules: Vec<FoundRule>,
 }
 
-/// A rule of such a chain.
+/// A rule as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ForeignRule {
+pub(crate) struct FoundRule {
     pub(crate) handle: u64,
     pub(crate) exprs: Vec<Expr>,
     pub(crate) comment: String,
+    /// What its counters counted, in their order.
+    pub(crate) counted: Vec<Counted>,
+    /// What it does that our own rules never do, in words, in their order.
+    pub(crate) others: Vec<Option<String>>,
+}
+
+/// Packets that a counter counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many.
+    pub packets: u64,
+    /// Their length, headers of IP included.
+    pub bytes: u64,
+}
+
+impl Counted {
+    /// `NFTA_COUNTER_BYTES`, `NFTA_COUNTER_PACKETS`.
+    fn read(expr: &[u8]) -> Option<Self> {
+        let expr = Attrs::parse(expr).ok().filter(|expr| expr.text(1) == Ok("counter"))?;
+        let data = expr.nested(2).ok()?;
+        Some(Self { packets: data.long(2)?, bytes: data.long(1)? })
+    }
 }
 
 /// A set as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundSet {
     pub(crate) name: String,
-    flags: u32,
-    key: (u32, u32),
-    data: (u32, u32),
+    pub(crate) flags: u32,
+    /// Type number and length of the keys, and of what a map says of them.
+    pub(crate) key: (u32, u32),
+    pub(crate) data: (u32, u32),
+    pub(crate) counted: bool,
 }
 
 impl FoundSet {
@@ -77,15 +107,8 @@ impl FoundSet {
             Holds::Timed => (TIMEOUT, true),
             Holds::Noted => (TIMEOUT | EVAL, true),
         };
-        self.flags == flags && self.key == pair(spec.key) && same_data
+        self.flags == flags && self.key == pair(spec.key) && same_data && self.counted == spec.counted
     }
-}
-
-/// An element as it is: one of ours, or bytes of somebody else's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FoundElement {
-    Ours(Tuple, Entry),
-    Foreign,
 }
 
 /// The generation of the rules: another number after each change of anybody's.
@@ -101,6 +124,16 @@ pub(crate) fn tables(socket: &mut NfSocket) -> Result<Vec<(&'static str, String)
     socket.dump(all, |_, family, attrs| Ok((family_name(family), attrs.text(1)?.to_owned())))
 }
 
+/// What is written on a table.
+pub(crate) fn table_comment(socket: &mut NfSocket, table: Table) -> Result<String, NfnlError> {
+    let all = || Messages::single(GET_TABLE, DUMP, table.family as u8, |_| {});
+    let found = socket.dump(all, |_, family, attrs| {
+        let is_it = family == table.family as u8 && attrs.text(1)? == table.name;
+        Ok(is_it.then(|| comment(attrs.get(6).unwrap_or_default())))
+    })?;
+    Ok(found.into_iter().flatten().next().unwrap_or_default())
+}
+
 /// The chains of a table, with their rules; none if there is no such table.
 pub(crate) fn chains(socket: &mut NfSocket, table: Table) -> Result<Vec<FoundChain>, NfnlError> {
     let found =
@@ -112,9 +145,9 @@ pub(crate) fn chains(socket: &mut NfSocket, table: Table) -> Result<Vec<FoundCha
     let of_table = |attrs: &mut Writer<'_>| attrs.text(1, table.name);
     let rules =
         socket.dump(|| request(GET_RULE, table, of_table), |_, family, attrs| rule(table, family, attrs))?;
-    for (name, exprs) in rules.into_iter().flatten() {
+    for (name, rule) in rules.into_iter().flatten() {
         if let Some(chain) = chains.iter_mut().find(|chain| chain.name == name) {
-            chain.rules.push(exprs);
+            chain.rules.push(rule);
         }
     }
     Ok(chains)
@@ -133,22 +166,9 @@ pub(crate) fn sets(socket: &mut NfSocket, table: Table) -> Result<Vec<FoundSet>,
     }
 }
 
-/// The elements of a set.
-pub(crate) fn elements(
-    socket: &mut NfSocket,
-    table: Table,
-    spec: &SetSpec,
-) -> Result<Vec<FoundElement>, NfnlError> {
-    let of_set = |attrs: &mut Writer<'_>| {
-        attrs.text(1, table.name);
-        attrs.text(2, spec.name);
-    };
-    let lists = socket.dump(|| request(GET_ELEMENT, table, of_set), |_, _, attrs| raw_elements(attrs))?;
-    let raw: Vec<RawElement> = lists.into_iter().flatten().collect();
-    Ok(match spec.holds {
-        Holds::Subnets => subnets(spec, raw),
-        _ => raw.into_iter().map(|raw| element(spec, raw)).collect(),
-    })
+/// Whether a message declares a set as `spec` says.
+pub(crate) fn is_declared(table: Table, attrs: &Attrs<'_>, spec: &SetSpec) -> bool {
+    set(table, attrs).is_ok_and(|found| found.is_some_and(|found| found.is(spec)))
 }
 
 /// The base chains of IPv4 and IPv6 that forwarded packets pass, except those of `own`.
@@ -177,19 +197,31 @@ fn forward_chain(family: u8, attrs: &Attrs<'_>) -> Result<Option<ForwardChain>, 
         return Ok(None);
     }
     let (table, name) = (attrs.text(1)?.to_owned(), attrs.text(3)?.to_owned());
-    let drops = attrs.get(5).is_some() && attrs.number(5)? == 0; // NF_DROP
+    let drops = drops(attrs)?;
     Ok(Some(ForwardChain { name: ForeignChain { family, table, name }, drops, rules: Vec::new() }))
 }
 
+/// `NFTA_CHAIN_POLICY` is `NF_DROP`.
+fn drops(attrs: &Attrs<'_>) -> Result<bool, Malformed> {
+    Ok(attrs.get(5).is_some() && attrs.number(5)? == 0)
+}
+
 /// Kernels before 5.4 don't look at the chain that is asked for.
-fn foreign_rule(
-    chain: &ForeignChain,
-    family: u8,
-    attrs: &Attrs<'_>,
-) -> Result<Option<ForeignRule>, Malformed> {
+fn foreign_rule(chain: &ForeignChain, family: u8, attrs: &Attrs<'_>) -> Result<Option<FoundRule>, Malformed> {
     if family != chain.family || attrs.text(1)? != chain.table || attrs.text(2)? != chain.name {
         return Ok(None);
     }
+    found_rule(attrs).map(Some)
+}
+
+/// An expression that is not one of ours, in words if they are known.
+fn other(expr: &[u8]) -> Option<Option<String>> {
+    let expr = Attrs::parse(expr).ok()?;
+    let (name, data) = (expr.text(1).ok()?, expr.nested(2).ok()?);
+    Expr::is_foreign(name, &data).then(|| in_words(name, &data))
+}
+
+fn found_rule(attrs: &Attrs<'_>) -> Result<FoundRule, Malformed> {
     let handle = attrs.need(3)?.try_into().map_err(|_| Malformed)?;
     let mut comment = comment(attrs.get(7).unwrap_or_default());
     // iptables-restore writes comments back in a form of its own.
@@ -201,7 +233,10 @@ fn foreign_rule(
         }
         _ => true,
     });
-    Ok(Some(ForeignRule { handle: u64::from_be_bytes(handle), exprs, comment }))
+    let list = attrs.nested(4)?;
+    let counted = list.iter().filter_map(|(_, expr)| Counted::read(expr)).collect();
+    let others = list.iter().filter_map(|(_, expr)| other(expr)).collect();
+    Ok(FoundRule { handle: u64::from_be_bytes(handle), exprs, comment, counted, others })
 }
 
 fn request(kind: u16, table: Table, fill: impl FnOnce(&mut Writer<'_>)) -> Messages {
@@ -217,14 +252,15 @@ fn chain(table: Table, family: u8, attrs: &Attrs<'_>) -> Result<Option<FoundChai
         Some(_) => Some((attrs.text(7)?.to_owned(), hook.number(1)?, hook.number(2)?.cast_signed())),
         None => None,
     };
-    Ok(Some(FoundChain { name: attrs.text(3)?.to_owned(), anchor, rules: Vec::new() }))
+    let (name, drops) = (attrs.text(3)?.to_owned(), drops(attrs)?);
+    Ok(Some(FoundChain { name, anchor, drops, rules: Vec::new() }))
 }
 
-fn rule(table: Table, family: u8, attrs: &Attrs<'_>) -> Result<Option<(String, Vec<Expr>)>, Malformed> {
+fn rule(table: Table, family: u8, attrs: &Attrs<'_>) -> Result<Option<(String, FoundRule)>, Malformed> {
     if family != table.family as u8 || attrs.text(1)? != table.name {
         return Ok(None);
     }
-    Ok(Some((attrs.text(2)?.to_owned(), Expr::read_list(&attrs.nested(4)?)?)))
+    Ok(Some((attrs.text(2)?.to_owned(), found_rule(attrs)?)))
 }
 
 fn set(table: Table, attrs: &Attrs<'_>) -> Result<Option<FoundSet>, Malformed> {
@@ -236,32 +272,8 @@ fn set(table: Table, attrs: &Attrs<'_>) -> Result<Option<FoundSet>, Malformed> {
         flags: attrs.number_or_zero(3)?,
         key: (attrs.number_or_zero(4)?, attrs.number_or_zero(5)?),
         data: (attrs.number_or_zero(6)?, attrs.number_or_zero(7)?),
+        counted: attrs.nested(SET_EXPR)?.text(1) == Ok("counter"),
     }))
-}
-
-struct RawElement {
-    key: Vec<u8>,
-    flags: u32,
-    verdict: Option<Verdict>,
-    data: Option<Vec<u8>>,
-    comment: String,
-}
-
-fn raw_elements(attrs: &Attrs<'_>) -> Result<Vec<RawElement>, Malformed> {
-    attrs.nested(3)?.iter().map(|(_, elem)| raw_element(elem)).collect()
-}
-
-fn raw_element(elem: &[u8]) -> Result<RawElement, Malformed> {
-    let elem = Attrs::parse(elem)?;
-    let data = elem.nested(2)?;
-    Ok(RawElement {
-        key: elem.nested(1)?.get(1).unwrap_or_default().to_vec(),
-        flags: elem.number_or_zero(3)?,
-        // A verdict that we don't know makes the element somebody else's: its data won't be ours.
-        verdict: Verdict::read(&data).unwrap_or(None),
-        data: data.get(1).map(<[u8]>::to_vec),
-        comment: comment(elem.get(6).unwrap_or_default()),
-    })
 }
 
 /// Reads nft's userdata: type, length, value.
@@ -273,45 +285,6 @@ fn comment(userdata: &[u8]) -> String {
         }
         _ => String::new(),
     }
-}
-
-fn element(spec: &SetSpec, raw: RawElement) -> FoundElement {
-    let data = match (spec.holds, raw.verdict, raw.data) {
-        (Holds::Keys | Holds::Timed | Holds::Noted, None, None) => Some(Data::None),
-        (Holds::Verdicts, Some(verdict), None) => Some(Data::Verdict(verdict)),
-        (Holds::Tuples(kinds), None, Some(data)) => Tuple::read(kinds, &data).map(Data::Tuple),
-        _ => None,
-    };
-    match (Tuple::read(spec.key, &raw.key), data) {
-        (Some(key), Some(data)) => FoundElement::Ours(key, Entry { data, comment: raw.comment }),
-        _ => FoundElement::Foreign,
-    }
-}
-
-/// Puts beginnings and ends of ranges together again.
-fn subnets(spec: &SetSpec, mut raw: Vec<RawElement>) -> Vec<FoundElement> {
-    let Some(kind) = spec.key.first().copied() else { return Vec::new() };
-    let is_end = |elem: &RawElement| elem.flags & INTERVAL_END != 0;
-    // Where one range ends and the next begins the end comes first.
-    raw.sort_by(|a, b| a.key.cmp(&b.key).then(is_end(b).cmp(&is_end(a))));
-    let mut found = Vec::new();
-    let mut raw = raw.into_iter().peekable();
-    while let Some(first) = raw.next() {
-        if is_end(&first) {
-            // nft closes the range below the first element with an end at the lowest address.
-            if first.key.iter().any(|byte| *byte != 0) {
-                found.push(FoundElement::Foreign);
-            }
-            continue;
-        }
-        let after = raw.next_if(is_end);
-        let subnet = subnet_between(kind, &first.key, after.as_ref().map(|end| end.key.as_slice()));
-        found.push(subnet.map_or(FoundElement::Foreign, |net| {
-            let entry = Entry { data: Data::None, comment: first.comment };
-            FoundElement::Ours(Tuple(vec![Value::Subnet(net)]), entry)
-        }));
-    }
-    found
 }
 
 /// Panics if something that must hold of any message does not: what is read as an expression or an element of ours is
@@ -329,24 +302,7 @@ pub(crate) fn must_hold(family: u8, attrs: &Attrs<'_>) {
         }
     }
     for spec in SetId::ALL.map(SetId::spec) {
-        elements_must_hold(&spec, attrs);
-    }
-}
-
-fn elements_must_hold(spec: &SetSpec, attrs: &Attrs<'_>) {
-    let read = |attrs: &Attrs<'_>| -> Result<Vec<FoundElement>, Malformed> {
-        let raw = raw_elements(attrs)?;
-        Ok(match spec.holds {
-            Holds::Subnets => subnets(spec, raw),
-            _ => raw.into_iter().map(|raw| element(spec, raw)).collect(),
-        })
-    };
-    for found in read(attrs).unwrap_or_default() {
-        let FoundElement::Ours(key, entry) = &found else { continue };
-        let mut bytes = Vec::new();
-        Writer::new(&mut bytes).nested(3, |list| write_element(list, key, entry));
-        let again = Attrs::parse(&bytes).and_then(|attrs| read(&attrs));
-        assert_eq!(again.as_deref(), Ok(&[found][..]));
+        elements::must_hold(&spec, attrs);
     }
 }
 

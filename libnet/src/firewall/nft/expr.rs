@@ -61,12 +61,14 @@ pub(crate) enum Base {
     Transport = 2,
 }
 
-/// `NFT_CMP_EQ`, `NFT_CMP_NEQ`.
+/// `NFT_CMP_EQ`, `NFT_CMP_NEQ`, `NFT_CMP_LTE`, `NFT_CMP_GTE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub(crate) enum Cmp {
     Equal = 0,
     NotEqual = 1,
+    AtMost = 3,
+    AtLeast = 5,
 }
 
 /// `NFT_NAT_SNAT`, `NFT_NAT_DNAT`.
@@ -156,10 +158,13 @@ pub(crate) enum Expr {
 impl Expr {
     /// Writes it into a rule's list.
     pub(crate) fn write(&self, list: &mut Writer<'_>) {
-        list.nested(LIST_ELEM, |elem| {
-            elem.text(NAME, self.name());
-            elem.nested(DATA, |attrs| self.write_data(attrs));
-        });
+        list.nested(LIST_ELEM, |elem| self.write_in(elem));
+    }
+
+    /// Writes it where it stands alone.
+    pub(crate) fn write_in(&self, attrs: &mut Writer<'_>) {
+        attrs.text(NAME, self.name());
+        attrs.nested(DATA, |data| self.write_data(data));
     }
 
     /// Reads a rule's list.
@@ -172,6 +177,11 @@ impl Expr {
             Ok(Self::read(name, &data).unwrap_or_else(|Malformed| Self::foreign(name, &data)))
         };
         list.iter().map(|(_, elem)| read(elem)).collect()
+    }
+
+    /// Whether an expression of this name is [`Expr::Foreign`].
+    pub(crate) fn is_foreign(name: &str, data: &Attrs<'_>) -> bool {
+        Self::read(name, data).is_err() && matches!(Self::foreign(name, data), Self::Foreign(_))
     }
 
     /// iptables' own matches and targets go by a name of their own (`NFTA_MATCH_NAME`, `NFTA_TARGET_NAME`).
@@ -289,6 +299,8 @@ impl Expr {
                 let op = match attrs.number(2)? {
                     0 => Cmp::Equal,
                     1 => Cmp::NotEqual,
+                    3 => Cmp::AtMost,
+                    5 => Cmp::AtLeast,
                     _ => return Err(Malformed),
                 };
                 Ok(Self::Compare { reg: Reg::read(attrs, 1)?, op, with: value(3)? })

@@ -106,7 +106,7 @@ pub(super) fn port(end: End, to: Reg) -> Expr {
 }
 
 /// `NFPROTO_*` of linux/netfilter.h, in `nft`'s words.
-pub(super) const fn family_name(family: u8) -> &'static str {
+pub(crate) const fn family_name(family: u8) -> &'static str {
     match family {
         1 => "inet",
         2 => "ip",

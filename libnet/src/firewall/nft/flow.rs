@@ -45,17 +45,13 @@ impl Rule {
         self.word(format!("{text} @{set}"), exprs)
     }
 
-    /// Puts source, destination, protocol and port of a packet of this family into a set.
-    pub(crate) fn note_flow(self, family: Family, set: &str) -> Self {
-        let (text, mut exprs) = flow(family);
-        exprs.push(Expr::Note { set: set.to_owned(), from: Reg(0) });
-        self.word(format!("add @{set} {{ {text} }}"), exprs)
-    }
-
-    /// Packets of this protocol.
-    pub(crate) fn l4proto(self, proto: Proto) -> Self {
+    /// Puts source, destination, protocol and port of a packet of this family and protocol into a set.
+    pub(crate) fn note_flow(self, family: Family, proto: Proto, set: &str) -> Self {
+        let (text, flow) = flow(family);
+        let text = text.replace("th dport", &format!("{proto} dport"));
         let exprs = [load(Meta::L4Proto), compare(Cmp::Equal, vec![protocol(proto)])];
-        self.word(format!("meta l4proto {proto}"), exprs)
+        let note = Expr::Note { set: set.to_owned(), from: Reg(0) };
+        self.word(format!("add @{set} {{ {text} }}"), exprs.into_iter().chain(flow).chain([note]))
     }
 
     /// Packets of ICMP for IPv6, without which no neighbour is found.

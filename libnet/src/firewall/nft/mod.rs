@@ -9,6 +9,7 @@ pub(crate) mod flow;
 pub(crate) mod matches;
 pub(crate) mod nat;
 pub(crate) mod op;
+pub(crate) mod others;
 pub(crate) mod rule;
 pub(crate) mod set;
 pub(crate) mod source;

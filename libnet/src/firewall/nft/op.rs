@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     chain::{Chain, Table},
+    expr::Expr,
     field::family_name,
     rule::Rule,
     set::{
@@ -24,20 +25,22 @@ pub(crate) const NEW_CHAIN: u16 = SUBSYSTEM | 3;
 pub(crate) const DEL_CHAIN: u16 = SUBSYSTEM | 5;
 pub(crate) const NEW_RULE: u16 = SUBSYSTEM | 6;
 pub(crate) const DEL_RULE: u16 = SUBSYSTEM | 8;
-const NEW_SET: u16 = SUBSYSTEM | 9;
+pub(crate) const NEW_SET: u16 = SUBSYSTEM | 9;
 const DEL_SET: u16 = SUBSYSTEM | 11;
-const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
+pub(crate) const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
 const DEL_ELEMENT: u16 = SUBSYSTEM | 14;
 /// `NLM_F_CREATE`, `NLM_F_EXCL`, `NLM_F_APPEND`.
 const CREATE: u16 = 0x400;
 const EXCLUSIVE: u16 = 0x200;
 const APPEND: u16 = 0x800;
+/// `NFTA_SET_EXPR`: what each element of a set does to packets that find it.
+pub(crate) const SET_EXPR: u16 = 17;
 /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_TIMEOUT`, `NFT_SET_EVAL`, `NFT_SET_ELEM_INTERVAL_END`.
-pub(super) const INTERVAL: u32 = 4;
-pub(super) const MAP: u32 = 8;
-pub(super) const TIMEOUT: u32 = 16;
-pub(super) const EVAL: u32 = 32;
-pub(super) const INTERVAL_END: u32 = 1;
+pub(crate) const INTERVAL: u32 = 4;
+pub(crate) const MAP: u32 = 8;
+pub(crate) const TIMEOUT: u32 = 16;
+pub(crate) const EVAL: u32 = 32;
+pub(crate) const INTERVAL_END: u32 = 1;
 /// What nft takes for the type number of verdicts (`NFT_DATA_VERDICT`).
 pub(crate) const VERDICT_TYPE: u32 = 0xffff_ff00;
 /// `NFTA_SET_USERDATA` of a set of interface names: `NFTNL_UDATA_SET_KEYBYTEORDER` = host order. Without it `nft list`
@@ -91,7 +94,7 @@ impl fmt::Display for Op {
     /// As `nft` would be told it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let elements = |f: &mut fmt::Formatter<'_>, verb, table, spec: &SetSpec, all: &[(Tuple, Entry)]| {
-            let list: Vec<String> = all.iter().map(|(key, entry)| element_text(key, entry)).collect();
+            let list: Vec<String> = all.iter().map(|(key, entry)| element_text(spec, key, entry)).collect();
             write!(f, "{verb} element {table} {} {{ {} }}", spec.name, list.join(", "))
         };
         match self {
@@ -158,7 +161,7 @@ impl Encoded {
         let found = key.and_then(|bytes| all.iter().find(|(key, _)| key.bytes() == bytes));
         match found.or(all.first()) {
             Some((key, entry)) => {
-                format!("{verb} element {table} {} {{ {} }}", spec.name, element_text(key, entry))
+                format!("{verb} element {table} {} {{ {} }}", spec.name, element_text(spec, key, entry))
             }
             None => format!("{verb} elements of {table} {}", spec.name),
         }
@@ -320,6 +323,9 @@ fn write_set(attrs: &mut Writer<'_>, spec: &SetSpec, id: usize) {
     if matches!(spec.key, [super::set::Kind::IfName]) {
         attrs.bytes(13, &IFNAME_USERDATA);
     }
+    if spec.counted {
+        attrs.nested(SET_EXPR, |expr| Expr::Counter.write_in(expr));
+    }
 }
 
 /// Times as the kernel takes them: milliseconds in 64 bits.
@@ -362,7 +368,7 @@ fn write_elements(
     }
 }
 
-pub(super) fn write_element(list: &mut Writer<'_>, key: &Tuple, entry: &Entry) {
+pub(crate) fn write_element(list: &mut Writer<'_>, key: &Tuple, entry: &Entry) {
     if let [Value::Subnet(net)] = key.0.as_slice() {
         let (first, after) = bounds(net);
         write_entry(list, &first, entry, 0);

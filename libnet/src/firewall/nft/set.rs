@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Length in bytes, before it is padded to a whole register.
-    const fn len(self) -> usize {
+    pub(crate) const fn len(self) -> usize {
         match self {
             Self::V4 => 4,
             Self::V6 => 16,
@@ -69,7 +69,18 @@ pub(crate) fn type_len(kinds: Kinds) -> usize {
     }
 }
 
-fn type_text(kinds: Kinds) -> String {
+/// What a type number stands for, if it is made of types that we know.
+pub(crate) fn kinds_of(mut number: u32) -> Option<Vec<Kind>> {
+    let known = [Kind::NfProto, Kind::V4, Kind::V6, Kind::Ether, Kind::Proto, Kind::Port, Kind::IfName];
+    let mut kinds = Vec::new();
+    while number != 0 {
+        kinds.insert(0, known.into_iter().find(|kind| *kind as u32 == number & 0x3f)?);
+        number >>= 6;
+    }
+    Some(kinds)
+}
+
+pub(crate) fn type_text(kinds: &[Kind]) -> String {
     kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" . ")
 }
 
@@ -166,7 +177,7 @@ impl Tuple {
     }
 
     /// Reads what the kernel shows; `None`: nothing that we would put there.
-    pub(crate) fn read(kinds: Kinds, mut bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(kinds: &[Kind], mut bytes: &[u8]) -> Option<Self> {
         let mut values = Vec::with_capacity(kinds.len());
         for kind in kinds {
             values.push(Value::read(*kind, bytes.get(..kind.len())?)?);
@@ -230,11 +241,23 @@ pub(crate) struct SetSpec {
     pub(crate) name: &'static str,
     pub(crate) key: Kinds,
     pub(crate) holds: Holds,
+    /// Whether each element counts the packets that find it.
+    pub(crate) counted: bool,
 }
 
 impl SetSpec {
     /// The declaration as `nft` prints it: `set` or `map`, and the lines of its body.
     pub(crate) fn text(&self) -> (&'static str, String) {
+        let (word, body) = self.body();
+        (word, if self.counted { body + "\t\tcounter\n" } else { body })
+    }
+
+    /// Of what a map's values are made, unless they are verdicts.
+    pub(crate) const fn data(&self) -> Option<Kinds> {
+        if let Holds::Tuples(data) = self.holds { Some(data) } else { None }
+    }
+
+    fn body(&self) -> (&'static str, String) {
         let key = type_text(self.key);
         match self.holds {
             Holds::Keys => ("set", format!("\t\ttype {key}\n")),
@@ -243,11 +266,11 @@ impl SetSpec {
             Holds::Verdicts => ("map", format!("\t\ttype {key} : verdict\n")),
             Holds::Timed => ("set", format!("\t\ttype {key}\n\t\tflags timeout\n")),
             Holds::Noted => {
-                let (size, seconds) = (NOTES, NOTED.as_secs());
+                let (size, days) = (NOTES, NOTED.as_secs() / 86_400);
                 (
                     "set",
                     format!(
-                        "\t\ttype {key}\n\t\tsize {size}\n\t\tflags dynamic,timeout\n\t\ttimeout {seconds}s\n"
+                        "\t\ttype {key}\n\t\tsize {size}\n\t\tflags dynamic,timeout\n\t\ttimeout {days}d\n"
                     ),
                 )
             }
@@ -255,16 +278,17 @@ impl SetSpec {
     }
 }
 
-/// An element as `nft` prints it.
-pub(crate) fn element_text(key: &Tuple, entry: &Entry) -> String {
+/// An element as `nft -s` prints it.
+pub(crate) fn element_text(spec: &SetSpec, key: &Tuple, entry: &Entry) -> String {
+    let counter = if spec.counted { " counter" } else { "" };
     let comment = match entry.comment.as_str() {
         "" => String::new(),
         text => format!(" comment \"{text}\""),
     };
     match &entry.data {
-        Data::None => format!("{key}{comment}"),
-        Data::Verdict(verdict) => format!("{key}{comment} : {verdict}"),
-        Data::Tuple(data) => format!("{key}{comment} : {data}"),
+        Data::None => format!("{key}{counter}{comment}"),
+        Data::Verdict(verdict) => format!("{key}{counter}{comment} : {verdict}"),
+        Data::Tuple(data) => format!("{key}{counter}{comment} : {data}"),
     }
 }
 

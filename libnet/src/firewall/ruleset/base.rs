@@ -147,7 +147,18 @@ impl SetId {
             Self::Sender4 => ("senders4", &[IfName, Ether, V4], Holds::Keys),
             Self::Sender6 => ("senders6", &[IfName, Ether, V6], Holds::Keys),
         };
-        SetSpec { name, key, holds }
+        // NAT sees the first packet of a connection alone, and what is let in by a container's own address is looked up
+        // for that one alone: to count there costs the others nothing.
+        let counted = matches!(
+            self,
+            Self::DnatAddress4
+                | Self::DnatAny4
+                | Self::DnatAddress6
+                | Self::DnatAny6
+                | Self::Direct4
+                | Self::Direct6
+        );
+        SetSpec { name, key, holds, counted }
     }
 
     /// The table that it is in.
@@ -176,7 +187,7 @@ pub(crate) fn comment(table: Table) -> &'static str {
     }
 }
 
-/// The chains of a table with their rules; `mark`: packets that are let in by their mark. Names that nft takes for words of
+/// The chains of a table with their rules, of which those that drop count what they drop; `mark`: packets that are let in by their mark. Names that nft takes for words of
 /// its language (`fwd`, `rt`) would make the table unreadable for it.
 pub(crate) fn chains(table: Table, mark: Option<FwMark>) -> Vec<Chain> {
     if table.family == TableFamily::Bridge {
@@ -217,7 +228,7 @@ pub(crate) fn ops(table: Table, name: &'static str, mark: Option<FwMark>) -> Vec
 /// `route_localnet` on our bridges and rewriting in prerouting would both let others reach 127.0.0.0/8.
 fn raw_prerouting() -> Vec<Rule> {
     // Every packet passes here: the address first, which almost none has.
-    let from_outside = |end| Rule::new().loopback4(end).iifname_not("lo").verdict(Verdict::Drop);
+    let from_outside = |end| Rule::new().loopback4(end).iifname_not("lo").counter().verdict(Verdict::Drop);
     vec![from_outside(End::Destination).comment("127.0.0.0/8 is this host's own"), from_outside(End::Source)]
 }
 
@@ -256,8 +267,8 @@ fn filter_forward(mark: Option<FwMark>) -> Vec<Rule> {
         Rule::new().verdict(Verdict::Jump(USER.to_owned())),
         Rule::new().established_or_related().verdict(Verdict::Accept),
         Rule::new().links_verdict(SetId::Pairs.name()),
-        Rule::new().iifname_in(SetId::Internal.name()).verdict(Verdict::Drop),
-        Rule::new().oifname(Member::Yes, SetId::Internal.name()).verdict(Verdict::Drop),
+        Rule::new().iifname_in(SetId::Internal.name()).counter().verdict(Verdict::Drop),
+        Rule::new().oifname(Member::Yes, SetId::Internal.name()).counter().verdict(Verdict::Drop),
     ];
     rules.extend(mark.map(marked));
     rules.extend([
@@ -266,6 +277,7 @@ fn filter_forward(mark: Option<FwMark>) -> Vec<Rule> {
         // What is let in by a container's own address is let in from outside.
         Rule::new()
             .links_in(SetId::Hairpin.name())
+            .counter()
             .verdict(Verdict::Drop)
             .comment("no traffic between containers"),
         trusted(Family::V4, SetId::Published4),
@@ -276,6 +288,7 @@ fn filter_forward(mark: Option<FwMark>) -> Vec<Rule> {
         Rule::new().family_in(SetId::Unprotected.name()).verdict(Verdict::Accept),
         Rule::new()
             .oifname(Member::Yes, SetId::Bridges.name())
+            .counter()
             .verdict(Verdict::Drop)
             .comment("unpublished ports, other networks"),
     ]);

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     ports::PublishedPort,
-    types::{Family, GatewayAccess, GatewayMode, Icc, Internal, Masquerade, Port, Proto},
+    types::{Family, GatewayAccess, GatewayMode, Icc, IfName, Internal, Masquerade, Port, Proto},
 };
 
 /// Digits of an id in the comment of an element: as many as names of links and namespaces carry.
@@ -141,6 +141,22 @@ fn of_guard(guard: &Guard) -> impl Iterator<Item = (SetId, Vec<Value>)> {
     };
     let guarded = (SetId::Guarded, vec![Value::IfName(guard.port.clone())]);
     [guarded].into_iter().chain(guard.senders().map(sender))
+}
+
+/// Where the first packets of connections to a published port are looked up and counted: the way to the container is
+/// `link` and `target`.
+pub(crate) fn lookup(port: &PublishedPort, link: &IfName, target: IpAddr) -> (SetId, Tuple) {
+    match port.host_port {
+        Some(number) => dnat_key(port, number),
+        None => {
+            let (set, target) = match target {
+                IpAddr::V4(ip) => (SetId::Direct4, Value::V4(ip)),
+                IpAddr::V6(ip) => (SetId::Direct6, Value::V6(ip)),
+            };
+            let link = Value::IfName(link.clone());
+            (set, Tuple(vec![link, target, Value::Proto(port.proto), Value::Port(port.container)]))
+        }
+    }
 }
 
 fn target(endpoint: &FirewallEndpoint, port: &PublishedPort) -> Option<Value> {

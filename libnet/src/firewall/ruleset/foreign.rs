@@ -8,7 +8,7 @@
 
 use crate::{
     firewall::nft::{
-        dump::{ForeignRule, ForwardChain},
+        dump::{ForwardChain, FoundRule},
         expr::Expr,
         matches::Side,
         op::Op,
@@ -21,9 +21,18 @@ use crate::{
 /// The comment of our rules in other tables.
 const MARK: &str = "pontoon";
 
+/// Whether a chain drops what none of its rules accepts, as far as that can be seen.
+pub(crate) fn drops(chain: &ForwardChain) -> bool {
+    chain.drops || place(&chain.rules).is_some()
+}
+
+/// Whether a rule in somebody else's chain is one of ours.
+pub(crate) fn is_ours(rule: &FoundRule) -> bool {
+    rule.comment == MARK
+}
+
 /// What is to be done in these chains, so that packets of these bridges pass.
 pub(crate) fn plan(chains: &[ForwardChain], links: &[IfName]) -> Vec<Op> {
-    let drops = |chain: &ForwardChain| chain.drops || place(&chain.rules).is_some();
     chains.iter().flat_map(|chain| plan_chain(chain, if drops(chain) { links } else { &[] })).collect()
 }
 
@@ -33,7 +42,7 @@ fn plan_chain(chain: &ForwardChain, links: &[IfName]) -> Vec<Op> {
     let place = place(&chain.rules);
     let mut ops = Vec::new();
     let mut found: Vec<&[Expr]> = Vec::new();
-    for (index, rule) in chain.rules.iter().enumerate().filter(|(_, rule)| rule.comment == MARK) {
+    for (index, rule) in chain.rules.iter().enumerate().filter(|(_, rule)| is_ours(rule)) {
         let is_wanted = wanted.iter().any(|wanted| wanted.exprs == rule.exprs);
         let is_reached = place.is_none_or(|(end, _)| index < end);
         if is_wanted && is_reached && !found.contains(&rule.exprs.as_slice()) {
@@ -55,7 +64,7 @@ fn admission(link: &IfName, side: Side) -> Rule {
 
 /// The first rule that lets nothing past it, by index and handle: ours have to stand before it. What its owner decided
 /// in the rules before stays decided.
-fn place(rules: &[ForeignRule]) -> Option<(usize, u64)> {
+fn place(rules: &[FoundRule]) -> Option<(usize, u64)> {
     let index = rules.iter().position(|rule| is_final(&rule.exprs))?;
     Some((index, rules[index].handle))
 }

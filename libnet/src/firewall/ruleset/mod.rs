@@ -1,5 +1,6 @@
 //! The firewall as one value: which elements are in which set. The rules are always the same ones ([`base`]).
 
+pub(crate) mod any;
 pub(crate) mod base;
 mod contribution;
 pub(super) mod foreign;
@@ -9,6 +10,7 @@ mod text;
 use std::collections::BTreeMap;
 
 pub(super) use base::{SetId, TABLE, TABLES};
+pub(super) use contribution::lookup;
 use contribution::{of_endpoint, of_network};
 
 use super::{
@@ -24,7 +26,7 @@ use crate::types::FwMark;
 /// Elements by set and key.
 pub(super) type Elements = BTreeMap<(SetId, Tuple), Entry>;
 
-/// What is in the sets of our tables. Prints as `nft list table` does.
+/// What is in the sets of our tables. Prints as `nft -s list table` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruleset {
     pub(super) elements: Elements,

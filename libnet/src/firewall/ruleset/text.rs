@@ -1,4 +1,4 @@
-//! The ruleset as `nft list table inet pontoon` prints it.
+//! The ruleset as `nft -s list table` prints it: without what was counted.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl Ruleset {
         let (word, body) = spec.text();
         write!(f, "\t{word} {} {{\n{body}", spec.name)?;
         let all = self.elements.iter().filter(|((of, _), _)| *of == set);
-        let elements: Vec<String> = all.map(|((_, key), entry)| element_text(key, entry)).collect();
+        let elements: Vec<String> = all.map(|((_, key), entry)| element_text(&spec, key, entry)).collect();
         if !elements.is_empty() {
             writeln!(f, "\t\telements = {{ {} }}", elements.join(",\n\t\t\t     "))?;
         }

@@ -123,6 +123,11 @@ impl<'a> Attrs<'a> {
         if self.get(kind).is_some() { self.number(kind) } else { Ok(0) }
     }
 
+    /// A number of 64 bits in network order.
+    pub(crate) fn long(&self, kind: u16) -> Option<u64> {
+        Some(u64::from_be_bytes(self.get(kind)?.try_into().ok()?))
+    }
+
     /// A number in the host's order, as rtnetlink writes them.
     pub(crate) fn native(&self, kind: u16) -> Option<u32> {
         Some(u32::from_ne_bytes(self.get(kind)?.try_into().ok()?))
