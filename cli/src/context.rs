@@ -1,6 +1,7 @@
 //! What `main` hands down: everything that the process gets from outside, read once.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::args::Global;
 use crate::client::{Client, Host};
 use crate::error::CliError;
+use crate::format::colour::Colour;
 use crate::resolve::container::Caller;
 
 /// The world outside, as it was when the program started.
@@ -39,6 +41,13 @@ impl Context<'_> {
     /// The daemon.
     pub(crate) fn client(&self) -> Result<Client, CliError> {
         Ok(Client::new(self.host()?))
+    }
+
+    /// Whether what goes to stdout is coloured.
+    pub(crate) fn colour(&self) -> Colour {
+        // https://no-color.org
+        let plain = self.world.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if plain || !std::io::stdout().is_terminal() { Colour::Plain } else { Colour::Ansi }
     }
 
     /// What flags of `run`, `create` and `exec` are read against.

@@ -160,6 +160,11 @@ impl Engine {
         }))
     }
 
+    /// The networking of the host.
+    pub(crate) fn host(&self) -> Arc<Host> {
+        self.host.clone()
+    }
+
     /// The daemon ends: containers are stopped, or left to themselves under `live-restore`. `now` is what the daemon
     /// has been told meanwhile.
     pub async fn shutdown(&self, now: &Config) {

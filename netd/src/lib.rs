@@ -4,6 +4,7 @@
 pub mod config;
 pub mod container;
 pub mod daemon;
+mod doctor;
 pub mod engine;
 pub mod error;
 pub mod events;

@@ -25,14 +25,17 @@ impl Repairs {
     /// Watches the host. Each repair is an event `repair` of the daemon, with the object that was repaired.
     pub(crate) fn watch(&self, host: &Arc<Host>, events: Events, clock: Clock) -> Result<Watch, HostError> {
         let count = self.clone();
-        host.watch(move |report| {
-            for object in &report.repaired {
-                count.0.fetch_add(1, Ordering::Relaxed);
-                let event = Event::new(EventKind::Daemon, "repair", "netd", clock()).with("object", object);
-                events.publish(event);
-            }
-            log(&report);
-        })
+        host.watch(move |report| count.tell(&report, &events, &clock))
+    }
+
+    /// Counts and tells what was put right.
+    pub(crate) fn tell(&self, report: &Report, events: &Events, clock: &Clock) {
+        for object in &report.repaired {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let event = Event::new(EventKind::Daemon, "repair", "netd", clock()).with("object", object);
+            events.publish(event);
+        }
+        log(report);
     }
 }
 

@@ -4,6 +4,7 @@
 mod container;
 mod create;
 mod dns;
+mod firewall;
 mod netns;
 mod network;
 mod system;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use container::*;
 pub(crate) use create::*;
 pub(crate) use dns::*;
+pub(crate) use firewall::*;
 pub(crate) use netns::*;
 pub(crate) use network::*;
 pub(crate) use system::*;
@@ -81,6 +83,11 @@ pub(crate) enum Command {
     /// Look at names as containers see them
     #[command(subcommand)]
     Dns(DnsCommand),
+    /// Look at the firewall
+    #[command(subcommand)]
+    Firewall(FirewallCommand),
+    /// Look for what does not work on this machine, and put it right
+    Doctor(Doctor),
     /// Manage images
     #[command(subcommand)]
     Image(ImageCommand),

@@ -4,6 +4,8 @@ mod completion;
 mod container;
 mod daemon;
 mod dns;
+mod doctor;
+mod firewall;
 mod image;
 mod inspect;
 mod man;
@@ -12,7 +14,9 @@ mod network;
 mod prompt;
 mod system;
 
-use crate::args::{Command, ContainerCommand, ContainerVerb, ImageCommand, NetworkCommand, SystemCommand};
+use crate::args::{
+    Command, ContainerCommand, ContainerVerb, FirewallCommand, ImageCommand, NetworkCommand, SystemCommand,
+};
 use crate::context::Context;
 use crate::error::CliError;
 
@@ -35,6 +39,8 @@ pub(crate) async fn run(command: &Command, context: &Context<'_>) -> Result<(), 
         Command::Netns(command) => netns::run(command, context).await,
         Command::Network(command) => of_network(command, context).await,
         Command::Dns(command) => dns::run(command, context).await,
+        Command::Firewall(FirewallCommand::Show(args)) => firewall::show::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
         Command::Image(command) => match command {
             ImageCommand::Ls(args) => image::ls::run(args, context).await,
             ImageCommand::Inspect(args) => inspect::of(inspect::Kind::Image, args, context).await,

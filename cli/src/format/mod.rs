@@ -1,6 +1,9 @@
 //! How lists and objects are printed: tables, templates, JSON. Pure: values and the time in, text out.
 
+pub(crate) mod colour;
 pub(crate) mod containers;
+pub(crate) mod doctor;
+pub(crate) mod firewall;
 pub(crate) mod graph;
 pub(crate) mod human;
 pub(crate) mod images;

@@ -3,9 +3,11 @@
 //! times, sizes. All of it is values and pure functions: no socket, no clock, no daemon.
 
 pub mod dns;
+pub mod doctor;
 pub mod event;
 pub mod extras;
 pub mod filters;
+pub mod firewall;
 pub mod namespaces;
 pub mod ports;
 pub mod size;

@@ -7,6 +7,7 @@ mod ask;
 mod bindings;
 mod create;
 mod error;
+mod examine;
 mod execs;
 mod inspect;
 mod links;

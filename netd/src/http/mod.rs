@@ -4,8 +4,10 @@
 mod absent;
 mod body;
 mod containers;
+mod doctor;
 mod events;
 mod exec;
+mod firewall;
 mod hijack;
 mod images;
 mod keys;
@@ -70,6 +72,8 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .merge(names::routes())
         .merge(ports::routes())
         .merge(namespaces::routes())
+        .merge(firewall::routes())
+        .merge(doctor::routes())
         .merge(containers::routes())
         .merge(streams::routes())
         .merge(exec::routes())

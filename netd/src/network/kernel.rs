@@ -12,10 +12,10 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    firewall::{Allowance, Attempt},
+    firewall::{Allowance, Attempt, Listing},
     host::{
-        Child, Declared, DefaultRoute, EndpointSpec, Host, HostError, LentBridge, NetworkSpec, Report,
-        Sandbox,
+        Child, Declared, DefaultRoute, EndpointSpec, Figures, Host, HostError, LentBridge, NetworkSpec,
+        Report, Sandbox,
     },
     netns::{DnsSockets, Holder, Identity, NAMES, NetNs, Reference, ReferenceError},
     observe::Snapshot,
@@ -90,6 +90,8 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError>;
     fn attempts(&self, from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError>;
     fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError>;
+    /// The firewall, and what was counted.
+    fn firewall(&self) -> Result<(Listing, Figures), KernelError>;
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
     fn forwards_v4(&self) -> Result<bool, KernelError>;
@@ -264,6 +266,10 @@ impl Kernel for HostKernel {
 
     fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError> {
         Ok(self.host.reconcile(declared)?)
+    }
+
+    fn firewall(&self) -> Result<(Listing, Figures), KernelError> {
+        Ok((self.host.listing()?, self.host.figures()?))
     }
 
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError> {

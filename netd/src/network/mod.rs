@@ -16,6 +16,7 @@ mod egress;
 mod endpoint;
 mod error;
 mod files;
+mod firewall;
 mod gateway;
 mod inner;
 mod inspect;
@@ -45,6 +46,7 @@ pub use ask::{
 pub use config::NetworkConfig;
 pub(crate) use driver_opts::{IFNAME as ENDPOINT_IFNAME, SYSCTLS as ENDPOINT_SYSCTLS};
 pub use error::{NetworkError, Problems};
+pub use firewall::Concerning;
 pub use inner::{Clock, Random};
 pub use kernel::KernelError;
 pub use namespaces::{Attached, NamespaceAsk, NamespaceError, NamespaceView};

@@ -17,13 +17,14 @@ use libnet::{
 use netd_api::{
     Filters,
     dns::{DnsName, DnsRecord, DnsReply, EgressReport},
+    firewall::FirewallReport,
     models,
 };
 use tokio::sync::broadcast;
 
 use super::{
-    Driver, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError, NetworkSummary,
-    SandboxAsk, SandboxView, endpoint,
+    Concerning, Driver, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError,
+    NetworkSummary, SandboxAsk, SandboxView, endpoint,
     inner::{Clock, Inner, Parts, Random},
     inspect::{self, ListFilter},
     kernel::HostKernel,
@@ -216,6 +217,11 @@ impl Networks {
     /// restricted.
     pub async fn egress(&self, container: ContainerId) -> Result<Option<EgressReport>> {
         self.work("read egress", move |inner| inner.egress_report(container)).await
+    }
+
+    /// The firewall as the kernel has it, and what it counted.
+    pub async fn firewall(&self, concerning: Concerning) -> Result<FirewallReport> {
+        self.work("read the firewall", move |inner| inner.firewall(concerning)).await
     }
 
     /// What the name service has done.

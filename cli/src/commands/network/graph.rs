@@ -1,7 +1,5 @@
 //! `pontoon network graph`.
 
-use std::io::IsTerminal;
-
 use serde_json::Value;
 
 use crate::args::NetworkGraph;
@@ -9,7 +7,8 @@ use crate::client::{Client, flag, query};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::format;
-use crate::format::graph::{Answers, Colour, Graph, dot, svg, tree};
+use crate::format::colour::Colour;
+use crate::format::graph::{Answers, Graph, dot, svg, tree};
 use crate::output;
 use crate::resolve::Invalid;
 
@@ -29,12 +28,8 @@ pub(crate) async fn run(args: &NetworkGraph, context: &Context<'_>) -> Result<()
 
 /// Checked before the daemon is asked.
 fn printer(format: &str, context: &Context<'_>) -> Result<fn(&Graph) -> String, Invalid> {
-    let plain = |name: &str| context.world.variables.get(name).is_some_and(|value| !value.is_empty());
     Ok(match format {
-        // https://no-color.org
-        "" | "tree" if plain("NO_COLOR") || !std::io::stdout().is_terminal() => {
-            |graph| tree(graph, Colour::Plain)
-        }
+        "" | "tree" if context.colour() == Colour::Plain => |graph| tree(graph, Colour::Plain),
         "" | "tree" => |graph| tree(graph, Colour::Ansi),
         "svg" => svg,
         "dot" => dot,

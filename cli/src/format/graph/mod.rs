@@ -16,7 +16,7 @@ use super::text;
 
 pub(crate) use dot::dot;
 pub(crate) use svg::svg;
-pub(crate) use tree::{Colour, tree};
+pub(crate) use tree::tree;
 
 /// The networks, by name, and who is in them, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::*;
+use crate::format::colour::Colour;
 
 fn example() -> Graph {
     let networks = json!([

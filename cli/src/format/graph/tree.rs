@@ -1,19 +1,7 @@
 //! The graph on a terminal: each network with who is in it.
 
 use super::{End, Graph, Member, Network};
-
-/// Whether text is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
-    Plain,
-    /// With the terminal's own colours (ECMA-48 SGR), so that they suit its background.
-    Ansi,
-}
-
-const BOLD: &str = "1";
-const FAINT: &str = "2";
-const GREEN: &str = "32";
-const CYAN: &str = "36";
+use crate::format::colour::{BOLD, CYAN, Colour, FAINT, GREEN};
 
 /// All of it, a line for each network and each of its members.
 pub(crate) fn tree(graph: &Graph, colour: Colour) -> String {
@@ -74,13 +62,4 @@ fn head(network: &Network, empty: bool, colour: Colour) -> String {
     let facts = colour.of(FAINT, &network.facts().join("  "));
     let empty = if empty { colour.of(FAINT, "  (empty)") } else { String::new() };
     format!("{}  {facts}{empty}\n", colour.of(CYAN, &network.name))
-}
-
-impl Colour {
-    fn of(self, code: &str, text: &str) -> String {
-        match self {
-            Self::Plain => text.to_owned(),
-            Self::Ansi => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-        }
-    }
 }

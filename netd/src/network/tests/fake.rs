@@ -12,8 +12,8 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    firewall::{Allowance, Attempt},
-    host::{Child, Declared, DefaultRoute, EndpointSpec, LentBridge, NetworkSpec, Report},
+    firewall::{Allowance, Attempt, Listing},
+    host::{Child, Declared, DefaultRoute, EndpointSpec, Figures, LentBridge, NetworkSpec, Report},
     netns::{DnsSockets, Identity, Reference, ReferenceError},
     observe::Snapshot,
     ports::{HostPort, PortRequest, PublishedPort},
@@ -317,6 +317,10 @@ impl Kernel for FakeKernel {
             world.routes.retain(|_, (via, _)| left.contains(via));
             Ok(Report { removed: gone, ..Report::default() })
         })
+    }
+
+    fn firewall(&self) -> Result<(Listing, Figures), KernelError> {
+        self.call(|_| Ok((Listing::default(), Figures::default())))
     }
 
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError> {

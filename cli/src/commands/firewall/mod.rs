@@ -1,0 +1,3 @@
+//! `pontoon firewall`.
+
+pub(super) mod show;

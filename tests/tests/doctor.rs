@@ -1,0 +1,92 @@
+//! `pontoon doctor`: finds what somebody broke, says what to do, and does it.
+
+use serde_json::Value;
+use tests::{Lab, Machine, eventually};
+
+fn findings(machine: &Machine, severity: &str) -> Vec<String> {
+    let examination: Value = serde_json::from_str(&machine.pontoon(["doctor", "--json"]).stdout).unwrap();
+    let all = examination["Findings"].as_array().unwrap().iter();
+    let wanted = all.filter(|finding| finding["Severity"] == severity);
+    wanted.map(|finding| finding["What"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_host_that_is_well_is_told_so() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.start("c1", &["--network", "web", "-p", "8080:80"], &["sleep", "1000"]);
+    let text = machine.pontoon(["doctor"]).ok();
+    for expected in [
+        "ok      kernel           nf_tables with all that the firewall needs",
+        "ok      kernel           interfaces of kind veth",
+        "ok      links            2 networks and 1 endpoints are as declared",
+        "ok      firewall         the tables of networks are as declared",
+        "ok      containers       1 run, each with its shim",
+    ] {
+        assert!(text.contains(expected), "{expected:?} in\n{text}");
+    }
+    assert!(!text.contains("wrong"), "{text}");
+}
+
+#[test]
+fn what_is_broken_is_found_and_fixed() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "-o", "com.docker.network.bridge.name=br-web", "web"]).ok();
+    machine.start("c1", &["--network", "web", "-p", "127.0.0.1:8081:80"], &["sleep", "1000"]);
+    // Nobody tells of this setting, so that it is still so when it is looked for.
+    machine.sh("sysctl -qw net.ipv4.conf.br-web.route_localnet=0").ok();
+    let found = findings(&machine, "wrong");
+    assert_eq!(found, ["net/ipv4/conf/br-web/route_localnet is not 1, as network web needs it"]);
+    let text = machine.pontoon(["doctor"]);
+    assert!(text.stdout.contains("→ pontoon doctor --fix puts it right"), "{text:?}");
+    text.fails(1);
+
+    let fixed = machine.pontoon(["doctor", "--fix"]).ok();
+    assert!(
+        fixed.contains("fixed                    setting net/ipv4/conf/br-web/route_localnet"),
+        "{fixed}"
+    );
+    assert_eq!(machine.sh("sysctl -n net.ipv4.conf.br-web.route_localnet").ok(), "1");
+    machine.pontoon(["doctor"]).ok();
+    let events =
+        machine.pontoon(["events", "--since", "10m", "--until", "0s", "--filter", "type=daemon"]).ok();
+    assert!(events.contains("repair") && events.contains("route_localnet"), "{events}");
+}
+
+#[test]
+fn other_firewalls_and_ports_in_the_way_are_named() {
+    let mut machine = Lab::new().machine("aa");
+    machine.leave_mess();
+    machine.sh("iptables-nft -P FORWARD DROP").ok();
+    machine.pontoon(["create", "--name", "late", "-p", "9300:80", "host", "true"]).ok();
+    let _listener = machine.spawn(["nc", "-lk", "9300"]);
+    eventually("it listens", || machine.sh("ss -ltn | grep 9300").result());
+    eventually("both are found", || {
+        let notes = findings(&machine, "note");
+        let has = |text: &str| notes.iter().any(|note| note.contains(text));
+        let port = "port 0.0.0.0:9300/tcp, which container late wants when it starts, is held by nc (pid ";
+        match has("ip filter FORWARD drops forwarded packets that it does not know; 2 rules of ours")
+            && has(port)
+        {
+            true => Ok(()),
+            false => Err(notes),
+        }
+    });
+    machine.pontoon(["doctor"]).ok();
+}
+
+#[test]
+fn without_a_daemon_the_kernel_is_looked_at() {
+    let lab = Lab::new();
+    let mut machine = lab.machine("aa");
+    machine.leave_mess();
+    machine.stop_netd();
+    machine.sh("iptables-nft -P FORWARD DROP").ok();
+    let text = machine.pontoon(["doctor"]).ok();
+    assert!(text.contains("ok      kernel           interfaces of kind bridge"), "{text}");
+    assert!(text.contains("note    other-firewalls  ip filter FORWARD drops forwarded packets"), "{text}");
+    assert!(text.contains("no daemon answers at unix:///run/pontoon/pontoon.sock"), "{text}");
+    assert!(text.contains("→ pontoon daemon start"), "{text}");
+    let said = machine.pontoon(["doctor", "--fix"]).fails(1);
+    assert!(said.contains("Cannot connect to the Pontoon daemon"), "{said}");
+}
