@@ -5,7 +5,7 @@
 //! `cargo build --release -p netd -p netd-runtime -p pontoon && cargo bench -p tests --bench ports`
 
 use std::{
-    io,
+    io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
     time::{Duration, Instant},
@@ -46,28 +46,32 @@ fn main() {
     many_containers(&lab);
 }
 
-/// What netd holds for itself, and what the kernel holds of small objects, in KiB. The latter is the machine's: other work
-/// shows in it.
+/// What netd holds for itself, and what the kernel holds of sockets, in KiB. The latter is the machine's: others' sockets
+/// show in it.
 struct Memory {
     netd: f64,
-    slab: f64,
+    sockets: f64,
 }
+
+/// For each TCP socket of IPv6 there is one of each of these, of the size that the kernel says (name, objects, all, size).
+const SOCKETS: &str = r#"awk '$1 == "TCPv6" {count = $2} $1 ~ /^(TCPv6|sock_inode_cache|filp|dentry)$/ {size += $4}
+    END {print int(count * size / 1024)}' /proc/slabinfo"#;
 
 impl Memory {
     fn of(machine: &Machine) -> Self {
         let read = |line: &str| machine.sh(line).ok().trim().parse().expect("a number");
         Self {
             netd: read("awk '/^VmRSS:/ {print $2}' /proc/$(pgrep -x netd)/status"),
-            slab: read("awk '/^Slab:/ {print $2}' /proc/meminfo"),
+            sockets: read(SOCKETS),
         }
     }
 
     fn report_since(&self, before: &Self) {
         let per_port = |now: f64, then: f64| (now - then) * 1_024.0 / PORTS;
         println!(
-            "memory per port: {:.0} bytes of netd, about {:.0} bytes of the kernel (sockets that hold the ports, sets)",
+            "memory per port: {:.0} bytes of netd, {:.0} bytes of the kernel for the socket that holds it",
             per_port(self.netd, before.netd),
-            per_port(self.slab, before.slab)
+            per_port(self.sockets, before.sockets)
         );
     }
 }
@@ -117,13 +121,16 @@ impl Bare {
     }
 }
 
-/// Takes connections, and lets them go, until the program ends.
+/// Says a word to whoever connects, until the program ends.
 fn serve(inside: &NetNs, port: u16) {
     let listener = inside.run(|| TcpListener::bind(("0.0.0.0", port))).flatten().expect("a socket");
-    thread::spawn(move || listener.incoming().for_each(drop));
+    // Who is gone before the word is said does not need it.
+    thread::spawn(move || {
+        listener.incoming().flatten().for_each(|mut client| drop(client.write_all(b"ok\n")))
+    });
 }
 
-/// Microseconds that a connection takes to be made, the median of many.
+/// Microseconds from the start of a connection to the server's first word, the median of many.
 fn connect_often(to: SocketAddr) -> f64 {
     let mut times: Vec<f64> = (0..CONNECTIONS).map(|_| connect(to).expect("a connection")).collect();
     median(&mut times)
@@ -131,7 +138,8 @@ fn connect_often(to: SocketAddr) -> f64 {
 
 fn connect(to: SocketAddr) -> io::Result<f64> {
     let start = Instant::now();
-    let stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
+    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
+    stream.read_exact(&mut [0; 3])?;
     let took = start.elapsed();
     // Reset: thousands of ports in TIME_WAIT would be measured, too.
     setsockopt(&stream, sockopt::Linger, &nix::libc::linger { l_onoff: 1, l_linger: 0 })?;
