@@ -6,9 +6,11 @@ mod support;
 
 use libnet::{
     host::{
-        BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec, Host, HostError, Sandbox,
+        BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec, Host,
+        HostError, Sandbox,
     },
-    types::{Icc, Internal, Mtu},
+    ports::{HostPort, PortRequest, PublishedPort},
+    types::{Icc, Internal, Mtu, Port, Proto},
 };
 use support::{endpoint, here, network, open};
 use tests::{Host as Machine, Lab, eventually};
@@ -51,7 +53,7 @@ fn a_bridge_is_set_as_declared() {
         host.create_network(&net).unwrap();
         let setting = |key: &str| machine.exec(["sysctl", "-n", key]).ok();
         assert_eq!(setting("net.ipv4.ip_forward"), "1");
-        assert_eq!(setting("net.ipv4.conf.br-web.route_localnet"), "1");
+        assert_eq!(setting("net.ipv4.conf.br-web.route_localnet"), "0");
         assert_eq!(setting("net.ipv4.conf.all.route_localnet"), "0");
         assert_eq!(setting("net.ipv6.conf.all.forwarding"), "1");
         assert_eq!(setting("net.ipv6.conf.br-web.disable_ipv6"), "0");
@@ -71,6 +73,66 @@ fn a_bridge_is_set_as_declared() {
         .unwrap();
         let link = machine.exec(["ip", "-j", "link", "show", "br-web"]).json();
         assert_eq!((&link[0]["mtu"], &link[0]["address"]), (&1_400.into(), &"76:65:62:77:65:62".into()));
+    });
+}
+
+#[test]
+fn a_bridge_carries_127_0_0_0_8_while_a_port_is_reached_so() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let host = open();
+        let net = network("web", "10.9.0.1/24", "fd09::1/64");
+        host.create_network(&net).unwrap();
+        let sandbox = host.open_sandbox(ONE).unwrap();
+        let setting = || machine.exec(["sysctl", "-n", "net.ipv4.conf.br-web.route_localnet"]).ok();
+        let port = |ip: &str, number| PortRequest {
+            host_ip: Some(ip.parse().unwrap()),
+            host: HostPort::Exactly(Port::new(number).unwrap()),
+            container: Port::new(80).unwrap(),
+            proto: Proto::Tcp,
+        };
+        let with = |number, ports| EndpointSpec { ports, ..endpoint(&net, number, "eth0") };
+        let first = with(2, vec![port("10.9.0.1", 8001), port("::", 8002)]);
+        host.attach(&sandbox, &first).unwrap();
+        assert_eq!(setting(), "0", "none is reached by 127.0.0.1");
+        let second = EndpointSpec {
+            ifname: "eth1".parse().unwrap(),
+            default_route: DefaultRoute::None,
+            ..with(3, vec![port("127.0.0.1", 8003)])
+        };
+        host.attach(&sandbox, &second).unwrap();
+        assert_eq!(setting(), "1");
+        let more = host.publish(first.id, &[port("0.0.0.0", 8004)]).unwrap();
+        host.detach(&sandbox, second.id).unwrap();
+        assert_eq!(setting(), "1", "one is left");
+
+        // Another daemon takes over.
+        let mut spec = first.clone();
+        spec.ports.push(port("0.0.0.0", 8004));
+        let ports = [("10.9.0.1", 8001), ("::", 8002), ("0.0.0.0", 8004)].map(|(ip, number)| PublishedPort {
+            host_ip: ip.parse().unwrap(),
+            host_port: Port::new(number),
+            container: Port::new(80).unwrap(),
+            proto: Proto::Tcp,
+        });
+        let endpoints = vec![DeclaredEndpoint { spec: spec.clone(), ports: ports.to_vec() }];
+        let sandboxes = vec![DeclaredSandbox { name: ONE.to_owned(), endpoints }];
+        drop((sandbox, host));
+        let host = open();
+        host.reconcile(&Declared { networks: vec![(&net).into()], sandboxes }).unwrap();
+        assert_eq!(setting(), "1", "as it was");
+        let sandbox = host.adopt_sandbox(ONE).unwrap();
+        host.adopt_endpoint(&sandbox, &spec).unwrap();
+        host.withdraw(first.id, &more).unwrap();
+        assert_eq!(setting(), "0");
+        // A port that can't be had changes nothing.
+        let _taken = std::net::TcpListener::bind("127.0.0.1:8005").unwrap();
+        host.publish(first.id, &[port("127.0.0.1", 8005)]).unwrap_err();
+        assert_eq!(setting(), "0");
+        machine.sh("sysctl -qw net.ipv4.conf.br-web.route_localnet=1").ok();
+        host.reconcile(&Declared { networks: vec![(&net).into()], sandboxes: Vec::new() }).unwrap();
+        assert_eq!(setting(), "0", "nobody else opens it");
     });
 }
 

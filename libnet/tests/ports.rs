@@ -201,3 +201,21 @@ fn ports_that_the_host_reserves_are_not_given_out() {
         table.reserve(&[exactly("", 40_000)]).unwrap();
     });
 }
+
+#[test]
+fn exact_ports_are_taken_before_any_and_any_is_the_same_on_all_addresses() {
+    let lab = Lab::new();
+    host(&lab).run(|| {
+        let table = PortTable::open().unwrap();
+        let range = HostPort::OneOf(PortRange::new(port(7000), port(7003)).unwrap());
+        let _taken = UdpSocket::bind((Ipv6Addr::LOCALHOST, 7001)).unwrap();
+        let requests = [
+            ask("127.0.0.1", range, Proto::Udp),
+            ask("::1", range, Proto::Udp),
+            ask("", HostPort::Exactly(port(7000)), Proto::Udp),
+        ];
+        let held = table.reserve(&requests).unwrap();
+        let expected = ["127.0.0.1:7002/udp", "[::1]:7002/udp", "0.0.0.0:7000/udp", "[::]:7000/udp"];
+        assert_eq!(texts(held.ports()), expected);
+    });
+}

@@ -24,6 +24,7 @@ use crate::{
     events::Events,
     network::{NetworkConfig, NetworkError, NetworkParts, Networks},
     recovery::{self, RecoveryError},
+    relay::{Limits, Relay},
     repairs::Repairs,
 };
 use netd_runtime::{Runtime, RuntimeConfig};
@@ -52,6 +53,8 @@ pub struct Engine {
     pub identity: [u8; 32],
     /// How often something that was changed behind our back was put right.
     pub(crate) repairs: Repairs,
+    /// Carries what NAT can't lead; none with `--userland-proxy=false`.
+    pub(crate) relay: Option<Arc<Relay>>,
     _watch: Watch,
     host: Arc<Host>,
     _lock: HostLock,
@@ -89,6 +92,9 @@ pub enum StartError {
     /// The kernel's networking can't be used.
     #[error("cannot use the networking of this host")]
     Host(#[from] HostError),
+    /// Published ports can't be relayed.
+    #[error("cannot wait for clients of published ports")]
+    Relay(#[source] std::io::Error),
     /// Networks can't be set up or taken over.
     #[error("cannot set up networks")]
     Networks(#[from] NetworkError),
@@ -154,6 +160,7 @@ impl Engine {
             clock,
             identity: ground.identity,
             repairs,
+            relay: ground.relay,
             _watch: watch,
             host: ground.host,
             _lock: ground.lock,
@@ -195,6 +202,7 @@ struct Ground {
     declared: Arc<dyn Store>,
     live: Arc<dyn Store>,
     host: Arc<Host>,
+    relay: Option<Arc<Relay>>,
     identity: [u8; 32],
 }
 
@@ -208,12 +216,22 @@ impl Ground {
         let live = RedbStore::open(&config.exec_root.join("live.redb"))?;
         let identity = identity(&declared, random)?;
         let network = &config.network;
+        let relay = network.userland_proxy.then(|| Relay::start(Limits::of_this_process())).transpose();
+        let relay = relay.map_err(StartError::Relay)?.map(Arc::new);
         let host = Host::open(HostConfig {
             forwarding: if network.ip_forward { Forwarding::Enable } else { Forwarding::Leave },
             firewall: FirewallOptions { private, ..network.firewall.clone() },
+            relay: relay.clone().map(|relay| relay as Arc<dyn libnet::ports::Relay>),
             ..HostConfig::default()
         })?;
-        Ok(Self { lock, declared: Arc::new(declared), live: Arc::new(live), host: Arc::new(host), identity })
+        Ok(Self {
+            lock,
+            declared: Arc::new(declared),
+            live: Arc::new(live),
+            host: Arc::new(host),
+            relay,
+            identity,
+        })
     }
 }
 

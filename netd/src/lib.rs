@@ -14,6 +14,7 @@ mod metrics;
 pub mod names;
 pub mod network;
 pub mod recovery;
+mod relay;
 mod repairs;
 mod sys;
 pub mod system;

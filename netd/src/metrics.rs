@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use dns::Latency;
 
-use crate::names::Totals;
+use crate::{names::Totals, relay::Carried};
 
 /// What is measured at one moment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Measured {
     pub(crate) networks: usize,
     /// How often something of ours that others changed was put right.
     pub(crate) repairs: u64,
+    pub(crate) relayed: Carried,
 }
 
 /// The page.
@@ -36,8 +37,18 @@ pub(crate) fn page(measured: &Measured) -> String {
         "Things of ours on this host that others changed and that were put right",
         measured.repairs,
     );
+    relay(&mut page, &measured.relayed);
     dns(&mut page, &measured.dns);
     page.0
+}
+
+fn relay(page: &mut Page, carried: &Carried) {
+    let help = "Flows to published ports that NAT can't lead";
+    page.one("pontoon_relayed_flows", "gauge", help, carried.open);
+    page.family("pontoon_relayed_flows_total", "counter", help);
+    for (proto, count) in [("tcp", carried.streams), ("udp", carried.datagrams)] {
+        page.sample("pontoon_relayed_flows_total", &[("proto", proto)], count);
+    }
 }
 
 fn dns(page: &mut Page, totals: &Totals) {

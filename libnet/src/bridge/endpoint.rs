@@ -5,7 +5,7 @@ use ipnetwork::IpNetwork;
 use super::{
     Inside, Join, Parting, Step,
     names::{Owner, host_link, host_mac},
-    publish::requests,
+    publish::{ask_for_loopback, requests},
 };
 use crate::{
     firewall::FirewallEndpoint,
@@ -49,11 +49,15 @@ impl Telling {
 
 /// The steps that attach an endpoint.
 pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) -> Vec<Step> {
-    let mut steps = Vec::with_capacity(6);
+    let mut steps = Vec::with_capacity(7);
     let who = FirewallEndpoint::new(ep, &[]);
     let ports = requests(net, &who, &ep.ports);
+    let loopback = ask_for_loopback(net, &who, &ports);
     if !ports.is_empty() {
         steps.push(Step::ReservePorts(ports));
+    }
+    if loopback {
+        steps.push(Step::OpenLoopback(net.id));
     }
     // Before there is a way out.
     if let Some(restriction) = ep.restriction(&net.link) {

@@ -11,6 +11,8 @@ mod tests;
 
 pub(crate) use compare::{Difference, InUse, compare};
 pub(crate) use endpoint::{Circumstances, Fate, Telling, attach, detach, flags, within};
-pub(crate) use network::{BRIDGE_PORTS, create, lent_keys, remove, setting_steps, settings};
-pub(crate) use publish::requests;
+pub(crate) use network::{
+    BRIDGE_PORTS, create, lent_keys, loopback_settings, remove, setting_steps, settings,
+};
+pub(crate) use publish::{ask_for_loopback, reaches_loopback, relayed, requests};
 pub(crate) use step::{Hang, Inside, Join, Parting, Step};

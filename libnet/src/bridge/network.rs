@@ -64,18 +64,23 @@ pub(crate) fn lent_keys(link: &IfName) -> [String; 3] {
 }
 
 fn lent_settings(net: &BridgeNetwork) -> Vec<Setting> {
-    let [localnet, _, disable_ipv6] = lent_keys(&net.link);
-    let v6 = net.v6.map(|_| Setting::new(disable_ipv6, "0"));
-    [Setting::new(localnet, "1")].into_iter().chain(v6).collect()
+    let [_, _, disable_ipv6] = lent_keys(&net.link);
+    net.v6.map(|_| Setting::new(disable_ipv6, "0")).into_iter().collect()
+}
+
+/// The setting by which a bridge carries packets with 127.0.0.0/8, as those have it until they are rewritten that are
+/// for a port published on 127.0.0.1. The firewall drops every other use of these addresses there.
+pub(crate) fn loopback_settings(net: &BridgeNetwork, open: bool) -> Vec<Setting> {
+    let key = v4_key(&net.link, LOCALNET);
+    let former = net.lent.as_ref().map_or(Some("0"), |lent| lent.settings.get(&key).map(String::as_str));
+    let value = if open { Some("1") } else { former };
+    value.map(|value| Setting::new(key.clone(), value)).into_iter().collect()
 }
 
 /// Settings of the bridge before it is raised.
 fn bridge_settings(net: &BridgeNetwork) -> Vec<Setting> {
     let v6 = |key: &str, value: &str| Setting::new(format!("ipv6/conf/{}/{key}", net.link), value);
     vec![
-        // What is published on 127.0.0.1 leaves through the bridge with that address until it is rewritten. The firewall
-        // drops every other use of 127/8 on the bridge.
-        Setting::new(v4_key(&net.link, LOCALNET), "1"),
         v6("disable_ipv6", if net.v6.is_some() { "0" } else { "1" }),
         v6("accept_ra", "0"),
         v6("autoconf", "0"),

@@ -1,12 +1,12 @@
-//! Which ports of the host an endpoint is to have, of those that it asks for.
+//! Which ports of the host an endpoint is to have, of those that it asks for, and which of them need a relay.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::{
     firewall::FirewallEndpoint,
     host::BridgeNetwork,
-    ports::{HostPort, PortRequest},
-    types::{Family, GatewayMode},
+    ports::{HostPort, PortRequest, PublishedPort},
+    types::{Family, GatewayMode, Internal, Proto},
 };
 
 /// The requests of an endpoint as its network has them: where the network says if they name no address, and without a
@@ -36,6 +36,54 @@ fn in_network(net: &BridgeNetwork, who: &FirewallEndpoint, request: &PortRequest
         }
     };
     families.into_iter().filter(has).map(one).collect()
+}
+
+/// Whether one of these requests of an endpoint leads to a port that is reached by 127.0.0.1.
+pub(crate) fn ask_for_loopback(
+    net: &BridgeNetwork,
+    who: &FirewallEndpoint,
+    requests: &[PortRequest],
+) -> bool {
+    let asks = |request: &PortRequest| {
+        request.host != HostPort::Direct && request.host_ip.is_none_or(is_reached_by_loopback)
+    };
+    can_be_reached_by_loopback(net, who) && requests.iter().any(asks)
+}
+
+/// Whether a port of an endpoint is reached by 127.0.0.1.
+pub(crate) fn reaches_loopback(net: &BridgeNetwork, who: &FirewallEndpoint) -> bool {
+    let reaches = |port: &PublishedPort| port.host_port.is_some() && is_reached_by_loopback(port.host_ip);
+    can_be_reached_by_loopback(net, who) && who.ports.iter().any(reaches)
+}
+
+/// What has no IPv4 is relayed.
+fn can_be_reached_by_loopback(net: &BridgeNetwork, who: &FirewallEndpoint) -> bool {
+    net.internal == Internal::No && who.v4.is_some()
+}
+
+fn is_reached_by_loopback(ip: IpAddr) -> bool {
+    ip.is_ipv4() && (ip.is_unspecified() || ip.is_loopback())
+}
+
+/// Where clients of a port are to be led that can't be led by rewriting addresses: those who speak the family that the
+/// container doesn't have, and those who ask for the host as `::1` or by a link-local address.
+pub(crate) fn relayed(
+    net: &BridgeNetwork,
+    who: &FirewallEndpoint,
+    port: &PublishedPort,
+) -> Option<SocketAddr> {
+    if net.internal == Internal::Yes || port.host_port.is_none() || port.proto == Proto::Sctp {
+        return None;
+    }
+    let (v4, v6) = (who.v4.map(IpAddr::V4), who.v6.map(IpAddr::V6));
+    let to = match port.host_ip {
+        IpAddr::V4(_) => v6.filter(|_| v4.is_none()),
+        IpAddr::V6(ip) => {
+            let near = ip.is_unspecified() || ip.is_loopback() || ip.is_unicast_link_local();
+            if v6.is_some() { v6.filter(|_| near) } else { v4 }
+        }
+    };
+    to.map(|ip| SocketAddr::new(ip, port.container.get()))
 }
 
 const fn unspecified(family: Family) -> IpAddr {
@@ -116,5 +164,70 @@ mod tests {
         }
         let local = BridgeNetwork { default_host_ip: Some([127, 0, 0, 1].into()), ..network(Nat, Routed) };
         assert_eq!(texts(&local, &who(true), ""), "127.0.0.1 held");
+    }
+    #[test]
+    fn ports_of_127_0_0_1_and_of_all_addresses_are_reached_by_it() {
+        let (net, both) = (network(GatewayMode::Nat, GatewayMode::Nat), who(true));
+        let six = FirewallEndpoint { v4: None, ..who(true) };
+        for (ip, expected) in [
+            ("", true),
+            ("0.0.0.0", true),
+            ("127.0.0.9", true),
+            ("192.0.2.1", false),
+            ("::", false),
+            ("::1", false),
+        ] {
+            assert_eq!(ask_for_loopback(&net, &both, &[ask(ip)]), expected, "{ip}");
+            assert!(!ask_for_loopback(&net, &six, &[ask(ip)]), "{ip}");
+            let port = PublishedPort {
+                host_ip: ip.parse().unwrap_or([0, 0, 0, 0].into()),
+                host_port: Port::new(8080),
+                container: Port::new(80).unwrap(),
+                proto: Proto::Tcp,
+            };
+            let published = FirewallEndpoint { ports: vec![port], ..both.clone() };
+            assert_eq!(reaches_loopback(&net, &published), expected, "{ip}");
+            let internal = BridgeNetwork { internal: Internal::Yes, ..net.clone() };
+            assert!(!reaches_loopback(&internal, &published), "{ip}");
+        }
+        let direct = PortRequest { host: HostPort::Direct, ..ask("") };
+        assert!(!ask_for_loopback(&net, &both, &[direct]));
+    }
+
+    #[test]
+    fn what_nat_can_t_lead_is_relayed() {
+        let (both, four, six) = (who(true), who(false), FirewallEndpoint { v4: None, ..who(true) });
+        let (to4, to6) = ("10.0.0.2:80", "[fd00::2]:80");
+        let table = [
+            (&both, "0.0.0.0", ""),
+            (&both, "127.0.0.1", ""),
+            (&both, "2001:db8::1", ""),
+            (&both, "::", to6),
+            (&both, "::1", to6),
+            (&four, "0.0.0.0", ""),
+            (&four, "::", to4),
+            (&four, "::1", to4),
+            (&four, "2001:db8::1", to4),
+            (&six, "0.0.0.0", to6),
+            (&six, "127.0.0.1", to6),
+            (&six, "2001:db8::1", ""),
+            (&six, "::1", to6),
+        ];
+        let net = network(GatewayMode::Nat, GatewayMode::Nat);
+        let port = |ip: &str, proto| PublishedPort {
+            host_ip: ip.parse().unwrap(),
+            host_port: Port::new(8080),
+            container: Port::new(80).unwrap(),
+            proto,
+        };
+        let internal = BridgeNetwork { internal: Internal::Yes, ..net.clone() };
+        for (who, ip, expected) in table {
+            let to = relayed(&net, who, &port(ip, Proto::Udp));
+            assert_eq!(to.map(|to| to.to_string()).unwrap_or_default(), expected, "{ip}");
+            assert_eq!(relayed(&net, who, &port(ip, Proto::Sctp)), None);
+            assert_eq!(relayed(&internal, who, &port(ip, Proto::Tcp)), None);
+            let direct = PublishedPort { host_port: None, ..port(ip, Proto::Tcp) };
+            assert_eq!(relayed(&net, who, &direct), None);
+        }
     }
 }

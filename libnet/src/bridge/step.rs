@@ -55,6 +55,8 @@ pub(crate) enum Step {
     AdmitNetwork(Box<BridgeNetwork>),
     /// Close it.
     ExpelNetwork(NetworkId),
+    /// Let a network's bridge carry packets with 127.0.0.0/8.
+    OpenLoopback(NetworkId),
     /// Hold host ports.
     ReservePorts(Vec<PortRequest>),
     /// Let them go.
@@ -172,6 +174,7 @@ impl fmt::Display for Step {
             Self::ForwardV6 => f.write_str("enable IPv6 forwarding"),
             Self::AdmitNetwork(net) => write!(f, "open the firewall for network {}", net.name),
             Self::ExpelNetwork(id) => write!(f, "close the firewall for network {id:?}"),
+            Self::OpenLoopback(id) => write!(f, "set route_localnet for network {id:?}"),
             Self::ReservePorts(_) => f.write_str("reserve host ports"),
             Self::ReleasePorts => f.write_str("release host ports"),
             Self::Join(join) => write!(f, "create veth pair {} - {}", join.host, join.inside),

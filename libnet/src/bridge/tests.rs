@@ -64,7 +64,7 @@ fn a_network_is_made_in_this_order() {
     assert!(made.iter().any(|step| step.starts_with("set ipv4/ip_forward")), "{made:?}");
     let at = |text: &str| made.iter().position(|step| step.starts_with(text)).unwrap();
     // What is set before the bridge is up does not have to be taken back from it.
-    assert!(at("set ipv4/conf/br1/route_localnet") < at("raise bridge br1"));
+    assert!(at("set ipv6/conf/br1/disable_ipv6") < at("raise bridge br1"));
 
     let internal = words(&create(&BridgeNetwork { internal: Internal::Yes, ..plain }, Forwarding::Enable));
     assert!(!internal.iter().any(|step| step.contains("forward")), "{internal:?}");
@@ -83,6 +83,7 @@ fn an_endpoint_is_attached_in_this_order() {
         words(&steps),
         [
             "reserve host ports",
+            "set route_localnet for network NetworkId(010101010101)",
             "open the firewall for endpoint EndpointId(020202020202)",
             "create veth pair veth0202020 - eth0",
             "configure eth0 in the sandbox",

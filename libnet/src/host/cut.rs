@@ -84,6 +84,7 @@ fn kernel() -> String {
     let links: String = links.split_inclusive('\n').filter(|line| !line.contains("fe80::")).collect();
     let rest = output(
         "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv4.conf.all.route_localnet; \
+         sysctl -e net.ipv4.conf.br-web.route_localnet; \
          nft list ruleset; ls /run/netns; cut -d' ' -f2-4 /proc/thread-self/net/tcp /proc/thread-self/net/tcp6 | sort; \
          ip neighbour show nud all | grep -v NOARP | sort",
     );

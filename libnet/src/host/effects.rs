@@ -72,6 +72,8 @@ impl Apply for Effects<'_> {
             Step::ForwardV6 => Ok(undo_settings(settings::forward_v6(&self.host.netns)?)),
             Step::AdmitNetwork(net) => self.admit_network(net),
             Step::ExpelNetwork(id) => done(self.host.change_firewall(Change::RemoveNetwork(*id))),
+            // Who plans it settles it when the plan is done, or has failed.
+            Step::OpenLoopback(id) => self.host.open_loopback(*id).map(|()| None),
             Step::ReservePorts(requests) => self.reserve_ports(requests),
             Step::ReleasePorts => {
                 self.ports = None;

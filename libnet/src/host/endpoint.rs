@@ -6,13 +6,13 @@ use super::{
     janitor::{self, Announcement},
     network::report,
     sandbox::Origin,
-    state::Endpoint,
+    state::{Endpoint, Network},
 };
 use crate::{
     bridge::{self, Circumstances, Fate, Step, Telling, names::host_link},
-    firewall::Change,
+    firewall::{Change, FirewallEndpoint},
     parent, plan,
-    ports::{PortRequest, PublishedPort},
+    ports::{PortRequest, PublishedPort, Relaying, Reservation},
     types::EndpointId,
 };
 
@@ -87,19 +87,12 @@ impl Host {
     /// If the endpoint is not attached or is on a parent link, or a port can't be had; none of `ports` is published then.
     pub fn publish(&self, id: EndpointId, ports: &[PortRequest]) -> Result<Vec<PublishedPort>, HostError> {
         let _changing = self.inner.changing();
-        let mut who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
-        let network = self.inner.state.network(who.network)?;
-        let ports = match &network.spec {
-            NetworkSpec::Bridge(net) => bridge::requests(net, &who, ports),
-            NetworkSpec::Parent(_) => ports.to_vec(),
-        };
-        let held = self.inner.ports.reserve(&ports)?;
-        let new = held.ports().to_vec();
-        who.ports.extend(&new);
-        self.inner.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
-        self.inner.state.with_endpoint(id, |endpoint| endpoint.ports.push(held))?;
-        self.inner.janitor.forget_before(&new);
-        Ok(new)
+        let who = self.inner.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
+        let network = self.inner.state.network(who.network)?.spec;
+        let published = self.inner.publish(&network, who, ports);
+        self.inner.settle_loopback(network.id());
+        self.inner.janitor.forget_before(published.as_deref().unwrap_or_default());
+        published
     }
 
     /// Takes all published ports of an endpoint back.
@@ -127,6 +120,28 @@ fn publishing(source: StepError) -> HostError {
 }
 
 impl Inner {
+    fn publish(
+        &self,
+        network: &NetworkSpec,
+        mut who: FirewallEndpoint,
+        ports: &[PortRequest],
+    ) -> Result<Vec<PublishedPort>, HostError> {
+        let ports = match network {
+            NetworkSpec::Bridge(net) => bridge::requests(net, &who, ports),
+            NetworkSpec::Parent(_) => ports.to_vec(),
+        };
+        let mut held = self.ports.reserve(&ports)?;
+        if network.bridge().is_some_and(|net| bridge::ask_for_loopback(net, &who, &ports)) {
+            self.open_loopback(network.id()).map_err(publishing)?;
+        }
+        let new = held.ports().to_vec();
+        who.ports.extend(&new);
+        self.change_firewall(Change::AddEndpoint(who.clone())).map_err(publishing)?;
+        self.relay(&mut held, &who);
+        self.state.with_endpoint(who.id, |endpoint| endpoint.ports.push(held))?;
+        Ok(new)
+    }
+
     fn withdraw(&self, id: EndpointId, ports: &[PublishedPort]) -> Result<(), HostError> {
         let mut who = self.state.with_endpoint(id, |endpoint| endpoint.in_firewall())?;
         if !self.state.takes_part_in(who.network) {
@@ -134,13 +149,25 @@ impl Inner {
         }
         who.ports.retain(|port| !ports.contains(port));
         let addresses: Vec<_> = who.addresses().collect();
-        self.change_firewall(Change::AddEndpoint(who)).map_err(publishing)?;
+        self.change_firewall(Change::AddEndpoint(who.clone())).map_err(publishing)?;
         let mut held = self.state.with_endpoint(id, |endpoint| std::mem::take(&mut endpoint.ports))?;
         held.iter_mut().for_each(|held| self.ports.withdraw(held, ports));
         held.retain(|held| !held.ports().is_empty());
+        held.iter_mut().for_each(|held| self.relay(held, &who));
         self.state.with_endpoint(id, |endpoint| endpoint.ports = held)?;
+        self.settle_loopback(who.network);
         self.janitor.forget_ports(ports.iter().copied(), &addresses);
         Ok(())
+    }
+
+    /// Has those ports served that need it.
+    pub(super) fn relay(&self, held: &mut Reservation, who: &FirewallEndpoint) {
+        let Some(relay) = &self.relay else { return };
+        let Ok(Network { spec: NetworkSpec::Bridge(net), .. }) = self.state.network(who.network) else {
+            return;
+        };
+        let by = Relaying { relay: &**relay, barred: self.state.barred() };
+        held.relay(by, |port| bridge::relayed(&net, who, port));
     }
 
     pub(super) fn make_endpoint(
@@ -154,16 +181,21 @@ impl Inner {
         let (spec, name) = (ep.clone(), sandbox.name().to_owned());
         self.state.claim(Endpoint { spec, sandbox: name, ports: Vec::new() })?;
         let made = plan::set_up(steps, &mut effects);
-        let held = effects.ports.take();
+        let mut held = effects.ports.take();
         drop(effects);
         if let Err(failed) = made {
             self.state.take_endpoint(ep.id);
+            self.settle_loopback(ep.network);
             self.janitor.sweep();
             sandbox.sweep();
             return Err(report(failed));
         }
         let ports = held.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
+        held.iter_mut().for_each(|held| self.relay(held, &FirewallEndpoint::new(ep, &[])));
         self.state.with_endpoint(ep.id, |endpoint| endpoint.ports.extend(held))?;
+        if !ports.is_empty() {
+            self.settle_loopback(ep.network);
+        }
         self.janitor.forget_before(&ports);
         tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, if.name = %ep.ifname, "endpoint attached");
         Ok(AttachedEndpoint { host_link, ports })
@@ -180,7 +212,9 @@ impl Inner {
         drop(effects);
         self.janitor.forget_addresses(who.addresses());
         // With the record go the ports that it holds.
-        drop(self.state.take_endpoint(id));
+        if self.state.take_endpoint(id).is_some_and(|record| !record.ports.is_empty()) {
+            self.settle_loopback(who.network);
+        }
         tracing::info!(endpoint.id = %id, "endpoint detached");
         HostError::of_teardown(failed)
     }

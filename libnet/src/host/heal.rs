@@ -6,7 +6,7 @@ use super::{
     settings,
 };
 use crate::{
-    bridge,
+    bridge::{self, Step},
     firewall::Suspects,
     plan,
     types::{NetworkId, Setting},
@@ -98,7 +98,11 @@ impl Inner {
         difference.broken.retain(|id| bridges.iter().any(|net| net.id == *id));
         // A bridge that is made anew gets its settings with it.
         let whole = bridges.into_iter().filter(|net| !difference.broken.contains(&net.id));
-        let wanted: Vec<_> = whole.map(|net| (bridge::settings(&net, self.forwarding), net)).collect();
+        let wanted = |net: &BridgeNetwork| {
+            let usual = bridge::settings(net, self.forwarding);
+            usual.into_iter().chain(self.loopback_settings(net)).collect()
+        };
+        let wanted: Vec<_> = whole.map(|net| (wanted(&net), net)).collect();
         let settings = settings::differing(&self.netns, wanted).map_err(HostError::Open)?;
         Ok(Ailments { broken: difference.broken, settings, loose: difference.loose, lost: difference.lost })
     }
@@ -128,13 +132,17 @@ impl Inner {
 
     fn mend_settings(&self, net: &BridgeNetwork, differing: &[Setting], report: &mut Report) {
         let failed = match self.effects() {
-            Ok(mut effects) => plan::tear_down(&bridge::setting_steps(net, self.forwarding), &mut effects),
+            Ok(mut effects) => {
+                let mut steps = bridge::setting_steps(net, self.forwarding);
+                steps.push(Step::Set(self.loopback_settings(net)));
+                plan::tear_down(&steps, &mut effects)
+            }
             Err(error) => return report.errors.push(error),
         };
         if failed.is_empty() {
             report.repaired.extend(differing.iter().map(|setting| format!("setting net/{}", setting.key)));
         }
-        let error = |(step, source): (bridge::Step, StepError)| HostError::of_step(&step.to_string(), source);
+        let error = |(step, source): (Step, StepError)| HostError::of_step(&step.to_string(), source);
         report.errors.extend(failed.into_iter().map(error));
     }
 }

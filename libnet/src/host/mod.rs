@@ -17,6 +17,7 @@ mod heal;
 mod hung;
 mod janitor;
 mod lent;
+mod loopback;
 mod network;
 mod parent;
 mod read;
@@ -43,20 +44,21 @@ use std::{
     net::IpAddr,
     path::PathBuf,
     sync::{
-        Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use admission::Sockets;
 use janitor::Janitor;
+use loopback::Loopback;
 use read::Surroundings;
 use state::State;
 
 use crate::{
     firewall::{Allowance, Attempt, Change, Egress, Firewall, Listing, Ruleset},
     netns::{NetNs, Pool},
-    ports::PortTable,
+    ports::{PortTable, Relay},
     sys::sysctl::{self, LinksV6},
 };
 
@@ -79,10 +81,12 @@ struct Inner {
     /// See [`Inner::changing`] and [`Inner::comparing`].
     changing: RwLock<()>,
     ports: PortTable,
+    relay: Option<Arc<dyn Relay>>,
     janitor: Janitor,
     state: State,
     /// Held while a link that networks share is made or left.
     parents: Mutex<()>,
+    loopback: Loopback,
     surroundings: Surroundings,
     links_v6: LinksV6,
     /// Bridged frames pass the IP firewall (`br_netfilter`), which may turn them round.
@@ -103,9 +107,11 @@ impl Host {
             egress: Egress::open()?,
             changing: RwLock::default(),
             ports: PortTable::open().map_err(HostError::Open)?,
+            relay: config.relay,
             janitor: Janitor::start().map_err(HostError::Open)?,
             state: State::default(),
             parents: Mutex::default(),
+            loopback: Loopback::default(),
             surroundings: Surroundings::open().map_err(HostError::Open)?,
             links_v6: LinksV6::open().map_err(HostError::Open)?,
             bridge_filtered: is_bridge_filtered().map_err(HostError::Open)?,

@@ -33,6 +33,7 @@ impl Host {
         let _changing = self.inner.changing();
         let _alone = self.inner.alone_on_parents();
         let network = self.inner.state.take_network(id).ok_or(HostError::UnknownNetwork(id))?;
+        self.inner.loopback.forget(id);
         let mut effects = self.inner.effects()?;
         let failed = plan::tear_down(&removal(&network.spec), &mut effects);
         drop(effects);
@@ -68,7 +69,11 @@ impl Inner {
             return Err(report(failed));
         }
         let bridge = match net {
-            NetworkSpec::Bridge(net) => Some(self.index_of(&net.link)?),
+            NetworkSpec::Bridge(net) => {
+                self.restore_loopback(net)
+                    .map_err(|source| HostError::of_step("set route_localnet", source))?;
+                Some(self.index_of(&net.link)?)
+            }
             NetworkSpec::Parent(_) => None,
         };
         self.state.put_network(net.clone(), bridge);

@@ -32,6 +32,14 @@ impl NetworkSpec {
         }
     }
 
+    /// As a network with a bridge, if it is one.
+    pub(crate) const fn bridge(&self) -> Option<&BridgeNetwork> {
+        match self {
+            Self::Bridge(net) => Some(net),
+            Self::Parent(_) => None,
+        }
+    }
+
     /// Whether it is on a bridge of the user's own.
     pub(crate) const fn is_lent(&self) -> bool {
         matches!(self, Self::Bridge(BridgeNetwork { lent: Some(_), .. }))

@@ -17,6 +17,7 @@ use crate::{
     link::{self, Which, neighbour, veth},
     netns::NetNs,
     observe::{self, Snapshot},
+    ports::Reservation,
     sys::rtnl::Request,
 };
 
@@ -42,15 +43,8 @@ impl Host {
             return inner.adopt_hung(sandbox, ep);
         }
         inner.is_alive(ep)?;
-        let held = match ep.ports.is_empty() {
-            true => None,
-            false => Some(inner.ports.reserve(&ep.ports)?),
-        };
-        let endpoint = Endpoint {
-            spec: ep.clone(),
-            sandbox: sandbox.name().to_owned(),
-            ports: held.into_iter().collect(),
-        };
+        let ports = inner.hold_as_before(ep)?;
+        let endpoint = Endpoint { spec: ep.clone(), sandbox: sandbox.name().to_owned(), ports };
         let who = endpoint.in_firewall();
         sandbox.adopt_interface(ep, Ends::Both)?;
         inner.state.claim(endpoint)?;
@@ -88,6 +82,16 @@ fn adopting(source: StepError) -> HostError {
 }
 
 impl Inner {
+    /// The ports of an endpoint that has its rules already.
+    fn hold_as_before(&self, ep: &EndpointSpec) -> Result<Vec<Reservation>, HostError> {
+        if ep.ports.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut held = self.ports.reserve(&ep.ports)?;
+        self.relay(&mut held, &FirewallEndpoint::new(ep, &[]));
+        Ok(vec![held])
+    }
+
     fn adopt_hung(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
         sandbox.adopt_interface(ep, Ends::Inside)?;
         let (spec, sandbox) = (ep.clone(), sandbox.name().to_owned());
@@ -101,6 +105,7 @@ impl Inner {
         let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
         self.remove_ghosts(&difference, &mut report);
         self.restore_networks(declared, &difference, &mut report);
+        report.errors.extend(self.restore_loopbacks(declared));
         self.rejoin(&difference.loose, &mut report);
         report.errors.extend(self.restore_egress(declared).err().map(HostError::from));
         report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));

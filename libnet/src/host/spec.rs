@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
@@ -14,7 +15,7 @@ use crate::{
     bridge::names::host_link,
     firewall::{FirewallOptions, Guard, Restriction},
     link::route::Hop,
-    ports::{PortRequest, PublishedPort},
+    ports::{PortRequest, PublishedPort, Relay},
     types::{
         Announce, Egress, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
         NetworkId, Setting, Spoof,
@@ -35,6 +36,8 @@ pub struct HostConfig {
     pub forwarding: Forwarding,
     /// What the firewall lets through besides published ports.
     pub firewall: FirewallOptions,
+    /// Who serves clients of published ports that NAT can't; if nobody does, those are refused.
+    pub relay: Option<Arc<dyn Relay>>,
 }
 
 /// Whether a host forwards packets for others, as a router does.
@@ -55,6 +58,7 @@ impl Default for HostConfig {
             concurrency: 3,
             forwarding: Forwarding::default(),
             firewall: FirewallOptions::default(),
+            relay: None,
         }
     }
 }

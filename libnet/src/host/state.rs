@@ -15,16 +15,20 @@ use super::{
 };
 use crate::{
     bridge::{
-        InUse,
+        self, InUse,
         names::{CONDEMNED, Owner},
     },
     firewall::FirewallEndpoint,
-    ports::{PublishedPort, Reservation},
-    types::{EndpointId, IfName, MacAddr, NetworkId},
+    ports::{Barred, PublishedPort, Reservation},
+    types::{EndpointId, IfName, Internal, MacAddr, NetworkId},
 };
 
 #[derive(Debug, Default)]
-pub(crate) struct State(Mutex<Tables>);
+pub(crate) struct State {
+    tables: Mutex<Tables>,
+    /// Internal networks, which no port of another one is relayed to.
+    barred: Barred,
+}
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -115,7 +119,19 @@ impl State {
         self.lock().networks.values().filter_map(subnets).collect()
     }
 
+    /// Who is not let in to relayed ports.
+    pub(crate) const fn barred(&self) -> &Barred {
+        &self.barred
+    }
+
     pub(crate) fn put_network(&self, spec: NetworkSpec, bridge: Option<u32>) {
+        match (&spec, bridge) {
+            (NetworkSpec::Bridge(net), Some(bridge)) if net.internal == Internal::Yes => {
+                let subnets = net.v4.map(IpNetwork::V4).into_iter().chain(net.v6.map(IpNetwork::V6));
+                self.barred.bar(net.id, bridge, subnets.collect());
+            }
+            _ => self.barred.admit(spec.id()),
+        }
         self.lock().networks.insert(spec.id(), Network { spec, bridge });
     }
 
@@ -131,6 +147,7 @@ impl State {
     }
 
     pub(crate) fn take_network(&self, id: NetworkId) -> Option<Network> {
+        self.barred.admit(id);
         let mut tables = self.lock();
         tables.last_seen.retain(|(network, _), _| *network != id);
         tables.networks.remove(&id)
@@ -218,6 +235,16 @@ impl State {
         }
     }
 
+    /// Whether a port of an endpoint in this network is reached by 127.0.0.1.
+    pub(crate) fn reaches_loopback(&self, id: NetworkId) -> bool {
+        let tables = self.lock();
+        let Some(net) = tables.networks.get(&id).and_then(|network| network.spec.bridge()) else {
+            return false;
+        };
+        let mut within = tables.endpoints.values().filter(|endpoint| endpoint.spec.network == id);
+        within.any(|endpoint| bridge::reaches_loopback(net, &endpoint.in_firewall()))
+    }
+
     /// Whether something that the kernel told shows that one of our things is not as we made it. What is being made or
     /// removed is nothing of ours yet, or no longer.
     pub(super) fn is_contradicted_by(&self, told: &Told) -> bool {
@@ -239,6 +266,6 @@ impl State {
 
     /// Whoever panicked while holding the lock left tables that are still tables.
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,22 @@
 //! Ports of a host that lead into containers: what a user writes ([`parse_publish`]), what is asked for, what is held
-//! for it ([`PortTable`]). The firewall leads the packets; no process listens.
+//! for it ([`PortTable`]). The firewall leads the packets; what it can't lead is a [`Relay`]'s.
 
+mod ephemeral;
 mod error;
 mod freed;
+mod held;
+mod order;
 mod publish;
+mod relay;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use error::PortError;
 pub use publish::{ParsedPort, PublishError, parse_publish};
+pub(crate) use relay::Barred;
+pub use relay::{Datagrams, Listener, Relay, RelayedPort, RelayedSocket, Sender, Serving};
+pub(crate) use table::Relaying;
 pub use table::{PortTable, Reservation};
 
 use std::net::{IpAddr, SocketAddr};

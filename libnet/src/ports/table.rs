@@ -2,12 +2,11 @@
 //! process is found at once, and none can come later.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fs::{self, File},
+    fs::File,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use nix::errno::Errno;
@@ -15,22 +14,19 @@ use tracing::{debug, warn};
 
 use super::{
     HostPort, PortError, PortRequest, PublishedPort,
-    freed::{Freed, patiently},
+    ephemeral::{ephemeral, reserved},
+    freed::patiently,
+    held::{Held, lock},
+    order::{Group, groups},
+    relay::{Barred, Relay, RelayedPort, Serving},
 };
 use crate::{
     sys::{
         hold::{hold, hold_both},
         netns,
     },
-    types::{Family, Port, PortRange, Proto},
+    types::{Port, Proto},
 };
-
-/// Where the kernel says which ports it gives out itself.
-const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
-/// Ports that the kernel is told not to give out by itself, as in `8080,9148-9150`.
-const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
-/// The kernel's own default for the first.
-const EPHEMERAL_DEFAULT: (u16, u16) = (32_768, 60_999);
 
 /// All addresses of both families.
 const BOTH: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -47,18 +43,30 @@ pub struct PortTable {
 pub struct Reservation {
     ports: Vec<PublishedPort>,
     /// The socket of each port; none where the one before holds it too, or the kernel has no such sockets.
-    sockets: Vec<Option<OwnedFd>>,
+    sockets: Vec<Option<Socket>>,
     held: Arc<Mutex<Held>>,
     /// Whether somebody had the ports; else they were tried for, and are free as they were before.
     whole: bool,
 }
 
-#[derive(Debug, Default)]
-struct Held {
-    addresses: BTreeMap<(Proto, Port), Vec<IpAddr>>,
-    /// Where the last search in a range ended: a port just given back is taken as late as possible.
-    last: HashMap<(Proto, PortRange), Port>,
-    freed: Freed,
+/// How a port is held.
+#[derive(Debug)]
+enum Socket {
+    /// By a socket that talks to nobody.
+    Silent(OwnedFd),
+    /// By one whose clients are served.
+    Open {
+        // Dropped first: the socket is then closed with the second.
+        _serving: Box<dyn Serving>,
+        _port: Arc<RelayedPort>,
+    },
+}
+
+/// How flows are relayed that NAT can't lead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relaying<'a> {
+    pub(crate) relay: &'a dyn Relay,
+    pub(crate) barred: &'a Barred,
 }
 
 impl PortTable {
@@ -73,7 +81,7 @@ impl PortTable {
     /// Reserves a port for each request, or none at all.
     ///
     /// A request without an address takes the same port of all IPv4 addresses and, if the host has IPv6, of all IPv6
-    /// addresses.
+    /// addresses; so do requests that differ in their address alone.
     ///
     /// # Errors
     /// If a port is held by a container or by a process. One that was given back a moment ago is waited for.
@@ -99,7 +107,7 @@ impl PortTable {
         }
         let mut all = || {
             let everywhere = if has_ipv6() { &BOTH[..] } else { &BOTH[..1] };
-            requests.iter().try_for_each(|request| reservation.take(request, everywhere))
+            reservation.take_all(&groups(requests), everywhere)
         };
         self.inside(|| all().map_err(PortError::with_holder)).map_err(PortError::Namespace)??;
         reservation.whole = true;
@@ -131,6 +139,22 @@ impl Reservation {
         &self.ports
     }
 
+    /// Has those of the ports served that need it; `to` says where their clients are to be led. What is served already
+    /// stays so.
+    pub(crate) fn relay(&mut self, by: Relaying<'_>, to: impl Fn(&PublishedPort) -> Option<SocketAddr>) {
+        for index in 0..self.ports.len() {
+            if !matches!(self.sockets[index], Some(Socket::Silent(_))) {
+                continue;
+            }
+            // Of two families that one socket holds, the kernel can lead IPv4 more often.
+            let partner = self.partner(index).and_then(|partner| to(&self.ports[partner]));
+            if let Some(to) = partner.or_else(|| to(&self.ports[index])) {
+                let held = self.sockets[index].take();
+                self.sockets[index] = self.serve(held, &self.ports[index], to, by);
+            }
+        }
+    }
+
     fn withdraw(&mut self, ports: &[PublishedPort]) {
         let mut index = 0;
         while let Some(port) = self.ports.get(index).copied() {
@@ -145,7 +169,7 @@ impl Reservation {
             if let Some(partner) = stays {
                 // Closed before one of its ports can be bound again.
                 self.sockets[index.min(partner)] = None;
-                self.sockets[partner] = self.hold_again(&self.ports[partner]);
+                self.sockets[partner] = self.hold_again(&self.ports[partner]).map(Socket::Silent);
             } else if self.partner(index) == Some(index + 1) {
                 self.sockets.swap(index, index + 1);
             }
@@ -155,6 +179,25 @@ impl Reservation {
                 lock(&self.held).release(port.proto, number, port.host_ip);
             }
         }
+    }
+
+    /// Opens the socket of a port to a relay. If that fails, the port is held as before.
+    fn serve(
+        &self,
+        socket: Option<Socket>,
+        port: &PublishedPort,
+        to: SocketAddr,
+        by: Relaying<'_>,
+    ) -> Option<Socket> {
+        let Some(Socket::Silent(fd)) = socket else { return socket };
+        let served = RelayedPort::open(fd, port.proto, to, by.barred.clone()).and_then(|port| {
+            let port = Arc::new(port);
+            Ok(Socket::Open { _serving: by.relay.serve(Arc::clone(&port))?, _port: port })
+        });
+        let refused = |error: &io::Error| {
+            warn!(?port, %error, "port is not relayed: clients that NAT can't lead are refused");
+        };
+        served.inspect_err(refused).ok().or_else(|| self.hold_again(port).map(Socket::Silent))
     }
 
     /// Binds a port that was held until a moment ago.
@@ -181,9 +224,24 @@ impl Reservation {
         before.or_else(|| shares(index).map(|()| index + 1))
     }
 
-    /// Takes a port for a request; `everywhere`: where one without an address is published.
-    fn take(&mut self, request: &PortRequest, everywhere: &[IpAddr]) -> Result<(), PortError> {
-        let ips = request.host_ip.as_ref().map_or(everywhere, std::slice::from_ref);
+    /// Takes a port for each group; `everywhere`: where one without an address is published.
+    fn take_all(&mut self, groups: &[Group], everywhere: &[IpAddr]) -> Result<(), PortError> {
+        let mut places = Vec::new();
+        for Group { index, request, ips } in groups {
+            self.take(request, if ips.is_empty() { everywhere } else { ips })?;
+            places.resize(self.ports.len(), *index);
+        }
+        if !places.is_sorted() {
+            let taken = self.ports.drain(..).zip(self.sockets.drain(..));
+            let mut all: Vec<_> = places.into_iter().zip(taken).collect();
+            all.sort_by_key(|(place, _)| *place);
+            (self.ports, self.sockets) = all.into_iter().map(|(_, taken)| taken).unzip();
+        }
+        Ok(())
+    }
+
+    /// Takes a port of these addresses for a request.
+    fn take(&mut self, request: &PortRequest, ips: &[IpAddr]) -> Result<(), PortError> {
         let (range, reserved) = match request.host {
             HostPort::Exactly(port) => return self.take_port(request, ips, port),
             HostPort::Direct => return self.take_none(request, ips),
@@ -242,7 +300,7 @@ impl Reservation {
         if !BOTH.iter().all(|ip| held.is_free(proto, port, *ip)) {
             return false;
         }
-        for (ip, socket) in BOTH.into_iter().zip([Some(socket), None]) {
+        for (ip, socket) in BOTH.into_iter().zip([Some(Socket::Silent(socket)), None]) {
             held.claim(proto, port, ip);
             self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
             self.sockets.push(socket);
@@ -259,7 +317,7 @@ impl Reservation {
         let container = request.container;
         self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
         match hold(addr, proto) {
-            Ok(socket) => self.sockets.push(Some(socket)),
+            Ok(socket) => self.sockets.push(Some(Socket::Silent(socket))),
             // A kernel without SCTP sockets still translates its packets, and no process can hold the port.
             Err(error) if proto == Proto::Sctp && is_unknown_protocol(&error) => {
                 debug!(addr = %addr, "no sctp sockets in this kernel, port held by name only");
@@ -295,60 +353,9 @@ impl Drop for Reservation {
     }
 }
 
-impl Held {
-    /// Claims a port of an address. The unspecified address stands for all of its family.
-    fn claim(&mut self, proto: Proto, port: Port, ip: IpAddr) -> bool {
-        let free = self.is_free(proto, port, ip);
-        if free {
-            self.addresses.entry((proto, port)).or_default().push(ip);
-        }
-        free
-    }
-
-    fn is_free(&self, proto: Proto, port: Port, ip: IpAddr) -> bool {
-        let conflicts = |other: &IpAddr| {
-            Family::of(*other) == Family::of(ip)
-                && (*other == ip || other.is_unspecified() || ip.is_unspecified())
-        };
-        self.addresses.get(&(proto, port)).is_none_or(|all| !all.iter().any(conflicts))
-    }
-
-    fn release(&mut self, proto: Proto, port: Port, ip: IpAddr) {
-        if let Some(all) = self.addresses.get_mut(&(proto, port)) {
-            all.retain(|other| *other != ip);
-            if all.is_empty() {
-                self.addresses.remove(&(proto, port));
-            }
-        }
-    }
-}
-
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
-    // Each change is one insertion or removal: there is no half of it.
-    held.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Whether the host has IPv6: without it not even ::1 can be bound.
 fn has_ipv6() -> bool {
     hold(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0), Proto::Udp).is_ok()
-}
-
-fn ephemeral() -> PortRange {
-    let read = || {
-        let text = fs::read_to_string(EPHEMERAL).ok()?;
-        let mut numbers = text.split_whitespace().map(|number| number.parse().ok().and_then(Port::new));
-        PortRange::new(numbers.next()??, numbers.next()??).ok()
-    };
-    read().unwrap_or_else(|| {
-        let (first, last) = EPHEMERAL_DEFAULT;
-        let port = |number| Port::new(number).unwrap_or_else(|| unreachable!("not zero"));
-        PortRange::new(port(first), port(last)).unwrap_or_else(|_| port(last).into())
-    })
-}
-
-fn reserved() -> Vec<PortRange> {
-    let text = fs::read_to_string(RESERVED).unwrap_or_default();
-    text.trim().split(',').filter_map(|range| range.parse().ok()).collect()
 }
 
 /// Whether another port may do: this one is taken, or only root may bind it.

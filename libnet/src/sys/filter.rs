@@ -44,3 +44,22 @@ pub(crate) fn attach(socket: &impl AsRawFd, program: &mut [libc::sock_filter]) -
     };
     Ok(Errno::result(result).map(drop)?)
 }
+
+/// Takes a socket's filter away; one that has none needs nothing.
+pub(crate) fn detach(socket: &impl AsRawFd) -> io::Result<()> {
+    let nothing: libc::c_int = 0;
+    // SAFETY: the kernel reads an integer of the given length, and ignores it.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DETACH_FILTER,
+            (&raw const nothing).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    match Errno::result(result) {
+        Ok(_) | Err(Errno::ENOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,13 +1,14 @@
-//! Sockets that hold a port of the host and talk to nobody.
+//! Sockets that hold a port of the host and talk to nobody, until they are opened.
 
 use std::{
     io,
-    net::{Ipv6Addr, SocketAddr},
+    net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::fd::{AsRawFd, OwnedFd},
 };
 
 use nix::{
     errno::Errno,
+    libc,
     sys::socket::{
         AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, listen, setsockopt,
         socket, sockopt,
@@ -15,7 +16,7 @@ use nix::{
 };
 
 use crate::{
-    sys::filter,
+    sys::{datagram, filter},
     types::{Port, Proto},
 };
 
@@ -48,6 +49,40 @@ pub(crate) fn hold_both(port: Port, proto: Proto) -> io::Result<OwnedFd> {
     }
     bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;
     Ok(fd)
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
+/// Seconds of silence after which a client is asked whether it is still there, and between two questions.
+const ASK_AFTER: u32 = 60;
+const ASK_EVERY: u32 = 15;
+
+/// Lets connections in to a socket that held a port. What it accepts is asked now and then whether it lives.
+pub(crate) fn listen_on(fd: OwnedFd) -> io::Result<TcpListener> {
+    filter::detach(&fd)?;
+    listen(&fd, Backlog::new(BACKLOG)?)?;
+    // Not before it listens: see `hold`. What it accepts has it too, and is not in the way of who holds the port next.
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    setsockopt(&fd, sockopt::KeepAlive, &true)?;
+    setsockopt(&fd, sockopt::TcpKeepIdle, &ASK_AFTER)?;
+    setsockopt(&fd, sockopt::TcpKeepInterval, &ASK_EVERY)?;
+    let listener = TcpListener::from(fd);
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Lets datagrams in to a socket that held a port.
+pub(crate) fn receive_on(fd: OwnedFd) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::from(fd);
+    datagram::ask_for_ends(&socket)?;
+    socket.set_nonblocking(true)?;
+    filter::detach(&socket)?;
+    Ok(socket)
+}
+
+/// Makes the end of a connection an abrupt one: its client is told that it was refused.
+pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    Ok(setsockopt(stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?)
 }
 
 /// Whether an IPv6 socket holds the port of IPv4 as well.

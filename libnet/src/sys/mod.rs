@@ -4,6 +4,7 @@
 // Two ioctls (ethtool, netns) and a socket option (filter) have no safe wrapper; each block says why it is sound.
 #![allow(unsafe_code)]
 
+pub(crate) mod datagram;
 pub(crate) mod ethtool;
 pub(crate) mod events;
 pub(crate) mod filter;

@@ -27,6 +27,7 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> impl IntoResponse {
         containers: engine.containers.counts(),
         networks: engine.networks.count(),
         repairs: engine.repairs.count(),
+        relayed: engine.relay.as_ref().map(|relay| relay.carried()).unwrap_or_default(),
     };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page(&measured))
 }

@@ -38,6 +38,15 @@ pub(super) struct Held {
     pub(super) port: PublishedPort,
 }
 
+/// Whether a port of one address family can lead to a container that has the other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crossing {
+    /// The daemon relays it.
+    Relayed,
+    /// It can't.
+    None,
+}
+
 /// What an endpoint does for its container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Role {
@@ -66,13 +75,14 @@ fn leads(candidate: &Candidate, family: Family) -> bool {
 /// The role of each candidate, given in [`order`]: `requests` are the ports that the container asks for, `published`
 /// what it got for them already, which keeps its numbers.
 ///
-/// A port of an IPv6 address of the host leads to the IPv6 gateway or, where there is none, to the IPv4 gateway. A port
-/// of an IPv4 address leads to the IPv4 gateway alone. What two gateways share is published by one of them first: when
-/// its number is known, the roles say that the other one is to follow.
+/// A port of an address of the host leads to the gateway of its family or, where there is none and ports are relayed, to
+/// that of the other one. What two gateways share is published by one of them first: when its number is known, the roles
+/// say that the other one is to follow.
 pub(super) fn roles(
     candidates: &[Candidate],
     requests: &[PortRequest],
     published: &[Held],
+    crossing: Crossing,
 ) -> Vec<(NetworkId, Role)> {
     let leader = |family| candidates.iter().find(|candidate| leads(candidate, family)).map(|it| it.network);
     let (v4, v6) = (leader(Family::V4), leader(Family::V6));
@@ -80,6 +90,7 @@ pub(super) fn roles(
     let v4_first = candidates.iter().any(|candidate| {
         Some(candidate.network) == v4 && candidate.publishes && candidate.host_ip.is_none_or(is_v4_place)
     });
+    let crosses = crossing == Crossing::Relayed;
     let direct_v4 = |held: &&Held| held.port.host_port.is_none() && held.port.host_ip.is_ipv4();
     let direct_v4 = Published::new(published.iter().filter(direct_v4).map(|held| &held.port));
     let asked = Requests::new(requests);
@@ -90,7 +101,9 @@ pub(super) fn roles(
         };
         let route = pick(is(v4), is(v6))
             .fold(DefaultRoute::None, |route, family| route.with(family, candidate.route));
-        let carried: Vec<_> = pick(is(v4), is(v6.or(v4))).filter(|_| candidate.publishes).collect();
+        let carries = |own: Option<NetworkId>, other| is(own.or(other).filter(|_| own.is_some() || crosses));
+        let carried: Vec<_> =
+            pick(carries(v4, v6), carries(v6, v4)).filter(|_| candidate.publishes).collect();
         // What has no port of the host is the business of its network, and is asked for anew in another one.
         let seen = |held: &&Held| held.port.host_port.is_some() || held.network == candidate.network;
         let published: Vec<_> = published.iter().filter(seen).map(|held| held.port).collect();
@@ -249,11 +262,20 @@ mod tests {
 
     /// `name 4 6 address:port…` for those that do anything.
     fn roles_of(candidates: &[Candidate], requests: &[PortRequest], has: &[PublishedPort]) -> Vec<String> {
+        roles_with(Crossing::Relayed, candidates, requests, has)
+    }
+
+    fn roles_with(
+        crossing: Crossing,
+        candidates: &[Candidate],
+        requests: &[PortRequest],
+        has: &[PublishedPort],
+    ) -> Vec<String> {
         let names: std::collections::HashMap<_, _> =
             candidates.iter().map(|candidate| (candidate.network, candidate.name.clone())).collect();
         let network = NetworkId::from_bytes([255; 32]);
         let has: Vec<_> = has.iter().map(|port| Held { network, port: *port }).collect();
-        let roles = roles(&order(candidates.to_vec()), requests, &has);
+        let roles = roles(&order(candidates.to_vec()), requests, &has, crossing);
         let text = |(network, role): (NetworkId, Role)| {
             let led = [(Family::V4, "4"), (Family::V6, "6")];
             let led = led.into_iter().filter(|(family, _)| role.route.leads(*family));
@@ -303,7 +325,7 @@ mod tests {
             roles_of(std::slice::from_ref(candidate), &everywhere, has)
         };
         assert_eq!(one(&four, &[]), ["four: 4, * any"]);
-        assert_eq!(one(&six, &[]), ["six: 6, :: any"]);
+        assert_eq!(one(&six, &[]), ["six: 6, * any"]);
         // The host has no IPv6: nothing is missing.
         assert_eq!(one(&four, &[published("0.0.0.0", 99)]), ["four: 4, 0.0.0.0 99"]);
         assert_eq!(one(&both, &[published("::", 99)]), ["both: 4, 6, :: 99, 0.0.0.0 99"]);
@@ -318,7 +340,24 @@ mod tests {
 
         let named = [request("192.0.2.1", 80), request("::1", 81)];
         assert_eq!(roles_of(&pair, &named, &[]), ["four: 4, 192.0.2.1 80", "six: 6, ::1 81"]);
-        assert_eq!(roles_of(&[six], &named, &[]), ["six: 6, ::1 81"]);
+        assert_eq!(roles_of(&[six], &named, &[]), ["six: 6, 192.0.2.1 80, ::1 81"]);
+    }
+
+    #[test]
+    fn without_a_relay_a_port_leads_within_its_family() {
+        let (four, six) = (candidate("four", 1, "4"), candidate("six", 0, "6"));
+        let one = |candidate: &Candidate, requests: &[PortRequest], has: &[PublishedPort]| {
+            roles_with(Crossing::None, std::slice::from_ref(candidate), requests, has)
+        };
+        let everywhere = [request("", 0)];
+        assert_eq!(one(&four, &everywhere, &[]), ["four: 4, 0.0.0.0 any"]);
+        assert_eq!(one(&six, &everywhere, &[]), ["six: 6, :: any"]);
+        // What is published stays so, without a twin.
+        assert_eq!(one(&four, &everywhere, &[published("0.0.0.0", 99)]), ["four: 4, 0.0.0.0 99"]);
+        assert_eq!(one(&six, &everywhere, &[published("::", 99)]), ["six: 6, :: 99"]);
+        let named = [request("192.0.2.1", 80), request("::1", 81)];
+        assert_eq!(one(&four, &named, &[]), ["four: 4, 192.0.2.1 80"]);
+        assert_eq!(one(&six, &named, &[]), ["six: 6, ::1 81"]);
     }
 
     #[test]

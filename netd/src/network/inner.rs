@@ -17,6 +17,7 @@ use libnet::{
 
 use super::{
     Durability, NetworkConfig, NetworkError, egress,
+    gateway::Crossing,
     kernel::{Kernel, KernelError},
     namespaces::Attaching,
     record::{ENDPOINTS, EndpointRecord, LEASES, Lease, NetworkRecord},
@@ -62,6 +63,7 @@ impl Inner {
     /// Without any networks yet.
     pub(super) fn new(parts: Parts) -> Result<Self, NetworkError> {
         let ipam = Ipam::new(pools(&parts.config)?);
+        let crossing = if parts.config.defaults.userland_proxy { Crossing::Relayed } else { Crossing::None };
         Ok(Self {
             names: Arc::new(Names::new(parts.config.resolv_conf.clone(), egress::allow(&parts.kernel))),
             kernel: parts.kernel,
@@ -72,7 +74,7 @@ impl Inner {
             random: parts.random,
             clock: parts.clock,
             attaching: Attaching::default(),
-            state: Mutex::new(State::new(ipam)),
+            state: Mutex::new(State::new(ipam, crossing)),
             changing_records: Mutex::default(),
         })
     }

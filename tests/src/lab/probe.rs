@@ -3,8 +3,9 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read, Write},
     net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsFd,
     path::Path,
     sync::{
         Arc,
@@ -15,6 +16,7 @@ use std::{
 };
 
 use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sched::{CloneFlags, setns},
     sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket},
 };
@@ -87,6 +89,45 @@ impl Place {
         Servers { listeners, stop, threads }
     }
 
+    /// Serves TCP and UDP on these ports, of all addresses of the families that there are, and says to everybody who asks
+    /// which address it sees.
+    ///
+    /// # Panics
+    /// If a port is taken.
+    pub fn tell(&self, ports: &[u16]) -> Servers {
+        let bound = self.run(|| {
+            let one = |port: &u16| {
+                let any = [SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port)), ([0, 0, 0, 0], *port).into()];
+                let listener = TcpListener::bind(&any[..]).expect("a free port");
+                listener.set_nonblocking(true).expect("a socket");
+                (listener, UdpSocket::bind(&any[..]).expect("a free port"))
+            };
+            ports.iter().map(one).collect::<Vec<_>>()
+        });
+        let stop = Arc::new(AtomicBool::new(false));
+        let tell = |(listener, datagrams): (TcpListener, UdpSocket)| {
+            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&stop));
+            [
+                thread::spawn(move || tell_connections(&listener, &stop)),
+                thread::spawn(move || tell_datagrams(&datagrams, &ended)),
+            ]
+        };
+        let threads = bound.into_iter().flat_map(tell).collect();
+        Servers { listeners: Vec::new(), stop, threads }
+    }
+
+    /// Asks all at the same time; what each server sees, if it answers within `patience`. They are [told](Self::tell).
+    ///
+    /// # Panics
+    /// If a socket can't be had.
+    pub fn seen(&self, probes: &[(IpAddr, Probe)], patience: Duration) -> Vec<Option<IpAddr>> {
+        let one = |&(ip, probe): &(IpAddr, Probe)| self.run(|| probe.is_told(ip, patience));
+        thread::scope(|scope| {
+            let all: Vec<_> = probes.iter().map(|probe| scope.spawn(move || one(probe))).collect();
+            all.into_iter().map(|probe| probe.join().expect("a probe that ends")).collect()
+        })
+    }
+
     /// Makes all probes at the same time; whether each was answered within `patience`.
     ///
     /// # Panics
@@ -101,6 +142,20 @@ impl Place {
 }
 
 impl Probe {
+    fn is_told(self, ip: IpAddr, patience: Duration) -> Option<IpAddr> {
+        let mut text = String::new();
+        match self {
+            Self::Tcp(port) => {
+                let mut stream = TcpStream::connect_timeout(&(ip, port).into(), patience).ok()?;
+                stream.set_read_timeout(Some(patience)).ok()?;
+                stream.read_to_string(&mut text).ok()?;
+            }
+            Self::Udp(port) => text = datagram((ip, port).into(), patience).ok()?,
+            Self::Icmp => return None,
+        }
+        text.parse().ok().map(|ip: IpAddr| ip.to_canonical())
+    }
+
     fn is_answered(self, ip: IpAddr, patience: Duration) -> bool {
         match self {
             Self::Tcp(port) => TcpStream::connect_timeout(&(ip, port).into(), patience).is_ok(),
@@ -137,14 +192,36 @@ fn echo(socket: &UdpSocket, stop: &AtomicBool) {
     }
 }
 
-fn datagram(to: SocketAddr, patience: Duration) -> io::Result<()> {
+fn tell_connections(listener: &TcpListener, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        // An interrupted wait is as good as an empty one.
+        let _ = poll(&mut waiting, PollTimeout::from(50_u8));
+        while let Ok((mut client, from)) = listener.accept() {
+            let _ = client.write_all(from.ip().to_string().as_bytes());
+        }
+    }
+}
+
+fn tell_datagrams(socket: &UdpSocket, stop: &AtomicBool) {
+    socket.set_read_timeout(Some(Duration::from_millis(50))).expect("not zero");
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok((_, from)) = socket.recv_from(&mut [0; 64]) {
+            let _ = socket.send_to(from.ip().to_string().as_bytes(), from);
+        }
+    }
+}
+
+fn datagram(to: SocketAddr, patience: Duration) -> io::Result<String> {
     let any: SocketAddr =
         if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(any)?;
     socket.connect(to)?;
     socket.set_read_timeout(Some(patience))?;
     socket.send(b"?")?;
-    socket.recv(&mut [0; 64]).map(drop)
+    let mut answer = [0; 64];
+    let length = socket.recv(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
 /// A "ping socket" (icmp(7)): the kernel fills in identifier and checksum, and hands over the reply alone.

@@ -106,7 +106,11 @@ impl State {
         let requests = self.sandbox(container).map(|sandbox| sandbox.requests.clone()).unwrap_or_default();
         let free = [Family::V4, Family::V6].into_iter().filter(|family| !led(*family));
         let route = free.fold(DefaultRoute::None, |route, family| route.with(family, candidate.route));
-        let alone = alone.then(|| gateway::roles(&[candidate], &requests, &[])).into_iter().flatten().next();
+        let alone = alone
+            .then(|| gateway::roles(&[candidate], &requests, &[], self.crossing))
+            .into_iter()
+            .flatten()
+            .next();
         alone.map_or(Role { route, ports: Vec::new() }, |(_, role)| role)
     }
 
@@ -204,7 +208,7 @@ impl State {
         let left: Vec<_> = left.filter_map(|port| Some(Held { network: network?, port: *port })).collect();
         published.extend(left);
         let mut roles: HashMap<_, _> =
-            gateway::roles(&gateway::order(self.candidates(container)), requests, &published)
+            gateway::roles(&gateway::order(self.candidates(container)), requests, &published, self.crossing)
                 .into_iter()
                 .collect();
         self.change_to(container, |record| roles.remove(&record.network))

@@ -13,7 +13,10 @@ use libnet::{
     types::{ContainerId, NetworkId},
 };
 
-use super::record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord};
+use super::{
+    gateway::Crossing,
+    record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord},
+};
 pub(super) use endpoints::{Connecting, RoleChange};
 pub(super) use leases::LeaseChange;
 pub(super) use networks::Surroundings;
@@ -22,6 +25,7 @@ pub(super) use networks::Surroundings;
 #[derive(Debug)]
 pub(super) struct State {
     ipam: Ipam,
+    crossing: Crossing,
     networks: BTreeMap<NetworkId, Network>,
     containers: HashMap<ContainerId, Member>,
 }
@@ -59,8 +63,8 @@ struct Endpoint {
 }
 
 impl State {
-    pub(super) fn new(ipam: Ipam) -> Self {
-        Self { ipam, networks: BTreeMap::new(), containers: HashMap::new() }
+    pub(super) fn new(ipam: Ipam, crossing: Crossing) -> Self {
+        Self { ipam, crossing, networks: BTreeMap::new(), containers: HashMap::new() }
     }
 
     /// The sandbox of a container.
