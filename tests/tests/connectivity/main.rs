@@ -1,6 +1,8 @@
 //! Who reaches whom: every pair of places, both families, TCP, UDP and ICMP, published ports and others. What packets do
 //! is written into docs/connectivity.md, and compared with it.
 
+mod published;
+
 use std::{fmt::Write, net::IpAddr, path::Path, time::Duration};
 
 use tests::{Golden, Lab, Lan, Machine, Place, Probe, Servers};
@@ -254,10 +256,11 @@ them.
 
 #[test]
 fn who_reaches_whom_is_as_documented() {
-    let matrix = Matrix::new();
+    let (matrix, scene) = (Matrix::new(), published::Scene::new());
+    let page = |patience| matrix.page(patience) + &scene.page(patience);
     let golden = Golden::page("connectivity.md");
-    let short = matrix.page(SHORT);
-    let found = if short == golden.text() { short } else { matrix.page(LONG) };
+    let short = page(SHORT);
+    let found = if short == golden.text() { short } else { page(LONG) };
     golden.assert(&found);
     assert!(!found.contains("true, "), "a protocol of its own: {found}");
 }
