@@ -23,7 +23,6 @@ impl Host {
     /// Whatever step failed; nothing is left then.
     pub fn attach(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<AttachedEndpoint, HostError> {
         let _changing = self.inner.changing();
-        self.inner.janitor.put_off();
         let network = self.inner.whole_network(ep.network)?;
         self.inner.janitor.settle(ep.addresses().map(|address| address.ip()));
         let on = Circumstances {

@@ -26,9 +26,6 @@ use tools::Tools;
 
 /// Long enough that links condemned one after the other go together.
 pub(crate) const SOON: Duration = Duration::from_millis(20);
-/// While one attach follows the other, links are left for so long at most: to delete one holds the same kernel mutex (RTNL)
-/// that an attach needs.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// Long enough for the kernel to take the links of a namespace that ended: it does so by itself, cheaper than we do.
 pub(crate) const AFTER_NAMESPACE: Duration = Duration::from_millis(500);
 /// Long enough that the connections of containers that end one after the other are forgotten together.
@@ -63,7 +60,6 @@ struct Stales(Arc<Mutex<Vec<Stale>>>);
 #[derive(Debug)]
 enum Job {
     SweepWithin(Duration),
-    PutOff,
     Sweep(Sender<()>),
     SweepSandbox(WeakSandbox),
     ForgetSoon,
@@ -80,7 +76,7 @@ impl Janitor {
         let worker = Worker {
             tools: Tools::open()?,
             stale: stale.clone(),
-            sweep: None,
+            sweep_at: None,
             sandboxes_at: Vec::new(),
             forget_at: None,
             announce_at: Vec::new(),
@@ -96,11 +92,6 @@ impl Janitor {
     /// Deletes condemned links in a while, together with what else is condemned until then.
     pub(crate) fn sweep_within(&self, delay: Duration) {
         self.ask(Job::SweepWithin(delay));
-    }
-
-    /// Somebody attaches: what is to be deleted can wait until nobody does.
-    pub(crate) fn put_off(&self) {
-        self.ask(Job::PutOff);
     }
 
     /// Deletes condemned links, and waits for it.
@@ -184,33 +175,11 @@ impl Stales {
     }
 }
 
-/// When condemned links are deleted.
-#[derive(Clone, Copy)]
-struct Sweep {
-    at: Instant,
-    latest: Instant,
-}
-
-impl Sweep {
-    fn within(delay: Duration) -> Self {
-        let at = Instant::now() + delay;
-        Self { at, latest: at + PATIENCE }
-    }
-
-    fn sooner_of(self, other: Self) -> Self {
-        Self { at: self.at.min(other.at), latest: self.latest.min(other.latest) }
-    }
-
-    fn put_off(self) -> Self {
-        Self { at: self.at.max(Instant::now() + SOON).min(self.latest), ..self }
-    }
-}
-
 /// The thread's own.
 struct Worker {
     tools: Tools,
     stale: Stales,
-    sweep: Option<Sweep>,
+    sweep_at: Option<Instant>,
     sandboxes_at: Vec<(Instant, WeakSandbox)>,
     forget_at: Option<Instant>,
     announce_at: Vec<(Instant, Announcement)>,
@@ -224,8 +193,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => self.do_what_is_due(Instant::now()),
                 Err(RecvTimeoutError::Disconnected) => {
                     let sandboxes_at = self.sandboxes_at.iter().map(|(at, _)| *at);
-                    let all =
-                        [self.sweep_at(), self.forget_at].into_iter().flatten().chain(sandboxes_at).max();
+                    let all = [self.sweep_at, self.forget_at].into_iter().flatten().chain(sandboxes_at).max();
                     all.into_iter().for_each(|at| self.do_what_is_due(at));
                     return;
                 }
@@ -233,15 +201,11 @@ impl Worker {
         }
     }
 
-    fn sweep_at(&self) -> Option<Instant> {
-        self.sweep.map(|sweep| sweep.at)
-    }
-
     fn next(&self, jobs: &Receiver<Job>) -> Result<Job, RecvTimeoutError> {
         let announce_at = self.announce_at.iter().map(|(at, _)| *at);
         let sandboxes_at = self.sandboxes_at.iter().map(|(at, _)| *at);
         let all =
-            [self.sweep_at(), self.forget_at].into_iter().flatten().chain(announce_at).chain(sandboxes_at);
+            [self.sweep_at, self.forget_at].into_iter().flatten().chain(announce_at).chain(sandboxes_at);
         match all.min() {
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
@@ -250,11 +214,7 @@ impl Worker {
 
     fn take(&mut self, job: Job) {
         match job {
-            Job::SweepWithin(delay) => {
-                let new = Sweep::within(delay);
-                self.sweep = Some(self.sweep.map_or(new, |sweep| sweep.sooner_of(new)));
-            }
-            Job::PutOff => self.sweep = self.sweep.map(Sweep::put_off),
+            Job::SweepWithin(delay) => sooner(&mut self.sweep_at, delay),
             Job::ForgetSoon => sooner(&mut self.forget_at, FORGET_WITHIN),
             Job::Sweep(done) => {
                 self.tools.sweep();
@@ -276,8 +236,8 @@ impl Worker {
     }
 
     fn do_what_is_due(&mut self, now: Instant) {
-        if self.sweep_at().is_some_and(|at| at <= now) {
-            self.sweep = None;
+        if self.sweep_at.is_some_and(|at| at <= now) {
+            self.sweep_at = None;
             self.tools.sweep();
         }
         for (_, sandbox) in self.sandboxes_at.extract_if(.., |(at, _)| *at <= now) {
