@@ -43,6 +43,25 @@ fn what_a_network_needs_of_the_host_is_set_once_and_said() {
     assert_eq!(changed(&machine).len(), count, "what is so already is not set again");
 }
 
+#[test]
+fn what_is_set_on_a_bridge_of_the_user_s_is_said_too() {
+    let machine = Lab::new().machine("aa");
+    machine.sh("ip link add br9 type bridge && ip link set br9 up").ok();
+    let said = |from: usize| changed(&machine).split_off(from);
+    let before = changed(&machine).len();
+    machine.docker(["network", "create", "-o", "com.docker.network.bridge.name=br9", "web"]).ok();
+    let taken = said(before);
+    assert!(matches!(&taken[..], [one] if one.starts_with("ipv4/conf/br9/route_localnet")), "{taken:?}");
+    machine.docker(["network", "rm", "web"]).ok();
+    let given_back = said(before + 1);
+    assert!(
+        matches!(&given_back[..], [one] if one.starts_with("ipv4/conf/br9/route_localnet")),
+        "{given_back:?}"
+    );
+    assert_eq!(setting(&machine, "net.ipv4.conf.br9.route_localnet"), "0");
+    machine.sh("ip link del br9").ok();
+}
+
 const INFO: &str = "WARNING: IPv4 forwarding is disabled";
 const CREATE: &str = "WARNING: IPv4 forwarding is disabled. Networking will not work.";
 

@@ -17,14 +17,16 @@ pub(crate) fn create(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
     let (find, settings, raise) = match &net.lent {
         None => (
             Step::CreateBridge(Box::new(net.clone())),
-            bridge_settings(net),
+            Step::Set(bridge_settings(net)),
             Step::RaiseBridge(Box::new(net.clone())),
         ),
-        Some(_) => {
-            (Step::BorrowBridge(Box::new(net.clone())), lent_settings(net), Step::Up(net.link.clone()))
-        }
+        Some(_) => (
+            Step::BorrowBridge(Box::new(net.clone())),
+            Step::SetOnHost(lent_settings(net)),
+            Step::Up(net.link.clone()),
+        ),
     };
-    let mut steps = vec![find, Step::Set(settings)];
+    let mut steps = vec![find, settings];
     steps.extend(net.gateways().map(|address| Step::AddAddress(net.link.clone(), address)));
     steps.push(raise);
     if net.internal == Internal::No && forward == Forwarding::Enable {
@@ -36,13 +38,14 @@ pub(crate) fn create(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
 
 /// Those of the steps that change settings.
 pub(crate) fn setting_steps(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
-    create(net, forward).into_iter().filter(|step| matches!(step, Step::Set(_) | Step::ForwardV6)).collect()
+    let sets = |step: &Step| matches!(step, Step::Set(_) | Step::SetOnHost(_) | Step::ForwardV6);
+    create(net, forward).into_iter().filter(sets).collect()
 }
 
 /// The settings that a network needs.
 pub(crate) fn settings(net: &BridgeNetwork, forward: Forwarding) -> Vec<Setting> {
     let of_step = |step| match step {
-        Step::Set(settings) => settings,
+        Step::Set(settings) | Step::SetOnHost(settings) => settings,
         Step::ForwardV6 => vec![Setting::new("ipv6/conf/all/forwarding", "1")],
         _ => Vec::new(),
     };
@@ -94,7 +97,7 @@ fn forwarding(net: &BridgeNetwork) -> Vec<Step> {
     let mut steps = Vec::new();
     if net.v4.is_some() {
         let own = Setting::new(v4_key(&net.link, FORWARDING), "1");
-        steps.push(Step::Set(vec![Setting::new("ipv4/ip_forward", "1"), own]));
+        steps.push(Step::SetOnHost(vec![Setting::new("ipv4/ip_forward", "1"), own]));
     }
     if net.v6.is_some() {
         steps.push(Step::ForwardV6);

@@ -47,8 +47,10 @@ pub(crate) enum Step {
     SetAside(EndpointId),
     /// Forget what was known of an endpoint inside its sandbox.
     Leave(EndpointId),
-    /// Change settings of the host, those that differ.
+    /// Change settings of a link that is ours, those that differ.
     Set(Vec<Setting>),
+    /// The same for settings of the host and its own links, whose owner is told.
+    SetOnHost(Vec<Setting>),
     /// Forward IPv6, without losing the routes that the host itself has from router advertisements.
     ForwardV6,
     /// Open the firewall for a network.
@@ -170,7 +172,7 @@ impl fmt::Display for Step {
             Self::Unhang(id) => write!(f, "take the interface of endpoint {id:?} off its parent"),
             Self::SetAside(id) => write!(f, "set the interface of endpoint {id:?} aside"),
             Self::Leave(id) => write!(f, "leave the sandbox with endpoint {id:?}"),
-            Self::Set(settings) => write!(f, "set {}", keys(settings)),
+            Self::Set(settings) | Self::SetOnHost(settings) => write!(f, "set {}", keys(settings)),
             Self::ForwardV6 => f.write_str("enable IPv6 forwarding"),
             Self::AdmitNetwork(net) => write!(f, "open the firewall for network {}", net.name),
             Self::ExpelNetwork(id) => write!(f, "close the firewall for network {id:?}"),

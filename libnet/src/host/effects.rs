@@ -68,8 +68,11 @@ impl Apply for Effects<'_> {
             Step::AddAddress(link, address) => self.add_address(link, *address),
             Step::DeleteAddress(link, address) => self.delete_address(link, *address),
             Step::Condemn(link) => self.condemn(link),
-            Step::Set(settings) => Ok(undo_settings(settings::apply(&self.host.netns, settings)?)),
-            Step::ForwardV6 => Ok(undo_settings(settings::forward_v6(&self.host.netns)?)),
+            Step::Set(settings) => Ok(undo(Step::Set, settings::apply(&self.host.netns, settings)?)),
+            Step::SetOnHost(settings) => {
+                Ok(undo(Step::SetOnHost, settings::apply_on_host(&self.host.netns, settings)?))
+            }
+            Step::ForwardV6 => Ok(undo(Step::SetOnHost, settings::forward_v6(&self.host.netns)?)),
             Step::AdmitNetwork(net) => self.admit_network(net),
             Step::ExpelNetwork(id) => done(self.host.change_firewall(Change::RemoveNetwork(*id))),
             // Who plans it settles it when the plan is done, or has failed.
@@ -349,6 +352,6 @@ pub(super) fn done<E: Into<StepError>>(result: Result<(), E>) -> Inverse {
     result.map(|()| None).map_err(Into::into)
 }
 
-fn undo_settings(former: Vec<Setting>) -> Option<Step> {
-    (!former.is_empty()).then_some(Step::Set(former))
+fn undo(step: fn(Vec<Setting>) -> Step, former: Vec<Setting>) -> Option<Step> {
+    (!former.is_empty()).then(|| step(former))
 }

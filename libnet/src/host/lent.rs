@@ -74,7 +74,7 @@ impl Effects<'_> {
         let requests = ours.map(|own| address::delete(found.index, own)).collect();
         let former: Vec<Setting> =
             lent.settings.iter().map(|(key, value)| Setting::new(key.clone(), value.clone())).collect();
-        let restored = settings::apply(&self.host.netns, &former).map(drop);
+        let restored = settings::apply_on_host(&self.host.netns, &former).map(drop);
         self.send(requests)?;
         restored.map(|()| None).map_err(StepError::from)
     }

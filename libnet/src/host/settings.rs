@@ -20,7 +20,12 @@ pub(super) fn differing<T: Send>(
 
 /// Writes the settings that differ; returns the former values, last changed first.
 pub(super) fn apply(netns: &NetNs, settings: &[Setting]) -> io::Result<Vec<Setting>> {
-    netns.run(|| write(settings, is_of_host))?
+    netns.run(|| write(settings, |_, _| {}))?
+}
+
+/// The same for settings of the host and its own links: their owner may wonder who changed them.
+pub(super) fn apply_on_host(netns: &NetNs, settings: &[Setting]) -> io::Result<Vec<Setting>> {
+    netns.run(|| write(settings, say))?
 }
 
 /// What settings are; those that the kernel does not have are left out.
@@ -64,22 +69,18 @@ pub(super) fn forward_v6(netns: &NetNs) -> io::Result<Vec<Setting>> {
         let mut settings: Vec<Setting> =
             kept.map(|link| Setting::new(format!("ipv6/conf/{link}/accept_ra"), "2")).collect();
         settings.push(Setting::new("ipv6/conf/all/forwarding", "1"));
-        write(&settings, |_| true)
+        write(&settings, say)
     })?
 }
 
-/// What was written before one failed is written back. Settings of the host as such are its owner's, who may wonder who
-/// changed them.
-fn write(settings: &[Setting], is_of_host: fn(&str) -> bool) -> io::Result<Vec<Setting>> {
+/// What was written before one failed is written back. Each that was changed is told, as it was and as it is.
+fn write(settings: &[Setting], tell: impl Fn(&Setting, &Setting)) -> io::Result<Vec<Setting>> {
     let mut former: Vec<Setting> = Vec::new();
     for setting in settings {
         match write_one(setting) {
             Ok(None) => {}
             Ok(Some(before)) => {
-                if is_of_host(&setting.key) {
-                    let key = format_args!("net/{}", setting.key);
-                    tracing::info!(setting = %key, before = before.value, now = setting.value, "host setting changed");
-                }
+                tell(&before, setting);
                 former.insert(0, before);
             }
             Err(error) => {
@@ -107,8 +108,7 @@ fn write_one(setting: &Setting) -> io::Result<Option<Setting>> {
     Ok(Some(Setting::new(setting.key.clone(), before)))
 }
 
-/// Whether a setting is no single link's.
-fn is_of_host(key: &str) -> bool {
-    let link = key.split_once("/conf/").map(|(_, of)| of);
-    link.is_none_or(|of| of.starts_with("all/") || of.starts_with("default/"))
+fn say(before: &Setting, now: &Setting) {
+    let setting = format_args!("net/{}", now.key);
+    tracing::info!(%setting, before = before.value, now = now.value, "host setting changed");
 }

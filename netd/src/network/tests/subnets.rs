@@ -95,3 +95,22 @@ fn none_is_taken_if_one_can_t_be_had() {
     let text = "bridge driver doesn't support multiple subnets".to_owned();
     assert_eq!(refused(&daemon, bridge), (kind, text));
 }
+
+#[test]
+fn a_configuration_network_keeps_them_for_others() {
+    let daemon = Daemon::new();
+    let only = models::NetworkCreateRequest { config_only: Some(true), driver: None, ..phys(four()) };
+    daemon
+        .run(|inner| inner.create(models::NetworkCreateRequest { name: "cfg".to_owned(), ..only }))
+        .unwrap();
+    let from = |driver: Option<&str>| models::NetworkCreateRequest {
+        name: "phys".to_owned(),
+        driver: driver.map(str::to_owned),
+        config_from: Some(models::ConfigReference { network: Some("cfg".to_owned()) }),
+        ..Default::default()
+    };
+    let (kind, text) = refused(&daemon, from(None));
+    assert_eq!((kind, text.as_str()), (Kind::Forbidden, "bridge driver doesn't support multiple subnets"));
+    daemon.run(|inner| inner.create(from(Some("macvlan")))).unwrap();
+    assert_eq!(shown(&daemon, "phys")["IPAM"]["Config"].as_array().unwrap().len(), 4);
+}
