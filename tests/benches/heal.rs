@@ -193,6 +193,7 @@ fn endpoint(net: &BridgeNetwork, ports: u16) -> EndpointSpec {
     EndpointSpec {
         egress: Default::default(),
         spoof: Default::default(),
+        rates: Default::default(),
         link_local: Vec::new(),
         settings: Vec::new(),
         id: EndpointId::from_bytes([9; 32]),

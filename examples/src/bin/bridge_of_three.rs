@@ -65,6 +65,7 @@ fn endpoint(network: &BridgeNetwork, number: u8) -> anyhow::Result<EndpointSpec>
     Ok(EndpointSpec {
         egress: Default::default(),
         spoof: Default::default(),
+        rates: Default::default(),
         id: EndpointId::from_bytes([number; 32]),
         network: network.id,
         label: format!("three c{number}"),

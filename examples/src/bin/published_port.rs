@@ -92,6 +92,7 @@ fn endpoint(network: &BridgeNetwork) -> anyhow::Result<EndpointSpec> {
         default_route: DefaultRoute::Via { v4: network.v4.map(ipnetwork::Ipv4Network::ip), v6: None },
         egress: Default::default(),
         spoof: Default::default(),
+        rates: Default::default(),
         ports: vec![publish],
     })
 }

@@ -51,7 +51,9 @@ pub(crate) fn compare(
     for (owner, link) in &owned {
         let known = match owner {
             Owner::Network(id) => networks.contains_key(id) || in_use.networks.contains(id),
-            Owner::Endpoint(id) => endpoints.contains_key(id) || in_use.endpoints.contains(id),
+            Owner::Endpoint(id) | Owner::Detour(id) => {
+                endpoints.contains_key(id) || in_use.endpoints.contains(id)
+            }
         };
         if !known {
             difference.ghosts.push(link.name.clone());

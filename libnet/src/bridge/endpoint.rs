@@ -3,15 +3,15 @@
 use ipnetwork::IpNetwork;
 
 use super::{
-    Inside, Join, Parting, Step,
-    names::{Owner, host_link, host_mac},
+    Inside, Join, Parting, Step, limits,
+    names::{Owner, detour, host_link, host_mac},
     publish::{ask_for_loopback, requests},
 };
 use crate::{
     firewall::FirewallEndpoint,
     host::{BridgeNetwork, EndpointSpec},
     link::veth::PortFlags,
-    types::{Announce, Icc, IfName, Interval, Setting, Times},
+    types::{Announce, Icc, IfName, Interval, Rates, Setting, Times},
 };
 
 /// What a plan has to know of the host.
@@ -66,6 +66,7 @@ pub(crate) fn attach(net: &BridgeNetwork, ep: &EndpointSpec, on: Circumstances) 
     // With the ports that are reserved. Before there is a frame to be judged.
     steps.push(Step::AdmitEndpoint(who));
     steps.push(Step::Join(Box::new(join(net, ep, on.bridge_filtered))));
+    steps.extend(limits(ep));
     let telling = Telling::of(net.announce, on);
     steps.extend(within(ep, Some(host_link(&ep.id)), on, telling));
     steps
@@ -118,13 +119,14 @@ pub(crate) enum Fate {
 }
 
 /// The steps that detach an endpoint: first no packet, then no rule, then the ports for others.
-pub(crate) fn detach(who: &FirewallEndpoint, sandbox: Fate) -> Vec<Step> {
+pub(crate) fn detach(who: &FirewallEndpoint, rates: Rates, sandbox: Fate) -> Vec<Step> {
     let endpoint = who.id;
+    let detour = rates.out.map(|_| Step::Condemn(detour(&endpoint)));
     let neighbours = who.addresses().collect();
     let part = Step::Part(Parting { network: who.network, link: host_link(&endpoint), neighbours });
     let aside = (sandbox == Fate::Lives).then_some(Step::SetAside(endpoint));
     let rest = [Step::ExpelEndpoint(endpoint), Step::ReleasePorts, Step::Leave(endpoint)];
-    [part].into_iter().chain(aside).chain(rest).collect()
+    [part].into_iter().chain(detour).chain(aside).chain(rest).collect()
 }
 
 /// What the bridge does with a port of this network. Isolated ports can't reach each other where bridged frames pass no

@@ -5,6 +5,7 @@ mod endpoint;
 pub(crate) mod names;
 mod network;
 mod publish;
+mod shape;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub(crate) use network::{
     BRIDGE_PORTS, create, lent_keys, loopback_settings, remove, setting_steps, settings,
 };
 pub(crate) use publish::{ask_for_loopback, reaches_loopback, relayed, requests};
+pub(crate) use shape::{Detour, Limit, limits, unlimited};
 pub(crate) use step::{Hang, Inside, Join, Parting, Step};

@@ -10,6 +10,7 @@ use crate::{
 const ALIAS_MAX: usize = 254;
 const NETWORK: &str = "pontoon network ";
 const ENDPOINT: &str = "pontoon endpoint ";
+const DETOUR: &str = "pontoon detour ";
 /// What the kernel calls the kind of a bridge.
 pub(crate) const BRIDGE: &str = "bridge";
 /// On the VLAN of a host's link, which is no single network's: it goes with the last one on it.
@@ -27,6 +28,8 @@ pub(crate) enum Owner {
     Network(NetworkId),
     /// The host end of an endpoint.
     Endpoint(EndpointId),
+    /// What an endpoint's packets take a detour through.
+    Detour(EndpointId),
 }
 
 impl Owner {
@@ -35,6 +38,7 @@ impl Owner {
         let mut alias = match self {
             Self::Network(id) => format!("{NETWORK}{id} {label}"),
             Self::Endpoint(id) => format!("{ENDPOINT}{id} {label}"),
+            Self::Detour(id) => format!("{DETOUR}{id} {label}"),
         };
         while alias.len() > ALIAS_MAX {
             alias.pop();
@@ -53,6 +57,9 @@ impl Owner {
         if let Some(rest) = alias.strip_prefix(NETWORK) {
             return id(rest).parse().ok().map(Self::Network);
         }
+        if let Some(rest) = alias.strip_prefix(DETOUR) {
+            return id(rest).parse().ok().map(Self::Detour);
+        }
         let rest = alias.strip_prefix(ENDPOINT)?;
         id(rest).parse().ok().map(Self::Endpoint)
     }
@@ -62,6 +69,11 @@ impl Owner {
 pub(crate) fn host_link(id: &EndpointId) -> IfName {
     // Eleven characters of hex digits are always a name; the other branch can't be reached.
     format!("veth{}", id.short(7)).parse().unwrap_or_else(|_| unreachable!("hex digits make a link name"))
+}
+
+/// What packets of an endpoint take a detour through, if what it sends is limited: `ifb` and seven digits of its id.
+pub(crate) fn detour(id: &EndpointId) -> IfName {
+    format!("ifb{}", id.short(7)).parse().unwrap_or_else(|_| unreachable!("hex digits make a link name"))
 }
 
 /// The name that the end inside gets when its endpoint leaves a sandbox that lives on. The kernel deletes the link some
@@ -102,6 +114,7 @@ mod tests {
             for owner in [
                 Owner::Network(NetworkId::from_bytes(bytes)),
                 Owner::Endpoint(EndpointId::from_bytes(bytes)),
+                Owner::Detour(EndpointId::from_bytes(bytes)),
             ] {
                 let alias = owner.alias(&label);
                 prop_assert!(alias.len() <= ALIAS_MAX);

@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 
+use super::{Detour, Limit};
 use crate::{
     firewall::{FirewallEndpoint, Restriction},
     host::{BridgeNetwork, Child, DefaultRoute, ParentNetwork},
@@ -65,6 +66,10 @@ pub(crate) enum Step {
     ReleasePorts,
     /// Make the veth pair of an endpoint, its ends in the bridge and in the sandbox.
     Join(Box<Join>),
+    /// Limit what the host's end of an endpoint sends.
+    Limit(Limit),
+    /// Limit what it receives, by a detour.
+    Detour(Box<Detour>),
     /// Change settings inside the sandbox.
     SetInside(Vec<Setting>),
     /// Change settings of the end inside that a user asks for: one that the kernel doesn't have is an error.
@@ -180,6 +185,8 @@ impl fmt::Display for Step {
             Self::ReservePorts(_) => f.write_str("reserve host ports"),
             Self::ReleasePorts => f.write_str("release host ports"),
             Self::Join(join) => write!(f, "create veth pair {} - {}", join.host, join.inside),
+            Self::Limit(limit) => write!(f, "limit what leaves by {} to {}", limit.host, limit.rate),
+            Self::Detour(detour) => write!(f, "limit what comes by {} to {}", detour.host, detour.rate),
             Self::SetInside(settings) | Self::Tune(settings) => {
                 write!(f, "set {} in the sandbox", keys(settings))
             }

@@ -11,7 +11,7 @@ use crate::{
     link::route::Hop,
     observe::{Address, Link, Snapshot},
     ports::{HostPort, PortRequest},
-    types::{EndpointId, Icc, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto},
+    types::{EndpointId, Icc, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto, Rates},
 };
 
 fn network(number: u8) -> BridgeNetwork {
@@ -36,6 +36,7 @@ fn endpoint(net: &BridgeNetwork, number: u8) -> EndpointSpec {
     EndpointSpec {
         egress: Default::default(),
         spoof: Default::default(),
+        rates: Default::default(),
         id: EndpointId::from_bytes([number; 32]),
         network: net.id,
         label: String::new(),
@@ -104,10 +105,10 @@ fn an_endpoint_is_attached_in_this_order() {
 #[test]
 fn packets_stop_before_rules_and_ports_go() {
     let who = FirewallEndpoint::new(&endpoint(&network(1), 2), &[]);
-    let ending = words(&detach(&who, super::Fate::Ends));
+    let ending = words(&detach(&who, Rates::default(), super::Fate::Ends));
     assert_eq!(ending[0], "set link veth0202020 down");
     assert_eq!(ending[2], "release host ports");
-    let mut living = words(&detach(&who, super::Fate::Lives));
+    let mut living = words(&detach(&who, Rates::default(), super::Fate::Lives));
     assert!(living.remove(1).ends_with("aside"), "{living:?}");
     assert_eq!(living, ending);
 }

@@ -13,7 +13,7 @@ use crate::{
     observe::Snapshot,
     parent,
     ports::{HostPort, PortRequest},
-    types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto, Setting},
+    types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto, Rates, Setting},
 };
 
 fn network() -> BridgeNetwork {
@@ -50,6 +50,7 @@ fn endpoint() -> EndpointSpec {
     EndpointSpec {
         egress: Default::default(),
         spoof: Default::default(),
+        rates: Rates { into: "10mbit".parse().ok(), out: "20mbit".parse().ok() },
         id: EndpointId::from_bytes([9; 32]),
         network: network().id,
         label: "web a".to_owned(),

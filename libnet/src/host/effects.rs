@@ -87,6 +87,8 @@ impl Apply for Effects<'_> {
             Step::Restrict(restriction) => self.restrict(restriction),
             Step::Lift(id) => done(self.host.egress.lift(*id)),
             Step::Join(join) => self.join(join),
+            Step::Limit(limit) => self.limit(limit),
+            Step::Detour(detour) => self.detour(detour),
             Step::SetInside(settings) => done(settings::apply(self.sandbox()?.netns(), settings).map(drop)),
             Step::Tune(settings) => done(settings::tune(self.sandbox()?.netns(), settings)),
             Step::Configure(inside) => self.configure(inside),
@@ -186,7 +188,7 @@ impl Effects<'_> {
         self.send(vec![address::delete(index, address)])
     }
 
-    fn index_of(&mut self, link: &IfName) -> Result<u32, StepError> {
+    pub(super) fn index_of(&mut self, link: &IfName) -> Result<u32, StepError> {
         let found = observe::one_link(&mut self.socket, Which::Name(link))?;
         found.map(|link| link.index).ok_or_else(|| StepError::Io(Errno::ENODEV.into()))
     }

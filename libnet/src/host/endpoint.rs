@@ -201,10 +201,11 @@ impl Inner {
     }
 
     fn end_endpoint(&self, sandbox: &Sandbox, id: EndpointId, fate: Fate) -> Result<(), HostError> {
-        let who = self.state.with_endpoint(id, |endpoint| endpoint.without_ports())?;
+        let (who, rates) =
+            self.state.with_endpoint(id, |endpoint| (endpoint.without_ports(), endpoint.spec.rates))?;
         let mut effects = self.effects_in(sandbox)?;
         let steps = match self.state.takes_part_in(who.network) {
-            true => bridge::detach(&who, fate),
+            true => bridge::detach(&who, rates, fate),
             false => parent::detach(id),
         };
         let failed = plan::tear_down(&steps, &mut effects);

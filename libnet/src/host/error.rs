@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use super::shape::UnlimitedError;
 use crate::{
     bridge::BRIDGE_PORTS,
     firewall::FirewallError,
@@ -58,6 +59,9 @@ pub enum HostError {
     /// The link that a network is to be on won't do; the texts are Docker's where it has one.
     #[error(transparent)]
     Parent(#[from] ParentError),
+    /// The kernel can't limit how fast packets come and go.
+    #[error(transparent)]
+    Unlimited(#[from] UnlimitedError),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -105,6 +109,9 @@ pub enum StepError {
     /// The link that interfaces are to be on won't do.
     #[error(transparent)]
     Parent(#[from] ParentError),
+    /// The kernel can't limit an endpoint.
+    #[error(transparent)]
+    Unlimited(#[from] UnlimitedError),
     /// Put into a plan by a test.
     #[cfg(test)]
     #[error("this step always fails")]
@@ -201,6 +208,7 @@ impl HostError {
             StepError::Full(error) => Self::Full(error),
             StepError::Parent(error) => Self::Parent(error),
             StepError::Lent(error) => Self::Lent(error),
+            StepError::Unlimited(error) => Self::Unlimited(error),
             source => Self::Step { doing: doing.to_owned(), source },
         }
     }

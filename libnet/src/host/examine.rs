@@ -143,6 +143,11 @@ impl Inner {
             let what = format!("link {} ({}) is down or out of its bridge", host_link(&ep.id), ep.label);
             findings.push(Finding::wrong(Area::Links, what, FIX));
         }
+        for ep in &ailments.unlimited {
+            let what =
+                format!("link {} ({}) is not limited as it was asked for", host_link(&ep.id), ep.label);
+            findings.push(Finding::wrong(Area::Links, what, FIX));
+        }
         let advice = "restart the container: pontoon restart NAME";
         findings.extend(ailments.lost.iter().map(|lost| Finding::wrong(Area::Links, lost, advice)));
         findings.extend(self.examine_others()?);

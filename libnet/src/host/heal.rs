@@ -6,7 +6,7 @@ use super::{
     settings,
 };
 use crate::{
-    bridge::{self, Step},
+    bridge::{self, Difference, Step},
     firewall::Suspects,
     plan,
     types::{NetworkId, Setting},
@@ -38,13 +38,19 @@ pub(super) struct Ailments {
     pub(super) settings: Vec<(BridgeNetwork, Vec<Setting>)>,
     /// Host ends that are down or out of their bridge.
     pub(super) loose: Vec<EndpointSpec>,
+    /// Endpoints that are not limited as they should be.
+    pub(super) unlimited: Vec<EndpointSpec>,
     /// What can't be made again, in words.
     pub(super) lost: Vec<String>,
 }
 
 impl Ailments {
     fn is_empty(&self) -> bool {
-        self.broken.is_empty() && self.settings.is_empty() && self.loose.is_empty() && self.lost.is_empty()
+        self.broken.is_empty()
+            && self.settings.is_empty()
+            && self.loose.is_empty()
+            && self.unlimited.is_empty()
+            && self.lost.is_empty()
     }
 }
 
@@ -75,7 +81,7 @@ impl Inner {
             return Ok(());
         }
         let _alone = self.comparing();
-        let Ailments { broken, settings, loose, lost } = self.ailments()?;
+        let Ailments { broken, settings, loose, unlimited, lost } = self.ailments()?;
         for id in &broken {
             self.mend_network(*id, report);
         }
@@ -83,6 +89,7 @@ impl Inner {
             self.mend_settings(&net, &differing, report);
         }
         self.rejoin(&loose, report);
+        self.limit_anew(&unlimited, report);
         report.lost = lost;
         // A bridge that is down knows no neighbours, and one that was made anew never did.
         self.relearn(&broken)
@@ -92,7 +99,9 @@ impl Inner {
         let declared = self.state.declared();
         // Namespaces can't be taken away while we hold them.
         let sandboxes: Vec<String> = declared.sandboxes.iter().map(|sandbox| sandbox.name.clone()).collect();
-        let mut difference = bridge::compare(&declared, &self.state.in_use(), &self.look()?, &sandboxes);
+        let seen = self.look()?;
+        let mut difference = bridge::compare(&declared, &self.state.in_use(), &seen, &sandboxes);
+        let unlimited = self.unlimited(&declared, &seen)?;
         // A parent is the host's own: whoever took it away may bring it back, we can't.
         let bridges: Vec<BridgeNetwork> = declared.networks.into_iter().filter_map(of_bridge).collect();
         difference.broken.retain(|id| bridges.iter().any(|net| net.id == *id));
@@ -104,7 +113,8 @@ impl Inner {
         };
         let wanted: Vec<_> = whole.map(|net| (wanted(&net), net)).collect();
         let settings = settings::differing(&self.netns, wanted).map_err(HostError::Open)?;
-        Ok(Ailments { broken: difference.broken, settings, loose: difference.loose, lost: difference.lost })
+        let Difference { broken, loose, lost, .. } = difference;
+        Ok(Ailments { broken, settings, loose, unlimited, lost })
     }
 
     fn mend_network(&self, id: NetworkId, report: &mut Report) {

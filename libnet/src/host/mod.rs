@@ -24,6 +24,7 @@ mod read;
 mod reconcile;
 mod sandbox;
 mod settings;
+mod shape;
 mod spec;
 mod state;
 mod watch;
@@ -33,6 +34,7 @@ pub use examine::{Area, Finding, Severity, examine_alone, examine_kernel};
 pub use figures::Figures;
 pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent, ParentNetwork};
 pub use sandbox::Sandbox;
+pub use shape::UnlimitedError;
 pub use spec::{
     AttachedEndpoint, BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec,
     Forwarding, HostConfig, LentBridge, Report,

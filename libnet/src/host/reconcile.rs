@@ -101,12 +101,15 @@ impl Inner {
     }
 
     fn reconcile(&self, declared: &Declared, in_use: &InUse) -> Result<Report, HostError> {
-        let difference = bridge::compare(declared, in_use, &self.look()?, &self.sandbox_names()?);
+        let seen = self.look()?;
+        let difference = bridge::compare(declared, in_use, &seen, &self.sandbox_names()?);
+        let unlimited = self.unlimited(declared, &seen)?;
         let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
         self.remove_ghosts(&difference, &mut report);
         self.restore_networks(declared, &difference, &mut report);
         report.errors.extend(self.restore_loopbacks(declared));
         self.rejoin(&difference.loose, &mut report);
+        self.limit_anew(&unlimited, &mut report);
         report.errors.extend(self.restore_egress(declared).err().map(HostError::from));
         report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));
         self.janitor.sweep();

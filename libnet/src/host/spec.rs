@@ -18,7 +18,7 @@ use crate::{
     ports::{PortRequest, PublishedPort, Relay},
     types::{
         Announce, Egress, EndpointId, Exposure, Family, Icc, IfName, Internal, MacAddr, Masquerade, Mtu,
-        NetworkId, Setting, Spoof,
+        NetworkId, Rates, Setting, Spoof,
     },
 };
 
@@ -233,6 +233,9 @@ pub struct EndpointSpec {
     /// What addresses it may send from.
     #[serde(default)]
     pub spoof: Spoof,
+    /// How fast packets may come to it, and from it.
+    #[serde(default)]
+    pub rates: Rates,
 }
 
 impl EndpointSpec {

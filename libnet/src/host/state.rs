@@ -95,6 +95,7 @@ impl Tables {
                 }
                 None => true,
             },
+            Some(Owner::Detour(id)) => link.up || !self.endpoints.contains_key(&id),
             None => true,
         }
     }
@@ -256,10 +257,12 @@ impl State {
             Told::Link(link) => !tables.agree(link),
             Told::LinkGone(link) => match link.owner {
                 Some(Owner::Network(id)) => tables.bridge_of(id) == Some(link.index),
-                Some(Owner::Endpoint(id)) => tables.endpoints.contains_key(&id),
+                Some(Owner::Endpoint(id) | Owner::Detour(id)) => tables.endpoints.contains_key(&id),
                 None => false,
             },
             Told::AddressGone { link } => is_bridge(*link),
+            // Whose link that is would have to be asked for.
+            Told::QueueGone => tables.endpoints.values().any(|endpoint| endpoint.spec.rates.is_any()),
             Told::NotForwarding { link } => link.map_or(!tables.networks.is_empty(), is_bridge),
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod bridge;
 pub(crate) mod child;
 pub(crate) mod neighbour;
 pub(crate) mod route;
+pub(crate) mod shape;
 pub(crate) mod veth;
 pub(crate) mod vlan;
 

@@ -79,7 +79,7 @@ pub enum Owned {
         /// Its name.
         name: String,
     },
-    /// The host's end of an endpoint.
+    /// The host's end of an endpoint, or the detour of what it sends.
     Endpoint {
         /// The endpoint.
         id: EndpointId,
@@ -95,7 +95,7 @@ pub fn owned(alias: &str) -> Option<Owned> {
     let label = alias.splitn(4, ' ').nth(3).unwrap_or_default();
     Some(match Owner::of_alias(alias)? {
         Owner::Network(id) => Owned::Network { id, name: label.to_owned() },
-        Owner::Endpoint(id) => {
+        Owner::Endpoint(id) | Owner::Detour(id) => {
             let (network, container) = label.split_once(' ').unwrap_or((label, ""));
             Owned::Endpoint { id, network: network.to_owned(), container: container.to_owned() }
         }

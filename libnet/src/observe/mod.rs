@@ -2,12 +2,14 @@
 
 mod covered;
 mod inside;
+mod queues;
 mod sockets;
 mod text;
 mod traffic;
 
 pub(crate) use covered::Covered;
 pub use inside::{Inside, Neighbour, Owned, Table, owned};
+pub(crate) use queues::Queues;
 pub use sockets::Listening;
 pub(crate) use sockets::holder;
 

@@ -44,7 +44,7 @@ fn of_endpoint(answer: &RouteNetlinkMessage) -> Option<(EndpointId, Traffic)> {
     }
     match (owner?, counted?) {
         (Owner::Endpoint(id), stats) => Some((id, seen_from_inside(&stats))),
-        (Owner::Network(_), _) => None,
+        (Owner::Network(_) | Owner::Detour(_), _) => None,
     }
 }
 

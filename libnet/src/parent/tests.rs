@@ -23,6 +23,7 @@ fn endpoint() -> EndpointSpec {
     EndpointSpec {
         egress: Default::default(),
         spoof: Default::default(),
+        rates: Default::default(),
         id: EndpointId::from_bytes([2; 32]),
         network: NetworkId::from_bytes([1; 32]),
         label: "lan a".to_owned(),

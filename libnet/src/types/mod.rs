@@ -9,6 +9,7 @@ mod mark;
 mod mtu;
 mod policy;
 mod port;
+mod rate;
 mod setting;
 mod vlan;
 
@@ -21,6 +22,7 @@ pub use mark::{FwMark, FwMarkError};
 pub use mtu::{Mtu, MtuError};
 pub use policy::{Egress, Icc, Internal, Masquerade, Spoof};
 pub use port::{Port, PortError, PortRange, Proto};
+pub use rate::{Rate, RateError, Rates};
 pub use setting::Setting;
 pub use vlan::{VlanId, VlanIdError};
 

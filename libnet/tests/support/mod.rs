@@ -47,6 +47,7 @@ pub(crate) fn endpoint(net: &BridgeNetwork, number: u8, ifname: &str) -> Endpoin
     EndpointSpec {
         egress: Default::default(),
         spoof: Default::default(),
+        rates: Default::default(),
         id: EndpointId::from_bytes(id),
         network: net.id,
         label: format!("{} c{number}", net.name),

@@ -1,8 +1,9 @@
 //! What a container says for as long as somebody listens: attach and stats. Logs are in [`super::logs`].
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::stream;
+use libnet::types::ContainerId;
 use netd_api::{models, time::rfc3339};
 use netd_runtime::{Attach, Shim, Stats};
 
@@ -12,7 +13,9 @@ use super::{
     policy::{Ask, Phase},
     record::Record,
     registry::Container,
+    start::network_owner,
 };
+use crate::network::Networks;
 
 /// Between two samples; the docker CLI shows what changed from one to the next.
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,7 +58,8 @@ impl Containers {
     pub async fn stats(&self, reference: &str, ask: StatsAsk) -> Result<StatsStream, ContainerError> {
         let container = self.find(reference)?;
         let clock = self.parts.clock.clone();
-        let begin = Sampler { container, clock, last: None };
+        let owner = network_owner(&self.registry, &container.record());
+        let begin = Sampler { container, clock, networks: self.parts.networks.clone(), owner, last: None };
         match ask {
             StatsAsk::OneShot => {
                 let (sample, _) = begin.sample().await;
@@ -91,8 +95,11 @@ pub(super) fn framing(record: &Record) -> Framing {
 
 /// Takes samples, each of which carries the one before it.
 struct Sampler {
-    container: std::sync::Arc<Container>,
+    container: Arc<Container>,
     clock: crate::engine::Clock,
+    networks: Arc<Networks>,
+    /// Whose network it is in.
+    owner: ContainerId,
     last: Option<(Option<models::ContainerCpuStats>, String)>,
 }
 
@@ -114,21 +121,32 @@ impl Sampler {
         if let Some(shim) = &shim
             && let Ok(stats) = shim.stats().await
         {
-            fill(&mut sample, &stats, shim);
+            fill(&mut sample, &stats);
+            sample.networks = self.interfaces(shim);
         }
         sample.read = Some(read.clone());
-        let (before, preread) = self.last.unwrap_or((None, netd_api::time::NEVER.to_owned()));
+        let (before, preread) = self.last.clone().unwrap_or((None, netd_api::time::NEVER.to_owned()));
         sample.precpu_stats = Some(before.unwrap_or_default());
         sample.preread = Some(preread);
         let last = Some((sample.cpu_stats.clone(), read));
         // The docker CLI reads these without looking whether they are there.
         sample.cpu_stats.get_or_insert_default();
         sample.memory_stats.get_or_insert_default();
-        (sample, Self { container: self.container, clock: self.clock, last })
+        (sample, Self { last, ..self })
+    }
+
+    /// Its endpoints, by their interfaces; whatever else is in the namespace is nobody's traffic in a network.
+    fn interfaces(&self, shim: &Shim) -> Option<HashMap<String, models::ContainerNetworkStats>> {
+        let endpoints = self.networks.endpoints(self.owner);
+        let names: Vec<String> =
+            endpoints.iter().filter_map(|it| Some(it.ifname.as_ref()?.to_string())).collect();
+        let devices = std::fs::read_to_string(format!("/proc/{}/net/dev", shim.pid())).unwrap_or_default();
+        let own = devices.lines().filter_map(device).filter(|(name, _)| names.contains(name));
+        Some(own.collect()).filter(|own: &HashMap<_, _>| !own.is_empty())
     }
 }
 
-fn fill(sample: &mut models::ContainerStatsResponse, stats: &Stats, shim: &Shim) {
+fn fill(sample: &mut models::ContainerStatsResponse, stats: &Stats) {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let limit = if stats.memory_limit == 0 { machine_memory() } else { stats.memory_limit };
     sample.cpu_stats = Some(models::ContainerCpuStats {
@@ -173,8 +191,6 @@ fn fill(sample: &mut models::ContainerStatsResponse, stats: &Stats, shim: &Shim)
         ]),
         ..Default::default()
     });
-    let devices = std::fs::read_to_string(format!("/proc/{}/net/dev", shim.pid())).unwrap_or_default();
-    sample.networks = Some(devices.lines().filter_map(device).collect());
 }
 
 /// A line of /proc/PID/net/dev, which shows the network namespace of that process.
@@ -211,7 +227,7 @@ fn device(line: &str) -> Option<(String, models::ContainerNetworkStats)> {
         tx_dropped: Some(tx_dropped),
         ..Default::default()
     };
-    (name != "lo").then(|| (name.to_owned(), stats))
+    Some((name.to_owned(), stats))
 }
 
 /// CPU time of all processors since the machine's start, in nanoseconds.
@@ -235,12 +251,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interfaces_are_counted_but_the_loopback() {
+    fn interfaces_are_counted() {
         let line = "  eth0: 1234 10 1 2 0 0 0 0 5678 20 3 4 0 0 0 0";
         let (name, stats) = device(line).unwrap();
         assert_eq!(name, "eth0");
         assert_eq!((stats.rx_bytes, stats.tx_bytes, stats.tx_dropped), (Some(1234), Some(5678), Some(4)));
-        assert!(device("    lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0").is_none());
         assert!(device("Inter-|   Receive").is_none() && device(" face |bytes: x").is_none());
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn check(network: &NetworkRecord, ask: &EndpointAsk) -> Result<Driver
     }
     let options = DriverOpts::read(&ask.driver_opts, &mut problems);
     problems.into_result(NetworkError::InvalidEndpoint)?;
+    options.traffic.check(network.driver)?;
     Ok(options)
 }
 

@@ -59,6 +59,7 @@ impl Subject {
         EndpointSpec {
             egress: Default::default(),
             spoof: Default::default(),
+            rates: Default::default(),
             id: endpoint_id(number),
             network: net.id,
             label: format!("bench c{number}"),

@@ -7,6 +7,10 @@ const NEW_LINK: u16 = 16;
 const DEL_LINK: u16 = 17;
 const DEL_ADDRESS: u16 = 21;
 const NEW_NETCONF: u16 = 80;
+/// `RTM_NEWQDISC`, `RTM_DELQDISC`, `RTM_DELTFILTER`.
+const NEW_QUEUE: u16 = 36;
+const DEL_QUEUE: u16 = 37;
+const DEL_FILTER: u16 = 45;
 /// Lengths of `struct ifinfomsg` and of `struct netconfmsg`, the latter with its padding.
 const LINK_HEADER: usize = 16;
 const NETCONF_HEADER: usize = 4;
@@ -38,6 +42,8 @@ pub(crate) enum Told {
         /// Index of the link.
         link: u32,
     },
+    /// Some link has another queue, or sends what it receives by another way.
+    QueueGone,
     /// Packets that come in by a link are not forwarded.
     NotForwarding {
         /// Index of the link; `None`: any link.
@@ -65,6 +71,7 @@ pub(crate) fn read(kind: u16, payload: &[u8]) -> Option<Told> {
         DEL_LINK => link(payload).map(Told::LinkGone),
         DEL_ADDRESS => word(payload, 4).map(|link| Told::AddressGone { link }),
         NEW_NETCONF => forwarding(payload),
+        NEW_QUEUE | DEL_QUEUE | DEL_FILTER => Some(Told::QueueGone),
         _ => None,
     }
 }
@@ -154,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes(kind in prop_oneof![Just(16_u16), Just(17), Just(21), Just(80), any::<u16>()],
+        fn any_bytes(kind in prop_oneof![Just(16_u16), Just(17), Just(21), Just(37), Just(80), any::<u16>()],
                      payload in prop::collection::vec(any::<u8>(), 0..80)) {
             let _ = read(kind, &payload);
         }

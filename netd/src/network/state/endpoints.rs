@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use libnet::{
     host::{DefaultRoute, EndpointSpec},
     ports::{PortRequest, PublishedPort},
-    types::{ContainerId, Egress, Family, IfName, MacAddr, NetworkId, Spoof},
+    types::{ContainerId, Egress, Family, IfName, MacAddr, NetworkId, Rates, Spoof},
 };
 
 use super::{Endpoint, LeaseChange, Member, State};
@@ -89,6 +89,7 @@ impl State {
         let spec = EndpointSpec {
             egress,
             spoof: traffic.spoof.unwrap_or_default(),
+            rates: traffic.rates,
             ..spec(network, ask, options, &lease.now, ifname)
         };
         let role = self.first_role(container, endpoint::candidate(network, ask.gw_priority, Some(&spec)));
@@ -317,6 +318,7 @@ fn spec(
         default_route: DefaultRoute::None,
         egress: Egress::Open,
         spoof: Spoof::Deny,
+        rates: Rates::default(),
         ports: Vec::new(),
     }
 }
