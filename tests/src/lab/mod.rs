@@ -1,8 +1,9 @@
-//! Hosts, their daemons, what they say, and how long we wait for it.
+//! Hosts, their daemons and other firewalls, what they say, and how long we wait for it.
 
 pub(crate) mod golden;
 pub(crate) mod host;
 pub(crate) mod machine;
+pub(crate) mod neighbours;
 pub(crate) mod output;
 pub(crate) mod probe;
 pub(crate) mod resolver;
