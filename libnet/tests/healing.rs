@@ -153,10 +153,14 @@ fn whatever_is_done_to_settings_is_put_right() {
         ("sysctl -qw net.ipv4.conf.br-web.forwarding=0", "setting net/ipv4/conf/br-web/forwarding"),
         ("sysctl -qw net.ipv6.conf.all.forwarding=0", "setting net/ipv6/conf/all/forwarding"),
         ("sysctl -qw net.ipv6.conf.br-web.disable_ipv6=1", "network web (br-web)"),
-        // The kernel tells nobody of this one; it is seen when something else is looked at, and every half minute.
+        // The kernel tells nobody of these; they are seen when something else is looked at, and every half minute.
         (
             "sysctl -qw net.ipv4.conf.br-web.route_localnet=0 net.ipv4.ip_forward=0",
             "setting net/ipv4/conf/br-web/route_localnet",
+        ),
+        (
+            "sysctl -qw net.ipv6.conf.br-web.accept_ra=1 net.ipv4.conf.br-web.forwarding=0",
+            "setting net/ipv6/conf/br-web/accept_ra",
         ),
     ]);
 }
@@ -250,6 +254,104 @@ fn chains_of_others_that_begin_to_drop_let_us_through() {
     }
 }
 
+/// Tables of the old iptables, of both families, without what they count.
+fn old_tables(scene: &Scene) -> String {
+    scene.machine.sh("iptables-legacy-save; ip6tables-legacy-save | sed 's/\\[.*//'").ok()
+}
+
+#[test]
+fn the_old_iptables_that_drops_lets_us_through() {
+    let scene = Scene::new();
+    let _server = scene.serve();
+    let both = |line: &str| {
+        scene.machine.sh(&format!("iptables-legacy -w {line} && ip6tables-legacy -w {line}")).ok()
+    };
+    let marked = || {
+        let all = both("-S FORWARD");
+        all.lines().filter(|line| line.contains("--comment pontoon -j ACCEPT")).count()
+    };
+    scene.assert_reached();
+    assert_eq!(old_tables(&scene), "", "asking makes no table");
+    let healed = |why: &str| {
+        // Each program has its own turn with the lock.
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            told.extend(scene.next_report(why).repaired);
+        }
+        told.sort();
+        let chains = ["ip6tables-legacy FORWARD", "iptables-legacy FORWARD"];
+        assert_eq!(told, chains.map(|chain| format!("rules of ours in {chain}")), "{why}");
+    };
+    // Theirs: rules that lead elsewhere, that go on, that count.
+    both("-N theirs");
+    both("-A theirs -p tcp -m multiport --dports 1,2 -j DROP");
+    both("-A FORWARD -j theirs");
+    both("-A FORWARD -p udp");
+    both("-A INPUT -i lo -j theirs");
+    both("-A FORWARD -m limit --limit 5/min -m comment --comment 'not ours' -j LOG");
+    assert_eq!(marked(), 0);
+    both("-P FORWARD DROP");
+    healed("policy");
+    assert_eq!(marked(), 4);
+    scene.assert_reached();
+    both("-F FORWARD");
+    healed("flush");
+    both("-A FORWARD -j REJECT");
+    // A rule that nobody gets past is before nothing of ours; one that stands before ours is.
+    both("-I FORWARD -j theirs");
+    both("-A theirs -j DROP");
+    assert_eq!(marked(), 4);
+    both("-D FORWARD -j REJECT");
+    both("-I theirs -j DROP");
+    healed("a chain that drops, before ours");
+    let first = both("-S FORWARD 1");
+    assert_eq!(first.matches("--comment pontoon").count(), 2, "{first}");
+    both("-F FORWARD");
+    healed("flush");
+    both("-P FORWARD ACCEPT");
+    healed("policy");
+    assert_eq!(marked(), 0);
+}
+
+/// They stay what they are, and go on counting.
+#[test]
+fn rules_of_the_old_iptables_are_nobody_s_but_their_owner_s() {
+    let scene = Scene::new();
+    // Of IPv6 the kernel itself sends something now and then, which policies count.
+    let saved = || {
+        let all =
+            scene.machine.sh("iptables-legacy-save -c; ip6tables-legacy-save -c | sed '/^:/s/ \\[.*//'").ok();
+        let theirs = all.lines().filter(|line| !line.starts_with('#') && !line.contains("--comment pontoon"));
+        theirs.collect::<Vec<_>>().join("\n")
+    };
+    let marked = |expected: usize| {
+        eventually("ours are there or not", || {
+            let all = scene.machine.sh("iptables-legacy -w -S; ip6tables-legacy -w -S").ok();
+            if all.matches("--comment pontoon").count() == expected { Ok(()) } else { Err(all) }
+        });
+    };
+    scene.machine.sh("iptables-legacy -w -P FORWARD DROP; ip6tables-legacy -w -P FORWARD DROP").ok();
+    marked(4);
+    scene
+        .machine
+        .sh("set -e; for t in iptables-legacy ip6tables-legacy; do
+               $t -w -N theirs; $t -w -A theirs -p tcp -m multiport --dports 1,2 -m state --state NEW -j REJECT
+               $t -w -A INPUT -j theirs; $t -w -A FORWARD -j theirs; $t -w -A FORWARD -p udp -g theirs
+               $t -w -A FORWARD -m limit --limit 5/min -m comment --comment 'not ours' -j LOG --log-prefix a
+               $t -w -A FORWARD -o br-web; $t -w -A OUTPUT -m owner --uid-owner 0; done
+             ping -qc3 -i0.01 127.0.0.1; ping -qc3 -i0.01 ::1")
+        .ok();
+    let before = saved();
+    assert!(before.contains(":INPUT ACCEPT [6:504]\n:FORWARD DROP [0:0]"), "rules have counted: {before}");
+    scene.machine.run(|| scene.host.remove_network(scene.net.id)).unwrap();
+    marked(0);
+    assert_eq!(saved(), before);
+    let other = network("other", "10.10.0.1/24", "fd10::1/64");
+    scene.machine.run(|| scene.host.create_network(&other)).unwrap();
+    marked(4);
+    assert_eq!(saved(), before);
+}
+
 #[test]
 fn who_may_send_nothing_is_not_let_out_by_a_flush() {
     let scene = Scene::new();
@@ -306,5 +408,12 @@ fn whoever_fights_us_loses_in_the_end_and_what_is_beyond_repair_is_told_once() {
     scene.machine.sh("ip link set br-web down").ok();
     let report = scene.reports.recv_timeout(Duration::from_secs(60)).expect("a report");
     assert!(report.lost.is_empty(), "{report:?}");
-    drop(scene.sandboxes);
+    // Whoever attaches the endpoint anew has it again.
+    scene.machine.run(|| {
+        let ep = endpoint(&scene.net, 2, "eth0");
+        scene.host.detach(&scene.sandboxes[0], ep.id).unwrap();
+        scene.host.attach(&scene.sandboxes[0], &ep).unwrap();
+    });
+    let lan = scene.lan.address();
+    scene.machine.exec(["ip", "netns", "exec", NAMES[0], "ping", "-c1", "-W2", &lan]).ok();
 }

@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     Change, DeclaredFirewall, FirewallError, FirewallOptions, Guarding, Listing, NfSocket, Ruleset, egress,
-    listing,
+    legacy, listing,
     nft::{
         chain::Table,
         dump::{self, FoundElement},
@@ -28,7 +28,7 @@ use super::{
     },
     transact::{check, commit},
 };
-use crate::conntrack;
+use crate::{conntrack, netns::NetNs, types::IfName};
 #[cfg(test)]
 pub(crate) use examine::OtherFirewall;
 pub(crate) use examine::{Examined, other_firewalls};
@@ -45,6 +45,7 @@ pub struct Firewall {
 
 #[derive(Debug)]
 struct State {
+    netns: NetNs,
     socket: NfSocket,
     declared: DeclaredFirewall,
     ruleset: Ruleset,
@@ -57,14 +58,29 @@ pub(crate) struct Suspects {
     pub(crate) table: bool,
     /// Chains on the way of forwarded packets in other tables.
     pub(crate) foreign: bool,
+    /// The same in tables of the old iptables.
+    pub(crate) legacy: bool,
     /// The tables of restricted endpoints.
     pub(crate) egress: bool,
+}
+
+impl Suspects {
+    /// Each by itself: that one can't be put right is no reason to leave another.
+    pub(crate) fn parts(self) -> [Self; 3] {
+        let none = Self::default();
+        [
+            Self { table: self.table, ..none },
+            Self { foreign: self.foreign, ..none },
+            Self { legacy: self.legacy, ..none },
+        ]
+    }
 }
 
 impl std::ops::BitOrAssign for Suspects {
     fn bitor_assign(&mut self, other: Self) {
         self.table |= other.table;
         self.foreign |= other.foreign;
+        self.legacy |= other.legacy;
         self.egress |= other.egress;
     }
 }
@@ -107,6 +123,7 @@ impl Firewall {
     /// If the kernel lacks something, or the process may not change the firewall.
     pub fn open_with(options: FirewallOptions) -> Result<Self, FirewallError> {
         let mut socket = NfSocket::open().map_err(FirewallError::Open)?;
+        let netns = NetNs::current().map_err(FirewallError::Open)?;
         // Under another name: our own tables may be there, made by another version.
         let mut try_out = |table| check(&mut socket, &base::ops(table, "pontoon-check", options.accept_mark));
         try_out(TABLE)?;
@@ -119,7 +136,7 @@ impl Firewall {
         };
         let options = FirewallOptions { guarding, ..options };
         let declared = DeclaredFirewall { options, ..DeclaredFirewall::default() };
-        let state = State { socket, declared, ruleset: Ruleset::default() };
+        let state = State { netns, socket, declared, ruleset: Ruleset::default() };
         Ok(Self { state: Mutex::new(state) })
     }
 
@@ -229,7 +246,8 @@ impl State {
 
     /// Our own table is complete without: what fails here is reported and no more.
     fn admit_or_warn(&mut self) {
-        if let Err(error) = self.admit() {
+        for admitted in [self.admit(), self.admit_legacy()] {
+            let Err(error) = admitted else { continue };
             let source = std::error::Error::source(&error).map(ToString::to_string);
             warn!(error = %error, source, "packets of networks may be dropped by another firewall's chain");
         }
@@ -237,11 +255,22 @@ impl State {
 
     /// Sees to it that the packets of our networks are let through where somebody else's chain drops what it doesn't
     /// know; the chains that were changed for it.
-    fn admit(&mut self) -> Result<BTreeSet<ForeignChain>, FirewallError> {
-        let links: Vec<_> = self.declared.networks.values().map(|network| network.link.clone()).collect();
+    fn admit(&mut self) -> Result<Vec<String>, FirewallError> {
+        let links = self.links();
         let ops = foreign::plan(&dump::forward_chains(&mut self.socket, &[TABLE, egress::TABLE])?, &links);
         commit(&mut self.socket, &ops, None)?;
-        Ok(ops.iter().filter_map(Op::foreign_chain).cloned().collect())
+        let changed: BTreeSet<&ForeignChain> = ops.iter().filter_map(Op::foreign_chain).collect();
+        Ok(changed.into_iter().map(ToString::to_string).collect())
+    }
+
+    /// The same in tables of the old iptables.
+    fn admit_legacy(&self) -> Result<Vec<String>, FirewallError> {
+        Ok(legacy::admit(&self.netns, &self.links())?)
+    }
+
+    /// The bridges of our networks.
+    fn links(&self) -> Vec<IfName> {
+        self.declared.networks.values().map(|network| network.link.clone()).collect()
     }
 
     fn heal(&mut self, suspects: Suspects) -> Result<Vec<String>, FirewallError> {
@@ -251,9 +280,11 @@ impl State {
             let diverged = self.match_kernel(&wanted)?;
             healed.extend(diverged.into_iter().map(|(table, how)| how.in_words(table)));
         }
-        if suspects.foreign {
-            healed.extend(self.admit()?.iter().map(|chain| format!("rules of ours in {chain}")));
+        let mut chains = if suspects.foreign { self.admit()? } else { Vec::new() };
+        if suspects.legacy {
+            chains.extend(self.admit_legacy()?);
         }
+        healed.extend(chains.iter().map(|chain| format!("rules of ours in {chain}")));
         Ok(healed)
     }
 

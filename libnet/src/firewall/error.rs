@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::LegacyError;
 use crate::{
     sys::nfnl::{NfnlError, attr::Malformed},
     types::{EndpointId, NetworkId},
@@ -49,6 +50,9 @@ pub enum FirewallError {
     /// The kernel shows something that can't be read.
     #[error("firewall: read the kernel's rules")]
     Malformed(#[from] Malformed),
+    /// Tables of the old iptables.
+    #[error(transparent)]
+    Legacy(#[from] LegacyError),
     /// Two networks or endpoints want the same.
     #[error("firewall: {element} of {set} is taken already")]
     Taken {

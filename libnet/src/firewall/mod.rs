@@ -10,6 +10,7 @@ mod dns;
 mod egress;
 mod error;
 mod events;
+mod legacy;
 mod listing;
 mod nft;
 mod ruleset;
@@ -30,6 +31,7 @@ pub(crate) use egress::Egress;
 pub use egress::{Allowance, Attempt, Fate, Restriction};
 pub use error::FirewallError;
 pub(crate) use events::suspects;
+pub use legacy::LegacyError;
 pub use listing::{
     Concern, Counted, ListedChain, ListedElement, ListedRule, ListedSet, ListedTable, Listing, TableOwner,
 };

@@ -22,7 +22,7 @@ pub(super) struct Suspicion {
 
 impl Suspicion {
     pub(super) const ALL: Self =
-        Self { links: true, firewall: Suspects { table: true, foreign: true, egress: true } };
+        Self { links: true, firewall: Suspects { table: true, foreign: true, legacy: true, egress: true } };
 
     pub(super) fn is_any(self) -> bool {
         self != Self::default()
@@ -63,9 +63,11 @@ impl Inner {
         {
             report.errors.push(error);
         }
-        match self.firewall.heal(suspicion.firewall) {
-            Ok(healed) => report.repaired.extend(healed),
-            Err(error) => report.errors.push(error.into()),
+        for part in suspicion.firewall.parts() {
+            match self.firewall.heal(part) {
+                Ok(healed) => report.repaired.extend(healed),
+                Err(error) => report.errors.push(error.into()),
+            }
         }
         match if suspicion.firewall.egress { self.egress.heal() } else { Ok(false) } {
             Ok(true) => report.repaired.push("egress of restricted containers".to_owned()),

@@ -44,7 +44,7 @@ impl State {
         let wanted = self.ruleset.clone();
         let (_, diverged) = self.diverges(&wanted)?;
         let tables = diverged.into_iter().map(|(table, how)| how.in_words(table)).collect();
-        let links: Vec<_> = self.declared.networks.values().map(|network| network.link.clone()).collect();
+        let links = self.links();
         Ok(Examined { tables, others: others(&mut self.socket, &links)? })
     }
 }

@@ -11,7 +11,10 @@ use super::{
     set::{Holds, SetSpec, type_len, type_number},
 };
 use crate::{
-    firewall::ruleset::base::{SetId, TABLE},
+    firewall::ruleset::{
+        base::{SetId, TABLE},
+        foreign,
+    },
     sys::nfnl::{
         DUMP, NfSocket, NfnlError,
         attr::{Attrs, Malformed, Writer},
@@ -51,6 +54,8 @@ pub(crate) struct ForwardChain {
     /// Whether it drops what none of its rules accepts.
     pub(crate) drops: bool,
     pub(crate) rules: Vec<FoundRule>,
+    /// For each rule, the first rule of the chain that it sends every packet to.
+    pub(crate) leads_to: Vec<Option<Vec<Expr>>>,
 }
 
 /// A rule as it is.
@@ -180,15 +185,30 @@ pub(crate) fn forward_chains(socket: &mut NfSocket, own: &[Table]) -> Result<Vec
     };
     let mut chains: Vec<ForwardChain> = found.into_iter().flatten().filter(foreign).collect();
     for chain in &mut chains {
-        let of_chain = |attrs: &mut Writer<'_>| {
-            attrs.text(1, &chain.name.table);
-            attrs.text(2, &chain.name.name);
-        };
-        let request = || Messages::single(GET_RULE, DUMP, chain.name.family, of_chain);
-        let rules = socket.dump(request, |_, family, attrs| foreign_rule(&chain.name, family, attrs))?;
-        chain.rules = rules.into_iter().flatten().collect();
+        chain.rules = foreign_rules(socket, &chain.name)?;
+        for rule in &chain.rules {
+            let leads_to = foreign::leads_to(&rule.exprs).map(str::to_owned);
+            chain.leads_to.push(match leads_to {
+                Some(name) => first_rule(socket, &ForeignChain { name, ..chain.name.clone() })?,
+                None => None,
+            });
+        }
     }
     Ok(chains)
+}
+
+fn first_rule(socket: &mut NfSocket, chain: &ForeignChain) -> Result<Option<Vec<Expr>>, NfnlError> {
+    Ok(foreign_rules(socket, chain)?.into_iter().next().map(|first| first.exprs))
+}
+
+fn foreign_rules(socket: &mut NfSocket, chain: &ForeignChain) -> Result<Vec<FoundRule>, NfnlError> {
+    let of_chain = |attrs: &mut Writer<'_>| {
+        attrs.text(1, &chain.table);
+        attrs.text(2, &chain.name);
+    };
+    let request = || Messages::single(GET_RULE, DUMP, chain.family, of_chain);
+    let rules = socket.dump(request, |_, family, attrs| foreign_rule(chain, family, attrs))?;
+    Ok(rules.into_iter().flatten().collect())
 }
 
 fn forward_chain(family: u8, attrs: &Attrs<'_>) -> Result<Option<ForwardChain>, Malformed> {
@@ -198,7 +218,8 @@ fn forward_chain(family: u8, attrs: &Attrs<'_>) -> Result<Option<ForwardChain>, 
     }
     let (table, name) = (attrs.text(1)?.to_owned(), attrs.text(3)?.to_owned());
     let drops = drops(attrs)?;
-    Ok(Some(ForwardChain { name: ForeignChain { family, table, name }, drops, rules: Vec::new() }))
+    let name = ForeignChain { family, table, name };
+    Ok(Some(ForwardChain { name, drops, rules: Vec::new(), leads_to: Vec::new() }))
 }
 
 /// `NFTA_CHAIN_POLICY` is `NF_DROP`.

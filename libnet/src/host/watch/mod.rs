@@ -10,7 +10,7 @@ mod told;
 use std::{
     collections::BTreeSet,
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Weak},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -28,6 +28,7 @@ use crate::{
     sys::{
         events::{Events, Heard},
         nfnl,
+        xtables::LockWatch,
     },
 };
 use pace::{Fight, Looked, Pace};
@@ -35,7 +36,8 @@ pub(super) use told::{Told, ToldLink};
 
 /// Between two readings: events come in groups, and most of them concern nobody.
 const BREATH: Duration = Duration::from_millis(2);
-/// The kernel tells nobody of some settings (`route_localnet`, `accept_ra`); they are looked at so often.
+/// The kernel tells nobody of some settings (`route_localnet`, `accept_ra`), nor of the old iptables; they are looked at
+/// so often.
 const ROUND: Duration = Duration::from_secs(30);
 
 /// Watching; dropping this ends it.
@@ -59,6 +61,8 @@ impl Host {
                 host: Arc::downgrade(self),
                 links: Events::of_links()?,
                 tables: Events::of_tables(own)?,
+                // Without it they are looked at every so often.
+                old_tables: LockWatch::open().ok(),
                 stop: Arc::clone(&stop),
                 // What was changed before the sockets were open was told to nobody.
                 suspicion: Suspicion::ALL,
@@ -90,6 +94,8 @@ struct Watcher {
     host: Weak<Host>,
     links: Events,
     tables: Events,
+    /// Of the old iptables the kernel tells nothing.
+    old_tables: Option<LockWatch>,
     stop: Arc<EventFd>,
     suspicion: Suspicion,
     pace: Pace,
@@ -133,6 +139,7 @@ impl Watcher {
         if self.round_at <= Instant::now() {
             self.round_at = Instant::now() + ROUND;
             self.suspicion.links = true;
+            self.suspicion.firewall.legacy = true;
         }
         if self.suspicion.is_any() && self.pace.wait(Instant::now()).is_zero() {
             self.look(&host);
@@ -149,12 +156,14 @@ impl Watcher {
         if let Go::Home = self.poll(&[], BREATH)? {
             return Ok(Go::Home);
         }
-        self.poll(&[&self.links, &self.tables], ROUND)
+        let events = [self.links.as_fd(), self.tables.as_fd()].into_iter();
+        let events: Vec<_> = events.chain(self.old_tables.as_ref().map(AsFd::as_fd)).collect();
+        self.poll(&events, ROUND)
     }
 
-    fn poll(&self, events: &[&Events], patience: Duration) -> io::Result<Go> {
+    fn poll(&self, events: &[BorrowedFd<'_>], patience: Duration) -> io::Result<Go> {
         let mut all = vec![PollFd::new(self.stop.as_fd(), PollFlags::POLLIN)];
-        all.extend(events.iter().map(|events| PollFd::new(events.as_fd(), PollFlags::POLLIN)));
+        all.extend(events.iter().map(|events| PollFd::new(*events, PollFlags::POLLIN)));
         // Rounded up: what is due must be due afterwards.
         let patience =
             PollTimeout::try_from(patience.as_micros().div_ceil(1_000)).unwrap_or(PollTimeout::MAX);
@@ -185,6 +194,9 @@ impl Watcher {
         })?;
         if heard == Heard::Gaps {
             suspicion.firewall = Suspicion::ALL.firewall;
+        }
+        if let Some(old_tables) = &self.old_tables {
+            suspicion.firewall.legacy |= old_tables.drain()?;
         }
         Ok(())
     }
