@@ -22,6 +22,7 @@ use crate::{
     config::Listen,
     container::{Containers, Parts, Paths, Volumes},
     events::Events,
+    firewalld::Firewalld,
     network::{NetworkConfig, NetworkError, NetworkParts, Networks},
     recovery::{self, RecoveryError},
     relay::{Limits, Relay},
@@ -55,6 +56,7 @@ pub struct Engine {
     pub(crate) repairs: Repairs,
     /// Carries what NAT can't lead; none with `--userland-proxy=false`.
     pub(crate) relay: Option<Arc<Relay>>,
+    firewalld: Firewalld,
     _watch: Watch,
     host: Arc<Host>,
     _lock: HostLock,
@@ -72,6 +74,8 @@ pub struct EngineParts {
     pub shim: PathBuf,
     /// TCP ports that the daemon serves itself on: none of its containers' business.
     pub private: BTreeSet<Port>,
+    /// The address of the system bus.
+    pub system_bus: String,
 }
 
 /// The engine can't be started.
@@ -109,11 +113,13 @@ impl Engine {
     /// # Errors
     /// [`StartError`]: nothing that runs was touched.
     pub async fn open(parts: EngineParts) -> Result<Arc<Self>, StartError> {
-        let EngineParts { config, clock, random, shim, private } = parts;
+        let EngineParts { config, clock, random, shim, private, system_bus } = parts;
+        let (firewalld, firewalld_task) = Firewalld::new();
         let ground = Ground::prepare(&config, &random, private)?;
         let events = Events::new();
         let networks = Networks::open(NetworkParts {
             host: ground.host.clone(),
+            firewalld: firewalld.clone(),
             declared: ground.declared.clone(),
             live: ground.live.clone(),
             config: NetworkConfig {
@@ -150,7 +156,9 @@ impl Engine {
         let containers = Arc::new(Containers::new(parts.clone()));
         recovery::recover(&parts, &containers).await?;
         let repairs = Repairs::default();
-        let watch = repairs.watch(&ground.host, events.clone(), clock.clone())?;
+        let watch = repairs.watch(&ground.host, events.clone(), clock.clone(), firewalld.clone())?;
+        firewalld.nudge();
+        tokio::spawn(firewalld_task.run(system_bus, Arc::downgrade(&ground.host)));
         Ok(Arc::new(Self {
             networks,
             containers,
@@ -161,6 +169,7 @@ impl Engine {
             identity: ground.identity,
             repairs,
             relay: ground.relay,
+            firewalld,
             _watch: watch,
             host: ground.host,
             _lock: ground.lock,
@@ -185,6 +194,7 @@ impl Engine {
             return;
         }
         // What is declared is on disk: a stopped daemon without containers has no business in the kernel.
+        self.firewalld.leave().await;
         let (host, cgroup) = (self.host.clone(), self.config.container.cgroup_parent.clone());
         let cleared = tokio::task::spawn_blocking(move || {
             remove_cgroup(&cgroup);

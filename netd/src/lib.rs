@@ -8,6 +8,7 @@ mod doctor;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod firewalld;
 mod http;
 pub mod image;
 mod metrics;

@@ -11,6 +11,7 @@ use crate::{
     engine::Clock,
     error::chain,
     events::{Event, EventKind, Events},
+    firewalld::Firewalld,
 };
 
 /// How often something was put right; clones count together.
@@ -23,9 +24,19 @@ impl Repairs {
     }
 
     /// Watches the host. Each repair is an event `repair` of the daemon, with the object that was repaired.
-    pub(crate) fn watch(&self, host: &Arc<Host>, events: Events, clock: Clock) -> Result<Watch, HostError> {
+    pub(crate) fn watch(
+        &self,
+        host: &Arc<Host>,
+        events: Events,
+        clock: Clock,
+        firewalld: Firewalld,
+    ) -> Result<Watch, HostError> {
         let count = self.clone();
-        host.watch(move |report| count.tell(&report, &events, &clock))
+        host.watch(move |report| {
+            // Where a chain began to drop, it may have been firewalld's first.
+            firewalld.nudge();
+            count.tell(&report, &events, &clock);
+        })
     }
 
     /// Counts and tells what was put right.

@@ -19,6 +19,7 @@ use netd::{
     config::{DefaultBridge, DnsDefaults, NetworkDefaults},
     error::chain,
     events::Events,
+    firewalld::Firewalld,
     names::DnsSettings,
     network::{
         Durability, EndpointAsk, EndpointView, NetworkConfig, NetworkParts, Networks, SandboxAsk, SandboxView,
@@ -39,6 +40,8 @@ impl Daemon {
         let open = |name: &str| -> Arc<dyn Store> { Arc::new(RedbStore::open(&root.join(name)).unwrap()) };
         let parts = NetworkParts {
             host: host.clone(),
+            // Its task does not run: as if there were none.
+            firewalld: Firewalld::new().0,
             declared: open("declared.redb"),
             live: open("live.redb"),
             config: config(),

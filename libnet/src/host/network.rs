@@ -43,6 +43,13 @@ impl Host {
     }
 }
 
+impl Host {
+    /// The bridges of this host's networks, but those that are somebody else's.
+    pub fn bridges(&self) -> Vec<IfName> {
+        self.inner.state.own_bridges()
+    }
+}
+
 fn removal(net: &NetworkSpec) -> Vec<Step> {
     match net {
         NetworkSpec::Bridge(net) => bridge::remove(net),

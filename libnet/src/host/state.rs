@@ -125,6 +125,15 @@ impl State {
         &self.barred
     }
 
+    /// The bridges of all networks, but those that are somebody else's.
+    pub(crate) fn own_bridges(&self) -> Vec<IfName> {
+        let own = |network: &Network| match &network.spec {
+            NetworkSpec::Bridge(spec) if spec.lent.is_none() => Some(spec.link.clone()),
+            _ => None,
+        };
+        self.lock().networks.values().filter_map(own).collect()
+    }
+
     pub(crate) fn put_network(&self, spec: NetworkSpec, bridge: Option<u32>) {
         match (&spec, bridge) {
             (NetworkSpec::Bridge(net), Some(bridge)) if net.internal == Internal::Yes => {

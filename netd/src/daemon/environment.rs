@@ -22,6 +22,7 @@ const FIRST_SOCKET: i32 = 3;
 pub struct Environment {
     sockets: i32,
     notify: Option<OsString>,
+    system_bus: Option<OsString>,
 }
 
 /// Where the service's state is told; without systemd it is told to nobody.
@@ -31,17 +32,18 @@ pub struct Notify(Option<(UnixDatagram, SocketAddr)>);
 impl Environment {
     /// Picks what matters. Sockets that are meant for another process are left alone.
     pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>, pid: u32) -> Self {
-        let (mut meant_for, mut sockets, mut notify) = (None, None, None);
+        let (mut meant_for, mut sockets, mut notify, mut system_bus) = (None, None, None, None);
         for (name, value) in vars {
             match name.as_bytes() {
                 b"LISTEN_PID" => meant_for = number(&value),
                 b"LISTEN_FDS" => sockets = number(&value),
                 b"NOTIFY_SOCKET" if !value.is_empty() => notify = Some(value),
+                b"DBUS_SYSTEM_BUS_ADDRESS" if !value.is_empty() => system_bus = Some(value),
                 _ => {}
             }
         }
         let ours = meant_for.is_some_and(|meant_for| i64::from(pid) == i64::from(meant_for));
-        Self { sockets: if ours { sockets.unwrap_or(0) } else { 0 }, notify }
+        Self { sockets: if ours { sockets.unwrap_or(0) } else { 0 }, notify, system_bus }
     }
 
     /// Takes the sockets that were handed over.
@@ -62,6 +64,12 @@ impl Environment {
                 Ok(owned)
             })
             .collect()
+    }
+
+    /// The address of the system bus.
+    pub fn system_bus(&self) -> String {
+        let named = self.system_bus.as_ref().and_then(|address| address.to_str());
+        named.unwrap_or(crate::firewalld::SYSTEM_BUS).to_owned()
     }
 
     /// Where to tell the service's state.

@@ -135,6 +135,7 @@ async fn serve(
         random: Arc::new(random),
         shim,
         private: sockets.sockets.iter().chain(&metrics).filter_map(Socket::private_port).collect(),
+        system_bus: env.system_bus(),
     })
     .await?;
     let config = Arc::new(ArcSwap::new(config));

@@ -24,6 +24,7 @@ use libnet::{
 };
 
 use super::record::Borrowed;
+use crate::firewalld::Firewalld;
 
 /// The kernel, or what stands for it, said no.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +102,13 @@ pub(super) trait Kernel: Send + Sync + 'static {
 /// A host's kernel through `libnet`.
 pub(super) struct HostKernel {
     host: Arc<Host>,
+    firewalld: Firewalld,
     sandboxes: Mutex<HashMap<String, Sandbox>>,
 }
 
 impl HostKernel {
-    pub(super) fn new(host: Arc<Host>) -> Self {
-        Self { host, sandboxes: Mutex::new(HashMap::new()) }
+    pub(super) fn new(host: Arc<Host>, firewalld: Firewalld) -> Self {
+        Self { host, firewalld, sandboxes: Mutex::new(HashMap::new()) }
     }
 
     /// Handles are put in and taken out; nothing in between can panic.
@@ -152,7 +154,9 @@ impl From<HostError> for KernelError {
 
 impl Kernel for HostKernel {
     fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError> {
-        Ok(self.host.create_network(network)?)
+        self.host.create_network(network)?;
+        self.firewalld.bridges_changed();
+        Ok(())
     }
 
     fn lent_bridge(&self, link: &IfName) -> Result<Option<LentBridge>, KernelError> {
@@ -160,11 +164,13 @@ impl Kernel for HostKernel {
     }
 
     fn remove_network(&self, id: NetworkId) -> Result<(), KernelError> {
-        match self.host.remove_network(id) {
+        let removed = match self.host.remove_network(id) {
             // What is not there needs no removal: an earlier attempt got so far.
             Ok(()) | Err(HostError::UnknownNetwork(_)) => Ok(()),
             Err(error) => Err(error.into()),
-        }
+        };
+        self.firewalld.bridges_changed();
+        removed
     }
 
     fn open_sandbox(&self, name: &str) -> Result<Opened, KernelError> {

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     events::Events,
+    firewalld::Firewalld,
     names::{self, Names},
 };
 
@@ -39,6 +40,8 @@ use crate::{
 pub struct NetworkParts {
     /// The host's kernel.
     pub host: Arc<Host>,
+    /// Another firewall of the host, which has to know of bridges.
+    pub firewalld: Firewalld,
     /// What lasts.
     pub declared: Arc<dyn Store>,
     /// What lasts as long as the kernel objects.
@@ -70,7 +73,7 @@ impl Networks {
     /// [`settle`](Self::settle) ends that time.
     pub async fn open(parts: NetworkParts) -> Result<Arc<Self>> {
         let inner = Inner::new(Parts {
-            kernel: Arc::new(HostKernel::new(parts.host)),
+            kernel: Arc::new(HostKernel::new(parts.host, parts.firewalld)),
             declared: parts.declared,
             live: parts.live,
             config: parts.config,
