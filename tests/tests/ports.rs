@@ -208,3 +208,36 @@ fn ports_of_a_running_container_come_and_go() {
         "8000/tcp -> 0.0.0.0:9090\n8000/tcp -> 0.0.0.0:9500\n8000/tcp -> [::]:9090\n8000/tcp -> [::]:9500"
     );
 }
+
+#[test]
+fn a_port_that_is_published_gets_another_number_where_any_will_do() {
+    let machine = Lab::new().machine("aa");
+    let client = machine.lan("client");
+    let numbers = |text: &str| -> Vec<u16> {
+        let v4 = text.lines().filter_map(|line| line.strip_prefix("8000/tcp -> 0.0.0.0:"));
+        v4.map(|number| number.parse().unwrap()).collect()
+    };
+    let answered = |number: u16| {
+        let there = format!("{}:{number}", client.gateway());
+        eventually("a LAN host is answered", || ask(&client, &there));
+    };
+    server(&machine, "c1", &["-p", "8080:8000"]);
+    let added = numbers(&machine.pontoon(["port", "add", "c1", "8000"]).ok());
+    assert_eq!(added.len(), 2, "{added:?}");
+    let added = numbers(&machine.pontoon(["port", "add", "c1", "8000"]).ok());
+    assert_eq!(added.len(), 3, "{added:?}");
+    added.iter().copied().for_each(answered);
+    let both = machine.docker(["port", "c1"]).ok();
+    assert_eq!(both.lines().filter(|line| line.contains("[::]")).count(), 3, "{both}");
+
+    // The same as at a start, and each is a container's own.
+    machine.pontoon(["restart", "-t", "0", "c1"]).ok();
+    let again = numbers(&machine.docker(["port", "c1"]).ok());
+    assert!(again.len() == 3 && again.contains(&8080), "{again:?}");
+    again.iter().copied().for_each(answered);
+    machine.pontoon(["port", "rm", "c1", "8080:8000"]).ok();
+    let left = numbers(&machine.docker(["port", "c1"]).ok());
+    assert!(left.len() == 2 && left.iter().all(|number| again.contains(number)), "{left:?}");
+    machine.pontoon(["port", "rm", "c1", "8000"]).ok();
+    assert_eq!(machine.docker(["port", "c1"]).ok(), "");
+}

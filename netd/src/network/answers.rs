@@ -1,7 +1,7 @@
 //! Which ports are what a container got for which request: found without holding each against each, since a container may
 //! have ten thousand of both.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use libnet::{
     ports::{HostPort, PortRequest, PublishedPort},
@@ -11,38 +11,52 @@ use libnet::{
 /// Where a port leads to inside.
 type Inside = (Port, Proto);
 
-/// Requests, to be found by a port.
+/// What the requests of a container got. A number is one request's; those who may have any take what others leave.
 #[derive(Debug, Default)]
-pub(super) struct Requests<'a> {
-    /// Those that name one port of the host.
-    exact: HashMap<(Inside, Port), Vec<&'a PortRequest>>,
-    /// Those that leave a choice.
-    open: HashMap<Inside, Vec<&'a PortRequest>>,
-    all: HashMap<Inside, Vec<&'a PortRequest>>,
+pub(super) struct Matched<'a> {
+    /// Of those that name an address.
+    pub(super) named: Vec<PublishedPort>,
+    /// Of those that don't, wherever it is.
+    pub(super) nameless: Vec<PublishedPort>,
+    /// Those that got nothing yet.
+    pub(super) unanswered: Vec<&'a PortRequest>,
 }
 
-impl<'a> Requests<'a> {
-    pub(super) fn new(requests: &'a [PortRequest]) -> Self {
-        let mut this = Self::default();
+impl<'a> Matched<'a> {
+    pub(super) fn new(requests: &'a [PortRequest], published: &[PublishedPort]) -> Self {
+        let mut inside: BTreeMap<Inside, (Vec<&PortRequest>, Vec<PublishedPort>)> = BTreeMap::new();
         for request in requests {
-            let inside = (request.container, request.proto);
-            match request.host {
-                HostPort::Exactly(number) => this.exact.entry((inside, number)).or_default().push(request),
-                _ => this.open.entry(inside).or_default().push(request),
-            }
-            this.all.entry(inside).or_default().push(request);
+            inside.entry((request.container, request.proto)).or_default().0.push(request);
         }
-        this
+        for port in published {
+            // What nobody asks for any more is nobody's.
+            inside.entry((port.container, port.proto)).and_modify(|(_, ports)| ports.push(*port));
+        }
+        let mut matched = Self::default();
+        for (mut requests, ports) in inside.into_values() {
+            requests.sort_by_key(|request| (freedom(request.host), request.host_ip.is_none()));
+            matched.add(requests, ports);
+        }
+        matched
     }
 
-    /// Those that this port can be the answer to.
-    pub(super) fn answered_by(&self, port: &PublishedPort) -> impl Iterator<Item = &'a PortRequest> {
-        let inside = (port.container, port.proto);
-        let found = match port.host_port {
-            Some(number) => [self.exact.get(&(inside, number)), self.open.get(&inside)],
-            None => [self.all.get(&inside), None],
-        };
-        found.into_iter().flatten().flatten().copied().filter(|request| answers(port, request))
+    /// Requests for one port inside, those that have the least choice first, and what there is for it.
+    fn add(&mut self, requests: Vec<&'a PortRequest>, ports: Vec<PublishedPort>) {
+        let (mut free, direct): (Vec<_>, Vec<_>) =
+            ports.into_iter().partition(|port| port.host_port.is_some());
+        for request in requests {
+            let mut got: Vec<_> = direct.iter().copied().filter(|port| answers(port, request)).collect();
+            if let Some(first) = free.iter().copied().find(|port| answers(port, request)) {
+                let is_it = |port: &PublishedPort| *port == first || is_same_number(request, &first, port);
+                got.extend(free.extract_if(.., |port| is_it(port)));
+            }
+            if got.is_empty() {
+                self.unanswered.push(request);
+            }
+            let all = if request.host_ip.is_some() { &mut self.named } else { &mut self.nameless };
+            got.retain(|port| port.host_port.is_some() || !all.contains(port));
+            all.extend(got);
+        }
     }
 }
 
@@ -78,6 +92,20 @@ impl<'a> Published<'a> {
         };
         found.into_iter().flatten().flatten().any(|port| answers(port, request))
     }
+}
+
+/// How many ports would do.
+const fn freedom(host: HostPort) -> u8 {
+    match host {
+        HostPort::Exactly(_) => 0,
+        HostPort::OneOf(_) => 1,
+        HostPort::Ephemeral | HostPort::Direct => 2,
+    }
+}
+
+/// Whether two ports are one number of a request that names no address.
+fn is_same_number(request: &PortRequest, one: &PublishedPort, other: &PublishedPort) -> bool {
+    request.host_ip.is_none() && PublishedPort { host_ip: one.host_ip, ..*other } == *one
 }
 
 /// Whether a port can be what the request got.
@@ -140,13 +168,17 @@ mod tests {
         #[test]
         fn nothing_is_overlooked(requests in prop::collection::vec(request(), 0..12),
                                  ports in prop::collection::vec(published(), 0..12)) {
-            let (asked, has) = (Requests::new(&requests), Published::new(&ports));
-            for port in &ports {
-                let wanted = requests.iter().filter(|request| answers(port, request)).count();
-                prop_assert_eq!(asked.answered_by(port).count(), wanted);
-            }
+            let has = Published::new(&ports);
             for request in &requests {
                 prop_assert_eq!(has.answer(request), ports.iter().any(|port| answers(port, request)));
+            }
+            let matched = Matched::new(&requests, &ports);
+            for request in matched.unanswered {
+                prop_assert!(requests.iter().any(|known| known == request));
+                prop_assert!(!ports.iter().any(|port| port.host_port.is_none() && answers(port, request)));
+            }
+            for port in matched.named.iter().chain(&matched.nameless) {
+                prop_assert!(requests.iter().any(|request| answers(port, request)));
             }
         }
     }

@@ -14,7 +14,7 @@ use libnet::{
     types::{Family, Internal, NetworkId},
 };
 
-use super::answers::{Published, Requests};
+use super::answers::{Matched, Published};
 
 /// An endpoint, as far as the choice needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,6 @@ pub(super) fn roles(
     let crosses = crossing == Crossing::Relayed;
     let direct_v4 = |held: &&Held| held.port.host_port.is_none() && held.port.host_ip.is_ipv4();
     let direct_v4 = Published::new(published.iter().filter(direct_v4).map(|held| &held.port));
-    let asked = Requests::new(requests);
     let role = |candidate: &Candidate| {
         let is = |who: Option<NetworkId>| who == Some(candidate.network);
         let pick = |v4: bool, v6: bool| {
@@ -107,8 +106,8 @@ pub(super) fn roles(
         // What has no port of the host is the business of its network, and is asked for anew in another one.
         let seen = |held: &&Held| held.port.host_port.is_some() || held.network == candidate.network;
         let published: Vec<_> = published.iter().filter(seen).map(|held| held.port).collect();
-        let (asked, direct_v4, v6_led) = (&asked, &direct_v4, v6.is_some());
-        let ports = Ports { requests, asked, published: &published, direct_v4, v4_first, v6_led };
+        let (direct_v4, v6_led) = (&direct_v4, v6.is_some());
+        let ports = Ports { requests, published: &published, direct_v4, v4_first, v6_led };
         (candidate.network, Role { route, ports: ports.of(&carried, candidate.host_ip) })
     };
     candidates.iter().map(role).collect()
@@ -117,8 +116,6 @@ pub(super) fn roles(
 /// The ports of a container.
 struct Ports<'a> {
     requests: &'a [PortRequest],
-    /// The same, to be found by a port.
-    asked: &'a Requests<'a>,
     published: &'a [PublishedPort],
     /// Those of IPv4 that have no port of the host, wherever they are.
     direct_v4: &'a Published<'a>,
@@ -135,30 +132,17 @@ impl Ports<'_> {
             Some(ip) => Some(ip).into_iter().filter(|ip| mine(*ip)).collect(),
             None => families.iter().map(|family| any(*family)).collect(),
         };
-        let wanted = self.published.iter().copied();
-        let wanted = wanted.filter(|port| self.asked.answered_by(port).next().is_some());
-        let (named, nameless): (Vec<_>, Vec<_>) = wanted.partition(|port| self.is_named(port));
+        let Matched { named, nameless, unanswered } = Matched::new(self.requests, self.published);
         let stays = |port: &&PublishedPort| {
             places.contains(&port.host_ip) || port.host_port.is_none() && mine(port.host_ip)
         };
         let kept = named.iter().filter(|port| mine(port.host_ip)).chain(nameless.iter().filter(stays));
         let followers = self.followers(&nameless, &places);
-        let answers = [Published::new(self.published), Published::new(&nameless)];
-        let unanswered = self.requests.iter().filter(|request| {
-            let [all, nameless] = &answers;
-            let among = if request.host_ip.is_some() { all } else { nameless };
-            !among.answer(request)
-        });
-        let new = unanswered.filter_map(|request| match request.host_ip {
+        let new = unanswered.into_iter().filter_map(|request| match request.host_ip {
             Some(ip) => mine(ip).then_some(*request),
             None => self.nameless(families, &places, *request),
         });
         kept.map(exactly).chain(followers).chain(new).collect()
-    }
-
-    /// Whether the request of a port names its address.
-    fn is_named(&self, port: &PublishedPort) -> bool {
-        self.asked.answered_by(port).any(|request| request.host_ip.is_some())
     }
 
     /// What was asked for at no address in particular, and has its number elsewhere alone: in the other family, or where
@@ -366,6 +350,18 @@ mod tests {
         let twice = [request("", 0), request("", 0)];
         let both = roles_of(&[candidate("both", 0, "46")], &twice, &has);
         assert_eq!(both, ["both: 4, 6, :: 98, :: 99, 0.0.0.0 98, 0.0.0.0 99"]);
+    }
+
+    #[test]
+    fn who_takes_any_number_takes_none_that_another_asked_for() {
+        let both = [candidate("both", 0, "46")];
+        let has = [published("0.0.0.0", 99), published("::", 99)];
+        let more = [request("", 0), request("", 99)];
+        assert_eq!(roles_of(&both, &more, &has), ["both: 4, 6, 0.0.0.0 99, :: 99, * any"]);
+        let twice = [request("", 0), request("", 0)];
+        assert_eq!(roles_of(&both, &twice, &has), ["both: 4, 6, 0.0.0.0 99, :: 99, * any"]);
+        let two = [has[0], has[1], published("0.0.0.0", 98), published("::", 98)];
+        assert_eq!(roles_of(&both, &twice[..1], &two), ["both: 4, 6, 0.0.0.0 99, :: 99"]);
     }
 
     #[test]
