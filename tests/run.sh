@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 # program:package, for each program that a test starts
 needed=(nft:nftables iptables-nft:iptables conntrack:conntrack dig:dnsutils dnsperf:dnsperf busybox:busybox-static runc:runc crun:crun
         ping:iputils-ping arping:iputils-arping curl:curl jq:jq socat:socat nc:netcat-openbsd ip:iproute2 pkill:procps
-        script:bsdutils python3:python3 shellcheck:shellcheck
+        script:bsdutils python3:python3 shellcheck:shellcheck dnsmasq:dnsmasq-base setpriv:util-linux strip:binutils
         ufw:ufw firewalld:firewalld dbus-daemon:dbus dockerd:docker.io)
 missing=()
 for pair in "${needed[@]}"; do command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}"); done

@@ -109,7 +109,7 @@ fn a_data_root_that_became_read_only_is_said_so() {
 #[test]
 fn a_shim_that_dies_at_once_is_said_so() {
     let args = ["--shim", "/bin/false"].map(str::to_owned).to_vec();
-    let machine = with_network(NetdOptions { args, config: None });
+    let machine = with_network(NetdOptions { args, ..NetdOptions::default() });
     let before = objects(&machine);
     let error = run(&machine, &["host", "true"]).fails(125);
     assert!(error.contains("shim"), "{error}");

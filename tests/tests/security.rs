@@ -141,7 +141,7 @@ fn the_daemons_own_ports_are_hidden_from_containers() {
         "-H",
         "tcp://0.0.0.0:2375",
     ];
-    let options = NetdOptions { args: args.map(str::to_owned).to_vec(), config: None };
+    let options = NetdOptions { args: args.map(str::to_owned).to_vec(), ..NetdOptions::default() };
     let mut machine = Lab::new().machine_with("aa", options);
     let lan = machine.lan("world");
     let _server = host(&machine).serve(&[9000]);

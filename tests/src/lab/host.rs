@@ -2,7 +2,7 @@
 //! ends with the test, however that ends: its standard input is a pipe from here.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{BufRead, BufReader},
     path::PathBuf,
@@ -91,13 +91,18 @@ impl Host {
         self.exec(["bash", "-c", line])
     }
 
-    /// Starts a program in the host and leaves it running; its pipes are open.
+    /// Starts a program in the host and leaves it running; its pipes are open. It ends with the thread that started it,
+    /// however that ends.
     ///
     /// # Panics
     /// If it can't be started.
     #[track_caller]
     pub fn spawn<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Process {
-        let (mut process, text) = self.command(command);
+        let words = command.into_iter().map(|word| word.as_ref().to_owned());
+        // Where processes are the host's own they end with it, and are a fork away from here.
+        let mortal = ["setpriv", "--pdeathsig", "KILL", "--"].into_iter().map(OsString::from);
+        let mortal = mortal.filter(|_| self.processes == Processes::Shared);
+        let (mut process, text) = self.command(mortal.chain(words));
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Process { child: process.spawn().unwrap_or_else(|error| panic!("{text}: {error}")) }
     }

@@ -26,6 +26,10 @@ pub struct NetdOptions {
     pub args: Vec<String>,
     /// The text of its configuration file, if it has one.
     pub config: Option<String>,
+    /// Variables of its environment, as `NAME=VALUE`.
+    pub environment: Vec<String>,
+    /// The program, as the host has it; else the one that was built beside the running test.
+    pub program: Option<String>,
 }
 
 /// What [`Machine`] does at its end.
@@ -88,10 +92,38 @@ impl Machine {
         self.options.config = Some(text.to_owned());
     }
 
+    /// Copies netd and what belongs beside it into a folder of the host; the path of netd there.
+    ///
+    /// # Panics
+    /// If they can't be copied.
+    pub fn copy_programs(&self, folder: &str) -> String {
+        let [netd, shim] = ["netd", "netd-shim"].map(program);
+        self.host.sh(&format!("mkdir -p {folder} && cp {netd} {shim} {folder} && strip -g {folder}/*")).ok();
+        format!("{folder}/netd")
+    }
+
+    /// Uses another program as netd, for its next start.
+    pub fn use_netd(&mut self, program: String) {
+        self.options.program = Some(program);
+    }
+
+    /// The path of the program that runs as netd.
+    #[track_caller]
+    pub fn running_netd(&self) -> String {
+        self.host.sh("readlink /proc/$(pgrep -x netd)/exe").ok()
+    }
+
     /// The command line of netd, as run in the host.
     pub fn netd_command(&self) -> Vec<String> {
         let cgroup = format!("/pontoon-lab-{}", self.host.name());
-        let mut words = vec![binary("netd").to_string_lossy().into_owned()];
+        let environment = &self.options.environment;
+        let mut words: Vec<String> = environment
+            .first()
+            .map(|_| "env".to_owned())
+            .into_iter()
+            .chain(environment.iter().cloned())
+            .collect();
+        words.push(self.options.program.clone().unwrap_or_else(|| program("netd")));
         words.extend(["--data-root", DATA_ROOT, "--cgroup-parent", &cgroup].map(str::to_owned));
         if self.options.config.is_some() {
             words.extend(["--config-file", CONFIG].map(str::to_owned));
@@ -277,6 +309,10 @@ impl std::ops::Deref for Machine {
     fn deref(&self) -> &Host {
         &self.host
     }
+}
+
+fn program(name: &str) -> String {
+    binary(name).to_string_lossy().into_owned()
 }
 
 /// A program of the workspace, as built beside the running test.

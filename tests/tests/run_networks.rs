@@ -1,0 +1,67 @@
+//! What `pontoon run` says of networks, end to end: the long form of `--network`, and the servers of `--dns`.
+
+use tests::{Lab, Machine};
+
+fn within(machine: &Machine, name: &str, line: &str) -> String {
+    machine.pontoon(["exec", name, "sh", "-c", line]).ok()
+}
+
+#[test]
+fn two_networks_of_one_run_have_settings_of_their_own() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "--subnet", "192.168.0.0/24", "web"]).ok();
+    let six = ["--subnet", "10.5.0.0/24", "--ipv6", "--subnet", "fd05::/64"];
+    machine.pontoon([&["network", "create"], &six[..], &["back"]].concat()).ok();
+    let web = "name=web,ip=192.168.0.9,alias=search,alias=find,mac-address=02:42:00:00:00:09";
+    let back = "name=back,ip=10.5.0.7,ip6=fd05::7,link-local-ip=169.254.7.7,gw-priority=3,driver-opt=com.docker.network.endpoint.ifname=back0";
+    machine.start("c1", &["--network", web, "--network", back], &["sleep", "1000"]);
+
+    let links = within(&machine, "c1", "ip -br link");
+    assert!(links.lines().any(|it| it.starts_with("eth0@") && it.contains("02:42:00:00:00:09")), "{links}");
+    let addresses = within(&machine, "c1", "ip -br address");
+    let of = |link: &str| addresses.lines().find(|line| line.starts_with(link)).unwrap_or_default();
+    assert!(of("eth0").contains(" 192.168.0.9/24"), "{addresses}");
+    for address in ["10.5.0.7/24", "fd05::7/64", "169.254.7.7/16"] {
+        assert!(of("back0").contains(address), "{address}: {addresses}");
+    }
+    let routes = within(&machine, "c1", "ip route show default; ip -6 route show default");
+    let ways: Vec<_> = routes.lines().map(|line| line.trim_end()).collect();
+    assert!(ways.len() == 2 && ways.iter().all(|way| way.contains("dev back0")), "{routes}");
+
+    machine.start("c2", &["--network", "web"], &["sleep", "1000"]);
+    for alias in ["search", "find", "c1", "c1.web"] {
+        assert!(
+            within(&machine, "c2", &format!("getent hosts {alias}")).starts_with("192.168.0.9"),
+            "{alias}"
+        );
+    }
+    machine.start("c3", &["--network", "back"], &["sleep", "1000"]);
+    assert_eq!(within(&machine, "c3", "getent hosts search || true"), "");
+    within(&machine, "c3", "ping -c1 -W2 c1");
+
+    for (long, text) in [
+        ("name=web,ip=192.168.0.9", "failed to set up container networking: Address already in use"),
+        ("name=web,colour=red", "invalid field key colour"),
+        ("ip=192.168.0.3", "network name/id is not specified"),
+    ] {
+        let said = machine.pontoon(["run", "--rm", "--network", long, "host", "true"]).fails(125);
+        assert!(said.contains(text), "{long}: {said}");
+    }
+}
+
+#[test]
+fn a_server_on_loopback_is_warned_of() {
+    let machine = Lab::new().machine("aa");
+    let run = |clients: [&str; 2]| {
+        let words =
+            ["run", "--rm", "--dns", clients[0], "--dns", clients[1], "host", "cat", "/etc/resolv.conf"];
+        (machine.pontoon(words), machine.docker(words))
+    };
+    let (ours, docker_s) = run(["127.0.0.53", "192.0.2.53"]);
+    assert_eq!(ours.stderr, "WARNING: Localhost DNS (127.0.0.53) may fail in containers.");
+    assert_eq!(ours.stderr, docker_s.stderr);
+    let text = ours.ok();
+    assert!(text.contains("nameserver 127.0.0.53\nnameserver 192.0.2.53\n"), "{text}");
+    let (ours, docker_s) = run(["192.0.2.1", "2001:db8::53"]);
+    assert_eq!((ours.stderr.as_str(), docker_s.stderr.as_str()), ("", ""));
+}
