@@ -37,7 +37,8 @@ fn declared(net: &BridgeNetwork, ends: &[(Sandbox, EndpointSpec)]) -> Declared {
         name: sandbox.name().to_owned(),
         endpoints: vec![DeclaredEndpoint { spec: spec.clone(), ports: Vec::new() }],
     };
-    Declared { networks: vec![net.into()], sandboxes: ends.iter().map(sandbox).collect() }
+    let sandboxes = ends.iter().map(sandbox).collect();
+    Declared { networks: vec![net.into()], sandboxes, ..Declared::default() }
 }
 
 #[test]

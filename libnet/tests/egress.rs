@@ -139,6 +139,7 @@ fn restrictions_outlive_the_daemon_and_what_others_do_to_them() {
         let declared = libnet::host::Declared {
             networks: vec![libnet::host::NetworkSpec::Bridge(net.clone())],
             sandboxes,
+            ..libnet::host::Declared::default()
         };
         assert!(next.reconcile(&declared).unwrap().errors.is_empty());
         assert!(

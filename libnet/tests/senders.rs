@@ -230,6 +230,7 @@ fn senders_are_healed_adopted_and_gone_at_the_end() {
         let declared = Declared {
             networks: vec![NetworkSpec::Bridge(net)],
             sandboxes: vec![sandbox(A, first), sandbox(B, &stage.second)],
+            ..Declared::default()
         };
         let handles = || machine.exec(["nft", "-a", "-s", "list", "table", "bridge", "pontoon"]).ok();
         let before = handles();

@@ -217,38 +217,6 @@ fn files_tell_what_docker_s_tell_and_keep_what_a_user_writes() {
     assert!(host(&["--add-host", "db:10.9.8.7"], "/etc/hosts").ends_with("\n10.9.8.7\tdb"));
 }
 
-#[test]
-fn links_on_the_default_bridge_are_lines_in_hosts() {
-    let machine = machine();
-    run(&machine, "db", &["--hostname", "dbhost"]).ok();
-    run(&machine, "other", &["--network", "web"]).ok();
-    run(&machine, "c1", &["--link", "db:database"]).ok();
-    let hosts = within(&machine, "c1", &["cat", "/etc/hosts"]);
-    assert!(hosts.contains("\tdatabase dbhost db\n"), "{hosts}");
-    within(&machine, "c1", &["ping", "-c1", "-W2", "database"]);
-    assert_eq!(
-        machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", "c1"]).ok(),
-        "[\"/db:/c1/database\"]"
-    );
-    assert!(!within(&machine, "c1", &["env"]).contains("DATABASE"));
-
-    let daemon = |text: &str| {
-        format!("docker: Error response from daemon: {text}\n\nRun 'docker run --help' for more information")
-    };
-    let error = run(&machine, "c2", &["--link", "nobody"]).fails(125);
-    assert_eq!(error, daemon("could not get container for nobody: No such container: nobody"));
-    let error = run(&machine, "c3", &["--link", "other"]).fails(125);
-    assert!(error.contains("Cannot link to /other, as it does not belong to the default network"), "{error}");
-    machine.docker(["stop", "-t", "0", "db"]).ok();
-    let error = run(&machine, "c4", &["--link", "db"]).fails(125);
-    assert!(error.contains("Cannot link to a non running container: /db AS /c4/db"), "{error}");
-    machine.docker(["rm", "c3", "c4"]).ok();
-
-    // In a network of one's own a link is a name that its container alone sees, whether or not the other one is there.
-    run(&machine, "c5", &["--network", "web", "--link", "other:peer", "--link", "later"]).ok();
-    within(&machine, "c5", &["ping", "-c1", "-W2", "peer"]);
-}
-
 /// What `docker` says that fails: its arguments, its exit code, all that it writes.
 const REFUSED: [(&[&str], i32, &str); 13] = [
     (

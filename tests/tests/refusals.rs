@@ -133,3 +133,27 @@ fn a_start_that_fails_at_any_step_leaves_nothing() {
     }
     assert_eq!(machine.pontoon(["ps", "-aq"]).ok(), "");
 }
+
+#[test]
+fn a_container_can_t_be_called_as_an_attached_namespace() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.sh("mkdir -p /run/lab/ns; ip netns add blue && touch /run/lab/ns/blue").ok();
+    machine.sh("mount --bind /run/netns/blue /run/lab/ns/blue && ip netns del blue").ok();
+    machine.pontoon(["netns", "attach", "--name", "azure", "/run/lab/ns/blue", "web"]).ok();
+    let id = machine.curl("/pontoon/namespaces").json()[0]["Id"].as_str().unwrap().to_owned();
+    let conflict = format!(
+        "Conflict. The container name \"/azure\" is already in use by container \"{id}\". You have to remove (or rename) that container to be able to reuse that name."
+    );
+    let said = machine.docker(["create", "--name", "azure", "host", "true"]).fails(1);
+    assert_eq!(said, format!("Error response from daemon: {conflict}"));
+    machine.docker(["create", "--name", "c1", "host", "true"]).ok();
+    let said = machine.docker(["rename", "c1", "azure"]).fails(1);
+    assert!(said.starts_with(&format!("Error response from daemon: {conflict}")), "{said}");
+    let said = machine.pontoon(["netns", "attach", "--name", "c1", "/run/lab/ns/blue", "bridge"]).fails(1);
+    assert!(said.contains("The container name \"/c1\" is already in use by container"), "{said}");
+
+    machine.pontoon(["netns", "detach", "/run/lab/ns/blue", "web"]).ok();
+    machine.docker(["rename", "c1", "azure"]).ok();
+    machine.sh("umount /run/lab/ns/blue").ok();
+}

@@ -3,7 +3,7 @@
 use super::Step;
 use crate::{
     host::{BridgeNetwork, Forwarding},
-    types::{IfName, Internal, Setting},
+    types::{Icc, IfName, Internal, Setting},
 };
 
 /// How many ports a bridge has at most: `BR_MAX_PORTS` of net/bridge/br_private.h is 1,024, and STP numbers ports from 1.
@@ -17,12 +17,12 @@ pub(crate) fn create(net: &BridgeNetwork, forward: Forwarding) -> Vec<Step> {
     let (find, settings, raise) = match &net.lent {
         None => (
             Step::CreateBridge(Box::new(net.clone())),
-            Step::Set(bridge_settings(net)),
+            Step::Set(bridge_settings(net).into_iter().chain(apart(net)).collect()),
             Step::RaiseBridge(Box::new(net.clone())),
         ),
         Some(_) => (
             Step::BorrowBridge(Box::new(net.clone())),
-            Step::SetOnHost(lent_settings(net)),
+            Step::SetOnHost(lent_settings(net).into_iter().chain(apart(net)).collect()),
             Step::Up(net.link.clone()),
         ),
     };
@@ -62,13 +62,13 @@ pub(crate) fn remove(net: &BridgeNetwork) -> Vec<Step> {
 }
 
 /// The settings of a bridge that is not ours which a network on it changes.
-pub(crate) fn lent_keys(link: &IfName) -> [String; 3] {
-    [v4_key(link, LOCALNET), v4_key(link, FORWARDING), format!("ipv6/conf/{link}/disable_ipv6")]
+pub(crate) fn lent_keys(link: &IfName) -> Vec<String> {
+    let own = [v4_key(link, LOCALNET), v4_key(link, FORWARDING), v6_key(link, "disable_ipv6")];
+    own.into_iter().chain(apart_v4(link).into_iter().chain(apart_v6(link)).map(|it| it.key)).collect()
 }
 
 fn lent_settings(net: &BridgeNetwork) -> Vec<Setting> {
-    let [_, _, disable_ipv6] = lent_keys(&net.link);
-    net.v6.map(|_| Setting::new(disable_ipv6, "0")).into_iter().collect()
+    net.v6.map(|_| Setting::new(v6_key(&net.link, "disable_ipv6"), "0")).into_iter().collect()
 }
 
 /// The setting by which a bridge carries packets with 127.0.0.0/8, as those have it until they are rewritten that are
@@ -80,9 +80,34 @@ pub(crate) fn loopback_settings(net: &BridgeNetwork, open: bool) -> Vec<Setting>
     value.map(|value| Setting::new(key.clone(), value)).into_iter().collect()
 }
 
+/// Where neighbours are kept apart, the host answers for them when they are looked for, so that what they send each other
+/// comes to the firewall, which lets through what links allow; and at once, not after a while of its own choosing.
+fn apart(net: &BridgeNetwork) -> Vec<Setting> {
+    if net.icc == Icc::Allowed {
+        return Vec::new();
+    }
+    let v6 = net.v6.iter().flat_map(|_| apart_v6(&net.link));
+    apart_v4(&net.link).into_iter().chain(v6).collect()
+}
+
+fn apart_v4(link: &IfName) -> [Setting; 2] {
+    [
+        Setting::new(v4_key(link, "proxy_arp_pvlan"), "1"),
+        Setting::new(format!("ipv4/neigh/{link}/proxy_delay"), "0"),
+    ]
+}
+
+/// Whom to answer for is said of each endpoint, see [`neighbour`](crate::link::neighbour).
+fn apart_v6(link: &IfName) -> [Setting; 2] {
+    [
+        Setting::new(v6_key(link, "proxy_ndp"), "1"),
+        Setting::new(format!("ipv6/neigh/{link}/proxy_delay"), "0"),
+    ]
+}
+
 /// Settings of the bridge before it is raised.
 fn bridge_settings(net: &BridgeNetwork) -> Vec<Setting> {
-    let v6 = |key: &str, value: &str| Setting::new(format!("ipv6/conf/{}/{key}", net.link), value);
+    let v6 = |key: &str, value: &str| Setting::new(v6_key(&net.link, key), value);
     vec![
         v6("disable_ipv6", if net.v6.is_some() { "0" } else { "1" }),
         v6("accept_ra", "0"),
@@ -107,4 +132,8 @@ fn forwarding(net: &BridgeNetwork) -> Vec<Step> {
 
 fn v4_key(link: &IfName, key: &str) -> String {
     format!("ipv4/conf/{link}/{key}")
+}
+
+fn v6_key(link: &IfName, key: &str) -> String {
+    format!("ipv6/conf/{link}/{key}")
 }

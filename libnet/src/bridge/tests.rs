@@ -179,6 +179,7 @@ fn declared(networks: &[BridgeNetwork], endpoints: &[EndpointSpec]) -> Declared 
     Declared {
         networks: networks.iter().map(Into::into).collect(),
         sandboxes: endpoints.iter().map(sandbox).collect(),
+        ..Declared::default()
     }
 }
 

@@ -7,12 +7,15 @@ use std::{
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
+use serde::{Deserialize, Serialize};
+
 use super::FirewallError;
 use crate::{
     host::{BridgeNetwork, EndpointSpec},
     ports::PublishedPort,
     types::{
         EndpointId, Exposure, Family, FwMark, Icc, IfName, Internal, MacAddr, Masquerade, NetworkId, Port,
+        Proto,
     },
 };
 
@@ -170,6 +173,18 @@ pub struct DeclaredFirewall {
     pub(super) options: FirewallOptions,
     pub(super) networks: BTreeMap<NetworkId, FirewallNetwork>,
     pub(super) endpoints: BTreeMap<EndpointId, FirewallEndpoint>,
+    pub(super) openings: BTreeMap<NetworkId, BTreeSet<Opening>>,
+}
+
+/// Something that a container may reach of a neighbour, though the network keeps them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Opening {
+    /// The address of who asks.
+    pub from: IpAddr,
+    /// The address of who answers; of the same family.
+    pub to: IpAddr,
+    /// At this port.
+    pub at: (Proto, Port),
 }
 
 /// A change of what is declared.
@@ -183,6 +198,8 @@ pub enum Change {
     AddEndpoint(FirewallEndpoint),
     /// An endpoint goes. That it isn't there is no error.
     RemoveEndpoint(EndpointId),
+    /// These are what containers of a network may reach of each other though they are kept apart.
+    SetOpenings(NetworkId, BTreeSet<Opening>),
 }
 
 impl DeclaredFirewall {
@@ -215,6 +232,7 @@ impl DeclaredFirewall {
             }
             Change::RemoveNetwork(id) => {
                 self.networks.remove(&id);
+                self.openings.remove(&id);
                 self.endpoints.retain(|_, endpoint| endpoint.network != id);
             }
             Change::AddEndpoint(endpoint) => {
@@ -223,6 +241,10 @@ impl DeclaredFirewall {
             }
             Change::RemoveEndpoint(id) => {
                 self.endpoints.remove(&id);
+            }
+            Change::SetOpenings(id, openings) => {
+                self.network(id)?;
+                self.openings.insert(id, openings);
             }
         }
         Ok(())

@@ -23,7 +23,7 @@ pub(crate) use apply::OtherFirewall;
 pub(crate) use apply::{Examined, Suspects, other_firewalls};
 pub use declared::{
     Change, DeclaredFirewall, DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard,
-    Guarding,
+    Guarding, Opening,
 };
 pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;

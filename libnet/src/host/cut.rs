@@ -213,7 +213,7 @@ fn a_network_on_a_bridge_of_the_user_s_that_fails_half_way_leaves_it_as_it_was()
         assert_eq!(host.lent_bridge(&net.link).unwrap().unwrap().addresses.len(), 3);
 
         // Whoever cleans up must not take it for one of ours.
-        let declared = Declared { networks: vec![(&net).into()], sandboxes: Vec::new() };
+        let declared = Declared { networks: vec![(&net).into()], ..Declared::default() };
         let report = host.reconcile(&declared).unwrap();
         assert!(report.removed.is_empty() && report.repaired.is_empty(), "{report:?}");
         host.remove_network(net.id).unwrap();

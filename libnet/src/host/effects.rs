@@ -1,10 +1,14 @@
 //! Applies steps to the kernel; those of parent links are in `hung`.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use ipnetwork::IpNetwork;
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
-use super::{Inner, NetworkFull, Sandbox, StepError, admission::Admitted, settings};
+use super::{
+    Inner, NetworkFull, NetworkSpec, Sandbox, StepError, admission::Admitted, settings, state::Network,
+};
 use crate::{
     bridge::{
         Inside, Join, Parting, Step,
@@ -17,7 +21,7 @@ use crate::{
     plan::Apply,
     ports::{PortRequest, Reservation},
     sys::rtnl::{NetlinkError, Request, RtSocket},
-    types::{EndpointId, IfName, NetworkId, Setting},
+    types::{EndpointId, Icc, IfName, NetworkId, Setting},
 };
 
 pub(super) type Inverse = Result<Option<Step>, StepError>;
@@ -232,10 +236,17 @@ impl Effects<'_> {
         let sandbox = self.sandbox()?;
         let network = self.host.state.network(join.network).map_err(|_| Errno::ENODEV)?;
         let bridge = network.bridge.ok_or(Errno::ENODEV)?;
-        let heard = match self.try_join(join, sandbox, bridge) {
+        let known = |ip: &IpAddr| neighbour::learn(bridge, *ip, join.mac);
+        let told = join.neighbours.iter().map(known).chain(proxies(
+            &network,
+            &join.neighbours,
+            neighbour::answer_for,
+        ));
+        let told: Vec<_> = told.collect();
+        let heard = match self.try_join(join, sandbox, bridge, told.clone()) {
             Err(error) if self.is_for_want_of_sweeping(&error, join)? => {
                 self.host.janitor.sweep();
-                self.try_join(join, sandbox, bridge)
+                self.try_join(join, sandbox, bridge, told)
             }
             other => other,
         };
@@ -268,8 +279,14 @@ impl Effects<'_> {
         Ok(error.is(Errno::EXFULL) || error.is(Errno::EEXIST) && self.is_condemned(&join.host)?)
     }
 
-    /// All that the host does for an endpoint, in one send.
-    fn try_join(&mut self, join: &Join, sandbox: &Sandbox, bridge: u32) -> Result<Heard, NetlinkError> {
+    /// All that the host does for an endpoint, in one send; `told` is what its bridge is told of it.
+    fn try_join(
+        &mut self,
+        join: &Join,
+        sandbox: &Sandbox,
+        bridge: u32,
+        told: Vec<Request>,
+    ) -> Result<Heard, NetlinkError> {
         let pair = veth::Pair {
             host: &join.host,
             host_mac: join.host_mac,
@@ -282,7 +299,7 @@ impl Effects<'_> {
         };
         let mark = veth::mark(&join.host, join.alias.clone(), join.flags, join.mtu);
         let mut requests = vec![veth::create(&pair), mark];
-        requests.extend(join.neighbours.iter().map(|address| neighbour::learn(bridge, *address, join.mac)));
+        requests.extend(told);
         self.socket.send_and_hear(requests).inspect_err(|error| {
             // A later request failed: the pair exists, and is not to.
             if error.request() > Some(0) {
@@ -295,8 +312,11 @@ impl Effects<'_> {
     /// The link stops carrying packets at once; what is left of it goes later. What is gone already is fine.
     fn part(&mut self, parting: &Parting) -> Inverse {
         let mut requests = vec![link::condemn(&parting.link, CONDEMNED)];
-        if let Some(bridge) = self.host.state.bridge_of(parting.network) {
+        if let Ok(network) = self.host.state.network(parting.network)
+            && let Some(bridge) = network.bridge
+        {
             requests.extend(parting.neighbours.iter().map(|address| neighbour::forget(bridge, *address)));
+            requests.extend(proxies(&network, &parting.neighbours, neighbour::answer_no_more));
         }
         match self.socket.send(requests) {
             Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => Ok(None),
@@ -339,6 +359,22 @@ impl<'a> Effects<'a> {
     /// Plans of endpoints are run with a sandbox.
     pub(super) fn sandbox(&self) -> Result<&'a Sandbox, StepError> {
         self.sandbox.ok_or_else(|| Errno::ENOENT.into())
+    }
+}
+
+/// The requests that make a network's bridge answer for those of its neighbours that are kept apart from the others, or no
+/// longer. For IPv4 it answers for everybody.
+pub(super) fn proxies(
+    network: &Network,
+    neighbours: &[IpAddr],
+    request: impl Fn(u32, Ipv6Addr) -> Request,
+) -> Vec<Request> {
+    let v6 = neighbours.iter().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(*ip) } else { None });
+    match (&network.spec, network.bridge) {
+        (NetworkSpec::Bridge(net), Some(bridge)) if net.icc == Icc::Denied => {
+            v6.map(|ip| request(bridge, ip)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

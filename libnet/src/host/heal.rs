@@ -134,9 +134,8 @@ impl Inner {
         let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
         let within = endpoints.map(|endpoint| &endpoint.spec).filter(|ep| networks.contains(&ep.network));
         let requests = within.flat_map(|ep| {
-            let bridge = self.state.bridge_of(ep.network);
-            let learn = |bridge| neighbours(bridge, ep);
-            bridge.into_iter().flat_map(learn)
+            let network = self.state.network(ep.network);
+            network.map(|network| neighbours(&network, ep)).unwrap_or_default()
         });
         self.send(requests.collect())
             .map_err(|source| HostError::of_step("tell a bridge its neighbours", source))

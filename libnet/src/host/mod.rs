@@ -42,6 +42,7 @@ pub use spec::{
 pub use watch::Watch;
 
 use std::{
+    collections::BTreeSet,
     io,
     net::IpAddr,
     path::PathBuf,
@@ -58,10 +59,11 @@ use read::Surroundings;
 use state::State;
 
 use crate::{
-    firewall::{Allowance, Attempt, Change, Egress, Firewall, Listing, Ruleset},
+    firewall::{Allowance, Attempt, Change, Egress, Firewall, Listing, Opening, Ruleset},
     netns::{NetNs, Pool},
     ports::{PortTable, Relay},
     sys::sysctl::{self, LinksV6},
+    types::NetworkId,
 };
 
 /// The networking of the namespace that [`Host::open`] was called in.
@@ -195,6 +197,16 @@ impl Host {
     /// If the kernel refuses; nothing is allowed then.
     pub fn allow(&self, allowances: &[Allowance]) -> Result<(), HostError> {
         Ok(self.inner.egress.allow(allowances)?)
+    }
+
+    /// Says what containers of a network may reach of each other though it keeps them apart. Who was let through before
+    /// and is not named again is not any more, but for connections that are made.
+    ///
+    /// # Errors
+    /// If there is no such network, or the kernel refuses; nothing has changed then.
+    pub fn set_openings(&self, network: NetworkId, openings: BTreeSet<Opening>) -> Result<(), HostError> {
+        let _changing = self.inner.changing();
+        Ok(self.inner.firewall.apply(Change::SetOpenings(network, openings))?)
     }
 
     /// What restricted endpoints with these addresses tried to reach in the last day.

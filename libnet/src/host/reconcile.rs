@@ -5,8 +5,10 @@ use std::{fs, io};
 use nix::errno::Errno;
 
 use super::{
-    Declared, EndpointSpec, Host, HostError, Inner, NetworkSpec, Report, Sandbox, StepError, sandbox::Ends,
-    state::Endpoint,
+    Declared, EndpointSpec, Host, HostError, Inner, NetworkSpec, Report, Sandbox, StepError,
+    effects::proxies,
+    sandbox::Ends,
+    state::{Endpoint, Network},
 };
 use crate::{
     bridge::{
@@ -73,8 +75,11 @@ impl Host {
 }
 
 /// What the bridge of an endpoint's network has to know of it.
-pub(super) fn neighbours(bridge: u32, ep: &EndpointSpec) -> impl Iterator<Item = Request> {
-    ep.addresses().map(move |address| neighbour::learn(bridge, address.ip(), ep.mac))
+pub(super) fn neighbours(network: &Network, ep: &EndpointSpec) -> Vec<Request> {
+    let addresses: Vec<_> = ep.addresses().map(|address| address.ip()).collect();
+    let Some(bridge) = network.bridge else { return Vec::new() };
+    let known = addresses.iter().map(|ip| neighbour::learn(bridge, *ip, ep.mac));
+    known.chain(proxies(network, &addresses, neighbour::answer_for)).collect()
 }
 
 fn adopting(source: StepError) -> HostError {
@@ -192,7 +197,7 @@ impl Inner {
         let flags = bridge::flags(spec, self.bridge_filtered);
         let mut requests = vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags, ep.mtu)];
         // Another bridge of the same name knows none of its neighbours.
-        requests.extend(neighbours(bridge, ep));
+        requests.extend(neighbours(&network, ep));
         self.send(requests)
             .map_err(|source| HostError::of_step(&format!("put link {name} into its bridge"), source))
     }
@@ -204,9 +209,11 @@ impl Inner {
         let filtered = endpoints.filter(|endpoint| self.state.takes_part_in(endpoint.spec.network));
         let unknown = filtered.filter(|endpoint| !in_use.endpoints.contains(&endpoint.spec.id));
         let changes = unknown.map(|new| Change::AddEndpoint(FirewallEndpoint::new(&new.spec, &new.ports)));
+        let openings =
+            declared.openings.iter().map(|(network, all)| Change::SetOpenings(*network, all.clone()));
         // One whose network could not be restored keeps the others from nothing.
         let mut errors: Vec<FirewallError> =
-            changes.filter_map(|change| wanted.change(change).err()).collect();
+            changes.chain(openings).filter_map(|change| wanted.change(change).err()).collect();
         errors.extend(self.firewall.replace(wanted).err());
         errors
     }

@@ -1,7 +1,7 @@
 //! What a caller declares: networks, endpoints, and how a host is to be run. Values only.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
     sync::Arc,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::NetworkSpec;
 use crate::{
     bridge::names::host_link,
-    firewall::{FirewallOptions, Guard, Restriction},
+    firewall::{FirewallOptions, Guard, Opening, Restriction},
     link::route::Hop,
     ports::{PortRequest, PublishedPort, Relay},
     types::{
@@ -303,6 +303,9 @@ pub struct Declared {
     pub networks: Vec<NetworkSpec>,
     /// The sandboxes of running containers.
     pub sandboxes: Vec<DeclaredSandbox>,
+    /// What containers of networks that keep them apart may reach of each other.
+    #[serde(default)]
+    pub openings: Vec<(NetworkId, BTreeSet<Opening>)>,
 }
 
 /// What [`Host::reconcile`](super::Host::reconcile) found and did.

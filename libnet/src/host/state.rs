@@ -106,7 +106,6 @@ impl State {
         self.lock().networks.get(&id).cloned().ok_or(HostError::UnknownNetwork(id))
     }
 
-    /// Index of a network's bridge.
     pub(crate) fn bridge_of(&self, id: NetworkId) -> Option<u32> {
         self.lock().bridge_of(id)
     }
@@ -242,6 +241,7 @@ impl State {
         Declared {
             networks: tables.networks.values().map(|network| network.spec.clone()).collect(),
             sandboxes: sandboxes.into_iter().map(sandbox).collect(),
+            ..Declared::default()
         }
     }
 

@@ -1,6 +1,6 @@
 //! Neighbour entries: which Ethernet address belongs to an IP address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::{
@@ -25,6 +25,22 @@ pub(crate) fn learn(link: u32, address: IpAddr, mac: MacAddr) -> Request {
 /// `ip neighbour delete ADDRESS dev LINK`
 pub(crate) fn forget(link: u32, address: IpAddr) -> Request {
     Request { message: RouteNetlinkMessage::DelNeighbour(message(link, address)), flags: 0 }
+}
+
+/// `ip -6 neighbour add proxy ADDRESS dev LINK`: the host answers for it on that link.
+pub(crate) fn answer_for(link: u32, address: Ipv6Addr) -> Request {
+    Request { message: RouteNetlinkMessage::NewNeighbour(proxy(link, address)), flags: NLM_F_CREATE }
+}
+
+/// `ip -6 neighbour delete proxy ADDRESS dev LINK`
+pub(crate) fn answer_no_more(link: u32, address: Ipv6Addr) -> Request {
+    Request { message: RouteNetlinkMessage::DelNeighbour(proxy(link, address)), flags: 0 }
+}
+
+fn proxy(link: u32, address: Ipv6Addr) -> NeighbourMessage {
+    let mut message = message(link, address.into());
+    message.header.flags = NeighbourFlags::Proxy;
+    message
 }
 
 /// `ip neighbour show`

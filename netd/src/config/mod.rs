@@ -182,6 +182,18 @@ pub struct ContainerDefaults {
     pub shm_size: u64,
     /// Options of the json-file log driver.
     pub log_options: BTreeMap<String, String>,
+    /// Whether links of the default bridge are told in the environment.
+    pub link_variables: LinkVariables,
+}
+
+/// Whether a container finds its links in its environment, as it did before Docker 29.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkVariables {
+    /// It does not.
+    #[default]
+    Absent,
+    /// It does.
+    Present,
 }
 
 /// An OCI runtime binary.

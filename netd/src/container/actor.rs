@@ -3,6 +3,7 @@
 //! works is in [`super::start`].
 
 mod end;
+mod links;
 mod networks;
 mod ports;
 mod removal;
@@ -43,6 +44,10 @@ pub(super) enum Request {
     Connect(Box<(NetworkSummary, EndpointSettings)>, Reply<()>),
     Disconnect(Box<Left>, Reply<()>),
     Ports(Box<PortsAsk>, Reply<()>),
+    /// The link of this alias goes; false: there is none.
+    Unlink(String, Reply<bool>),
+    /// A container that this one is linked to has started, or joined the network.
+    LinkedAnew,
     Update(Box<models::ContainerUpdateBody>, Reply<Vec<String>>),
     /// The daemon ends.
     Close(Option<Duration>, Reply<()>),
@@ -146,6 +151,8 @@ impl Actor {
             Request::Connect(ask, reply) => answer(reply, self.connect(ask.0, ask.1).await),
             Request::Disconnect(from, reply) => answer(reply, self.disconnect(*from).await),
             Request::Ports(ask, reply) => answer(reply, self.change_ports(*ask).await),
+            Request::Unlink(alias, reply) => answer(reply, self.unlink(&alias).await),
+            Request::LinkedAnew => self.linked_anew().await,
             Request::Update(ask, reply) => answer(reply, self.update(*ask).await),
             Request::Close(timeout, reply) => self.close(timeout, reply).await,
             Request::Adopt(found, reply) => answer(reply, self.adopt(*found).await),
@@ -194,6 +201,7 @@ impl Actor {
             Ok(shim) => {
                 self.running(shim);
                 self.tell("start", &[]);
+                self.tell_linked();
                 Ok(())
             }
             Err(error) => {

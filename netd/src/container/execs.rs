@@ -20,6 +20,7 @@ use super::{
     ask::Io,
     create::{self, capabilities},
     error::invalid,
+    links,
     policy::Ask,
     record::Record,
 };
@@ -225,6 +226,7 @@ impl Containers {
         let (ask, wanted) = (&entry.ask, create::read(record, &self.parts.defaults)?);
         let privileged = ask.privileged == Some(true);
         let mut env = wanted.env;
+        create::add_variables(&mut env, links::variables(&self.parts, &self.registry, record));
         for pair in ask.env.iter().flatten() {
             let name = pair.split('=').next();
             env.retain(|known| known.split('=').next() != name);

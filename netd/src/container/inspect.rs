@@ -32,7 +32,7 @@ impl Containers {
         let endpoints = self.parts.networks.endpoints(container.id);
         let response = self.describe(&record, &endpoints);
         let mut value = serde_json::to_value(response).unwrap_or_default();
-        value["NetworkSettings"] = network_settings(&record, &endpoints);
+        value["NetworkSettings"] = network_settings(self, &record, &endpoints);
         if let Some(host) = value.get_mut("HostConfig") {
             complete_host(host);
         }
@@ -123,7 +123,8 @@ fn exposed(record: &Record, _endpoints: &[EndpointView]) -> Option<Vec<String>> 
 }
 
 /// NetworkSettings in both shapes: per network, and at the top for clients before API 1.52.
-fn network_settings(record: &Record, endpoints: &[EndpointView]) -> Value {
+fn network_settings(containers: &Containers, record: &Record, endpoints: &[EndpointView]) -> Value {
+    let networks = &containers.parts.networks;
     let running = record.state.phase.has_process();
     let shared = matches!(NetworkMode::read(record.network_mode()), NetworkMode::Container(_));
     let sandbox = running && !shared;
@@ -134,7 +135,8 @@ fn network_settings(record: &Record, endpoints: &[EndpointView]) -> Value {
     };
     let bridge = endpoints.iter().find(|endpoint| endpoint.network_name == "bridge");
     json!({
-        "Bridge": "",
+        // Of the user's own, as in Docker: ours is the network's business.
+        "Bridge": bridge.and_then(|_| networks.lent_default_bridge()).map(|link| link.to_string()).unwrap_or_default(),
         "SandboxID": if sandbox { record.id.to_string() } else { String::new() },
         "SandboxKey": key,
         "Ports": ports(record, endpoints, running),
@@ -151,7 +153,7 @@ fn network_settings(record: &Record, endpoints: &[EndpointView]) -> Value {
         "IPPrefixLen": bridge.and_then(|it| it.v4).map_or(0, |net| u32::from(net.prefix())),
         "IPv6Gateway": bridge.and_then(|it| it.gateway_v6).map(|ip| ip.to_string()).unwrap_or_default(),
         "MacAddress": bridge.and_then(|it| it.mac).map(|mac| mac.to_string()).unwrap_or_default(),
-        "Networks": networks(record, endpoints),
+        "Networks": self::networks(containers, record, endpoints),
     })
 }
 
@@ -182,7 +184,11 @@ pub(super) fn bindings(endpoints: &[EndpointView]) -> BTreeMap<String, Vec<model
 }
 
 /// The endpoints of a container: what was asked for and, while it runs, what there is.
-pub(super) fn networks(record: &Record, endpoints: &[EndpointView]) -> Map<models::EndpointSettings> {
+pub(super) fn networks(
+    containers: &Containers,
+    record: &Record,
+    endpoints: &[EndpointView],
+) -> Map<models::EndpointSettings> {
     let view = |endpoint: &Endpoint| endpoints.iter().find(|view| view.network == endpoint.network);
     let running = record.state.phase.has_process();
     record
@@ -191,9 +197,28 @@ pub(super) fn networks(record: &Record, endpoints: &[EndpointView]) -> Map<model
         .map(|endpoint| {
             let view = view(endpoint).filter(|_| running);
             let name = view.map_or(&endpoint.network_name, |view| &view.network_name);
-            (name.clone(), endpoint_settings(endpoint, view))
+            let mut shown = endpoint_settings(endpoint, view);
+            if record.state.started.is_some() && !running {
+                ended(containers, record, endpoint, &mut shown);
+            }
+            (name.clone(), shown)
         })
         .collect()
+}
+
+/// An endpoint of a container that has run keeps its names, and what Ethernet address it had is not said.
+fn ended(
+    containers: &Containers,
+    record: &Record,
+    endpoint: &Endpoint,
+    shown: &mut models::EndpointSettings,
+) {
+    shown.mac_address = Some(String::new());
+    let hostname = record.config.hostname.as_deref().unwrap_or_default();
+    let aliases = &endpoint.settings.aliases;
+    let names =
+        containers.parts.networks.names_of(endpoint.network, (record.id, &record.name), aliases, hostname);
+    shown.dns_names = Some(names).filter(|names| !names.is_empty());
 }
 
 /// One endpoint: what was asked for and what there is.

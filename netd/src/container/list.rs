@@ -239,7 +239,7 @@ fn summary(containers: &Containers, seen: &Seen, now: Timestamp) -> models::Cont
             annotations: record.host.annotations.clone(),
         }),
         network_settings: Some(models::ContainerSummaryNetworkSettings {
-            networks: Some(inspect::networks(record, &seen.endpoints)),
+            networks: Some(inspect::networks(containers, record, &seen.endpoints)),
         }),
         mounts: Some(inspect::mounts(containers, record)),
         ..Default::default()

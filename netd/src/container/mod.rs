@@ -10,6 +10,7 @@ mod error;
 mod examine;
 mod execs;
 mod inspect;
+mod link_env;
 mod links;
 mod list;
 mod logs;

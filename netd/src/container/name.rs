@@ -1,9 +1,13 @@
-//! Names of containers: which ones are legal, and how one is made up. Randomness comes in as bytes.
+//! Names of containers: which ones are legal, which are free, and how one is made up. Randomness comes in as bytes.
+
+use libnet::types::ContainerId;
 
 use super::{
     ContainerError,
+    registry::Registry,
     words::{ADJECTIVES, SURNAMES},
 };
+use crate::network::Networks;
 
 /// How often a name is made up anew when it is taken, before a number is put behind it.
 pub(super) const TRIES: usize = 6;
@@ -17,6 +21,24 @@ pub(super) fn check(name: &str) -> Result<&str, ContainerError> {
         Ok(bare)
     } else {
         Err(ContainerError::InvalidName(name.to_owned()))
+    }
+}
+
+/// Takes a name that neither a container has nor a namespace in a network.
+pub(super) fn take(
+    registry: &Registry,
+    networks: &Networks,
+    name: &str,
+    id: ContainerId,
+) -> Result<(), ContainerError> {
+    // First of all: whoever attaches a namespace has the name here until the networks know of it.
+    registry.take_name(name, id)?;
+    match networks.namespace_named(name) {
+        None => Ok(()),
+        Some(owner) => {
+            registry.drop_name(name, id);
+            Err(ContainerError::NameTaken { name: name.to_owned(), id: owner.to_string() })
+        }
     }
 }
 

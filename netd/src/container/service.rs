@@ -2,6 +2,7 @@
 //! that changes one goes through its task.
 
 mod create;
+mod links;
 mod namespaces;
 
 use std::{sync::Arc, time::Duration};
@@ -157,12 +158,10 @@ impl Containers {
     /// # Errors
     /// [`ContainerError`].
     pub async fn remove(&self, reference: &str, ask: RemoveAsk) -> Result<()> {
-        let container = self.find(reference)?;
         if ask.link {
-            return Err(ContainerError::NotImplemented(
-                "removing a link is not supported by this daemon: links go with their container".to_owned(),
-            ));
+            return self.remove_link(reference).await;
         }
+        let container = self.find(reference)?;
         container.ask(|reply| Request::Remove(ask, reply)).await
     }
 

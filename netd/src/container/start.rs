@@ -9,7 +9,7 @@ mod root;
 use netd_runtime::{CreateRequest, Engine, Namespace, Shim};
 
 pub(super) use self::{
-    files::{Change, update},
+    files::{Change, drop_names, readdress, update},
     network::{ask as endpoint_ask, owner as network_owner},
     root::{check_root, data, refuse_source},
 };
@@ -17,6 +17,7 @@ use self::{network::Networked, root::Rooted};
 use super::{
     ContainerError,
     create::{self, NetworkMode, Space, Wanted},
+    links,
     parts::Parts,
     record::Record,
     registry::{Container, Registry},
@@ -157,6 +158,8 @@ impl<'a> Ready<'a> {
             hostname: wanted.hostname.clone(),
         };
         let mut spec = spec::container(record, wanted, &parts.paths, found);
+        let links = links::variables(parts, self.plan.registry, record);
+        create::add_variables(&mut spec.process.env, links);
         if matches!(wanted.mode, NetworkMode::Host) && spec.uts == Namespace::Host {
             spec.hostname.clear();
         }

@@ -1,5 +1,5 @@
-//! What systemd says to a service: which sockets it hands over, and where it wants to hear of the service's state.
-//! Both protocols are small enough to be spoken by hand: sd_listen_fds(3) and sd_notify(3).
+//! What the environment says. Most is what systemd says to a service: which sockets it hands over, and where it wants to
+//! hear of the service's state. Both protocols are small enough to be spoken by hand: sd_listen_fds(3) and sd_notify(3).
 
 use std::{
     ffi::{OsStr, OsString},
@@ -14,6 +14,8 @@ use std::{
     },
 };
 
+use crate::config::LinkVariables;
+
 /// `SD_LISTEN_FDS_START` of sd-daemon.h.
 const FIRST_SOCKET: i32 = 3;
 
@@ -23,6 +25,7 @@ pub struct Environment {
     sockets: i32,
     notify: Option<OsString>,
     system_bus: Option<OsString>,
+    link_variables: LinkVariables,
 }
 
 /// Where the service's state is told; without systemd it is told to nobody.
@@ -33,17 +36,27 @@ impl Environment {
     /// Picks what matters. Sockets that are meant for another process are left alone.
     pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>, pid: u32) -> Self {
         let (mut meant_for, mut sockets, mut notify, mut system_bus) = (None, None, None, None);
+        let mut link_variables = LinkVariables::Absent;
         for (name, value) in vars {
             match name.as_bytes() {
                 b"LISTEN_PID" => meant_for = number(&value),
                 b"LISTEN_FDS" => sockets = number(&value),
                 b"NOTIFY_SOCKET" if !value.is_empty() => notify = Some(value),
                 b"DBUS_SYSTEM_BUS_ADDRESS" if !value.is_empty() => system_bus = Some(value),
+                // Docker's name for it.
+                b"DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS" if value == "1" => {
+                    link_variables = LinkVariables::Present;
+                }
                 _ => {}
             }
         }
         let ours = meant_for.is_some_and(|meant_for| i64::from(pid) == i64::from(meant_for));
-        Self { sockets: if ours { sockets.unwrap_or(0) } else { 0 }, notify, system_bus }
+        Self { sockets: if ours { sockets.unwrap_or(0) } else { 0 }, notify, system_bus, link_variables }
+    }
+
+    /// Whether links of the default bridge are told in the environment of containers.
+    pub const fn link_variables(&self) -> LinkVariables {
+        self.link_variables
     }
 
     /// Takes the sockets that were handed over.

@@ -89,7 +89,8 @@ impl DaemonError {
 /// # Errors
 /// [`DaemonError`]: it could not start.
 pub fn run(flags: &Flags, environment: &Environment) -> Result<Ended, DaemonError> {
-    let config = config::load(flags)?;
+    let mut config = config::load(flags)?;
+    config.container.link_variables = environment.link_variables();
     if flags.validate {
         return Ok(Ended::Valid);
     }
@@ -143,7 +144,7 @@ async fn serve(
         engine: engine.clone(),
         facts,
         config: config.clone(),
-        pruning: tokio::sync::Mutex::default(),
+        pruning: http::Pruning::default(),
     };
     let router = http::router(Arc::new(api));
     let server = http::Server::start(sockets.sockets, &router, CancellationToken::new())

@@ -281,6 +281,6 @@ async fn prune(
     Query(asked): Query<Listed>,
 ) -> Answer<Json<models::ContainerPruneResponse>> {
     let filters = Filters::parse(asked.filters.as_deref())?;
-    let _alone = api.prune_alone()?;
-    Ok(Json(api.engine.containers.prune(filters).await?))
+    let containers = api.engine.containers.clone();
+    Ok(Json(api.pruning.alone(async move { Ok(containers.prune(filters).await?) }).await?))
 }

@@ -2,6 +2,7 @@
 //! decided here.
 
 mod absent;
+mod alone;
 mod body;
 mod containers;
 mod doctor;
@@ -36,12 +37,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+pub(crate) use alone::Pruning;
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use server::Server;
-use status::{Answer, Failure};
-use tokio::sync::{Mutex, MutexGuard};
+use status::Failure;
 
-use crate::{config::Config, engine::Engine, error::Kind, system::Facts};
+use crate::{config::Config, engine::Engine, system::Facts};
 
 /// What the handlers work on.
 pub(crate) struct Api {
@@ -51,16 +52,8 @@ pub(crate) struct Api {
     pub(crate) facts: Facts,
     /// What the daemon is told, and told again by SIGHUP.
     pub(crate) config: Arc<ArcSwap<Config>>,
-    /// Held while networks or containers are pruned.
-    pub(crate) pruning: Mutex<()>,
-}
-
-impl Api {
-    /// The right to prune networks or containers: as in Docker, one request at a time has it.
-    fn prune_alone(&self) -> Answer<MutexGuard<'_, ()>> {
-        let busy = |_| Failure::new(Kind::Conflict, "a prune operation is already running");
-        self.pruning.try_lock().map_err(busy)
-    }
+    /// Had by whoever prunes networks or containers.
+    pub(crate) pruning: Pruning,
 }
 
 /// All routes, behind what is common to them.

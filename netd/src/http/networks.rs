@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Path, Request, State},
-    http::StatusCode,
+    http::{Method, StatusCode},
     middleware::Next,
     response::Response,
     routing::{MethodRouter, get, post},
@@ -46,9 +46,14 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .route("/networks/{reference}/disconnect", post(disconnect))
 }
 
-/// Names of networks may have slashes, and clients leave them as they are: they are escaped before the path is routed.
+/// Names of networks and of links have slashes, and clients leave them as they are: they are escaped before the path is
+/// routed.
 pub(super) async fn escape_names(mut request: Request, next: Next) -> Response {
-    if let Some(path) = escaped(request.uri().path())
+    let removes =
+        request.method() == Method::DELETE && request.uri().query().is_some_and(|it| it.contains("link="));
+    let path = request.uri().path();
+    let path = if removes { link(path) } else { escaped(path) };
+    if let Some(path) = path
         && let Some(uri) = version::at(request.uri(), &path)
     {
         *request.uri_mut() = uri;
@@ -63,6 +68,12 @@ fn escaped(path: &str) -> Option<String> {
     let tail = TAILS.into_iter().find(|tail| named.ends_with(tail)).unwrap_or_default();
     let name = named.strip_suffix(tail)?;
     name.contains('/').then(|| format!("/networks/{}{tail}", name.replace('/', "%2F")))
+}
+
+/// The path with the name of a link in one piece, if it is not.
+fn link(path: &str) -> Option<String> {
+    let named = path.strip_prefix("/containers/")?.trim_matches('/');
+    named.contains('/').then(|| format!("/containers/{}", named.replace('/', "%2F")))
 }
 
 /// A network whose name is that of a request.
@@ -137,8 +148,8 @@ async fn remove(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> A
 
 async fn prune(State(api): State<Arc<Api>>, Query(asked): Query<Listed>) -> Answer<Json<Value>> {
     let filters = Filters::parse(asked.filters.as_deref())?;
-    let _alone = api.prune_alone()?;
-    let removed = api.engine.networks.prune(&filters).await?;
+    let networks = api.engine.networks.clone();
+    let removed = api.pruning.alone(async move { Ok(networks.prune(&filters).await?) }).await?;
     // Go writes an empty list as null.
     let removed = if removed.is_empty() { Value::Null } else { json!(removed) };
     Ok(Json(json!({"NetworksDeleted": removed})))
@@ -163,5 +174,8 @@ mod tests {
         for (path, expected) in table {
             assert_eq!(escaped(path).as_deref(), expected, "{path}");
         }
+        assert_eq!(link("/containers/web/db").as_deref(), Some("/containers/web%2Fdb"));
+        assert_eq!(link("/containers//web/db").as_deref(), Some("/containers/web%2Fdb"));
+        assert_eq!(link("/containers/web"), None);
     }
 }

@@ -33,6 +33,10 @@ impl HostEntry {
         Self { ip, names: [full].into_iter().chain(label).collect() }
     }
 
+    fn is_line_of(&self, line: &str) -> bool {
+        is_line_of(&self.names, line)
+    }
+
     fn line(&self) -> String {
         format!("{}\t{}\n", self.ip, self.names.join(" "))
     }
@@ -56,6 +60,34 @@ pub fn without(text: &str, entries: &[HostEntry]) -> String {
     text.split_inclusive('\n').filter(|line| !own(line)).collect()
 }
 
+/// A file in which the lines of these names have the addresses of these entries. Where somebody took the lines away, there
+/// are none.
+pub fn readdressed(text: &str, entries: &[HostEntry]) -> String {
+    let mut told: Vec<&[String]> = Vec::new();
+    let mut all = String::new();
+    for line in text.split_inclusive('\n') {
+        match entries.iter().find(|entry| entry.is_line_of(line)) {
+            Some(entry) if told.contains(&entry.names.as_slice()) => {}
+            Some(entry) => {
+                told.push(&entry.names);
+                let same = entries.iter().filter(|other| other.names == entry.names);
+                all.extend(same.map(HostEntry::line));
+            }
+            None => all.push_str(line),
+        }
+    }
+    all
+}
+
+/// A file without the lines of these names, whatever their address.
+pub fn without_names(text: &str, names: &[String]) -> String {
+    text.split_inclusive('\n').filter(|line| !is_line_of(names, line)).collect()
+}
+
+fn is_line_of(names: &[String], line: &str) -> bool {
+    line.split_whitespace().skip(1).eq(names.iter().map(String::as_str))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +101,19 @@ mod tests {
         let tail = "ff02::2\tip6-allrouters\n10.0.0.1\tgw\n10.0.0.2\tc1.example.org c1\nfd00::2\tc1\n";
         assert!(text.starts_with("127.0.0.1\tlocalhost\n::1\tlocalhost"), "{text}");
         assert!(text.ends_with(tail), "{text}");
+    }
+
+    #[test]
+    fn links_get_other_addresses_where_they_are() {
+        let entry = |ip: &str| HostEntry { ip: ip.parse().unwrap(), names: vec!["db".into(), "h".into()] };
+        let text = "10.0.0.1\tgw\n10.0.0.2\tdb h\nfd00::2\tdb h\n10.0.0.3\tc1\n10.0.0.2 db h mine\n";
+        assert_eq!(
+            readdressed(text, &[entry("10.0.0.9"), entry("fd00::9")]),
+            "10.0.0.1\tgw\n10.0.0.9\tdb h\nfd00::9\tdb h\n10.0.0.3\tc1\n10.0.0.2 db h mine\n"
+        );
+        assert_eq!(readdressed("10.0.0.3\tc1\n", &[entry("10.0.0.9")]), "10.0.0.3\tc1\n");
+        let gone = without_names(text, &entry("::").names);
+        assert_eq!(gone, "10.0.0.1\tgw\n10.0.0.3\tc1\n10.0.0.2 db h mine\n");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod settings;
 mod watch;
 
 pub(crate) use gate::{Allow, EgressGate, Others, Watch};
-pub use hosts::{HostEntry, hosts, with, without};
+pub use hosts::{HostEntry, hosts, readdressed, with, without, without_names};
 pub(crate) use policy::EGRESS;
 pub use policy::EgressPolicy;
 pub(crate) use service::{Names, Scope};

@@ -62,7 +62,8 @@ impl Inner {
             self.live.commit(&[put_endpoint(&record)?])?;
         }
         self.settle_roles(container, None)?;
-        self.publish_names(container, network)
+        self.publish_names(container, network)?;
+        self.relink(network)
     }
 
     fn undo_attach(&self, plan: &Connecting) {
@@ -151,9 +152,10 @@ impl Inner {
         }
         self.told(container, endpoint.network, "disconnect");
         self.state().drop_endpoint(container, endpoint.network);
+        let unlinked = self.relink(endpoint.network);
         let moved = self.settle_roles(container, Some((endpoint.network, &endpoint.ports)));
         self.live.commit(&[delete_endpoint(endpoint)])?;
-        moved?;
+        unlinked.and(moved)?;
         self.rescope(container)
     }
 

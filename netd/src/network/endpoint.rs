@@ -111,8 +111,17 @@ pub(super) fn record(container: ContainerId, ask: &EndpointAsk) -> EndpointRecor
 
 /// All names of an endpoint: container name, aliases, short id, host name; each once, as it is first written.
 pub(super) fn names(record: &EndpointRecord, hostname: &str) -> Vec<String> {
-    let short = record.container.short(12);
-    let all = [record.name.as_str()].into_iter().chain(record.aliases.iter().map(String::as_str));
+    names_of(record.container, &record.name, &record.aliases, hostname)
+}
+
+pub(super) fn names_of(
+    container: ContainerId,
+    name: &str,
+    aliases: &[String],
+    hostname: &str,
+) -> Vec<String> {
+    let short = container.short(12);
+    let all = [name].into_iter().chain(aliases.iter().map(String::as_str));
     let mut names: Vec<String> = Vec::new();
     for name in all.chain([short.as_str(), hostname]) {
         if !name.is_empty() && !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {

@@ -46,6 +46,7 @@ pub(super) struct Inner {
     pub(super) attaching: Attaching,
     state: Mutex<State>,
     changing_records: Mutex<()>,
+    linking: Mutex<()>,
 }
 
 /// What an [`Inner`] is made of; see [`super::NetworkParts`].
@@ -76,6 +77,7 @@ impl Inner {
             attaching: Attaching::default(),
             state: Mutex::new(State::new(ipam, crossing)),
             changing_records: Mutex::default(),
+            linking: Mutex::default(),
         })
     }
 
@@ -88,6 +90,11 @@ impl Inner {
     /// Held while static records are changed, on disk and off it.
     pub(super) fn changing_records(&self) -> MutexGuard<'_, ()> {
         self.changing_records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while links are worked out and opened, so that who looked first does not change last.
+    pub(super) fn linking(&self) -> MutexGuard<'_, ()> {
+        self.linking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn new_id(&self) -> NetworkId {

@@ -7,6 +7,7 @@ use netd_api::{Filters, models};
 
 use super::{
     NetworkError,
+    options::MTU,
     record::{Configuration, EndpointRecord, IpamDriver, NetworkRecord, SubnetRecord},
     state::State,
     template::SubnetText,
@@ -43,11 +44,20 @@ pub(super) fn network(record: &NetworkRecord, state: &State) -> models::NetworkI
         ingress: Some(false),
         config_from: Some(models::ConfigReference { network: Some(config_from.to_owned()) }),
         config_only: Some(template.is_some()),
-        options: map(&record.options),
+        options: map(&options(record)),
         labels: map(&record.labels),
         containers: Some(state.endpoints_in(record.id).map(|end| endpoint(record, end, state)).collect()),
         ..models::NetworkInspect::default()
     }
+}
+
+/// What was asked for; of the default bridge, Docker shows the MTU that it has.
+fn options(record: &NetworkRecord) -> super::inner::Options {
+    let mut options = record.options.clone();
+    if let Some(bridge) = record.bridge.as_ref().filter(|_| record.default) {
+        options.entry(MTU.to_owned()).or_insert_with(|| bridge.mtu.bytes().to_string());
+    }
+    options
 }
 
 fn subnet(record: &SubnetRecord) -> models::IpamConfig {

@@ -2,7 +2,7 @@
 //! and fails where it is told to. [`HostKernel`] is the real thing; it keeps the handles of open sandboxes by name.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     error::Error,
     io,
     net::IpAddr,
@@ -12,7 +12,7 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    firewall::{Allowance, Attempt, Listing},
+    firewall::{Allowance, Attempt, Listing, Opening},
     host::{
         Child, Declared, DefaultRoute, EndpointSpec, Figures, Host, HostError, LentBridge, NetworkSpec,
         Report, Sandbox,
@@ -90,6 +90,8 @@ pub(super) trait Kernel: Send + Sync + 'static {
     ) -> Result<(), KernelError>;
     fn allow(&self, allowances: &[Allowance]) -> Result<(), KernelError>;
     fn attempts(&self, from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError>;
+    /// What containers of a network may reach of each other though it keeps them apart.
+    fn set_openings(&self, network: NetworkId, openings: BTreeSet<Opening>) -> Result<(), KernelError>;
     fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError>;
     /// The firewall, and what was counted.
     fn firewall(&self) -> Result<(Listing, Figures), KernelError>;
@@ -268,6 +270,10 @@ impl Kernel for HostKernel {
 
     fn attempts(&self, from: &[IpAddr]) -> Result<Vec<Attempt>, KernelError> {
         Ok(self.host.attempts(from)?)
+    }
+
+    fn set_openings(&self, network: NetworkId, openings: BTreeSet<Opening>) -> Result<(), KernelError> {
+        Ok(self.host.set_openings(network, openings)?)
     }
 
     fn reconcile(&self, declared: &Declared) -> Result<Report, KernelError> {

@@ -21,6 +21,7 @@ mod gateway;
 mod inner;
 mod inspect;
 mod kernel;
+mod links;
 mod moves;
 mod namespaces;
 mod naming;

@@ -18,7 +18,10 @@ impl Inner {
         let records = self.state().rename(container, name);
         let changes = records.iter().map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
         self.live.commit(&changes)?;
-        records.iter().try_for_each(|record| self.publish_names(container, record.network))
+        records.iter().try_for_each(|record| {
+            self.publish_names(container, record.network)?;
+            self.relink(record.network)
+        })
     }
 
     /// Others find the container in this network, and it finds them.

@@ -24,7 +24,9 @@ impl Inner {
             if let Err(error) = self.ask_from_now_on(before) {
                 tracing::error!(container.id = %container, error = chain(&error), "ports of a failed request stay noted");
             }
-        })
+        })?;
+        let endpoints = self.state().endpoints_of(container);
+        endpoints.iter().try_for_each(|record| self.relink(record.network))
     }
 
     fn ask_from_now_on(&self, sandbox: SandboxRecord) -> Result<(), NetworkError> {

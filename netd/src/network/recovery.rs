@@ -25,6 +25,9 @@ use super::{
 };
 use crate::{config::DefaultBridge, error::chain, repairs};
 
+/// Ids of default networks that are not there, or were not for a time, by name.
+const DEFAULTS: &str = "defaults";
+
 impl Inner {
     /// Takes in what earlier daemons left, and makes what is missing.
     pub(super) fn recover(&self) -> Result<(), NetworkError> {
@@ -75,7 +78,8 @@ impl Inner {
     }
 
     /// Makes `bridge`, `host` and `none` where they are missing. A `bridge` that is not what the configuration wants any
-    /// more is made anew, with the leases in it given up. It keeps its id, by which stopped containers know it.
+    /// more is made anew, with the leases in it given up. It keeps its id, by which stopped containers know it, even when
+    /// there is none for a time.
     fn make_defaults(&self) -> Result<(), NetworkError> {
         for driver in [Driver::Host, Driver::Null] {
             let known = self.state().networks().any(|record| record.default && record.driver == driver);
@@ -100,9 +104,11 @@ impl Inner {
                 return Ok(());
             }
             tracing::info!(network.id = %old.id, "default bridge is removed: it is configured differently");
+            self.declared.commit(&[Change::put(DEFAULTS, "bridge", &old.id)?])?;
             self.tear_down(old)?;
         }
-        let id = old.map_or_else(|| self.new_id(), |old| old.id);
+        let had = store::get(&*self.declared, DEFAULTS, "bridge")?;
+        let id = had.unwrap_or_else(|| self.new_id());
         let made = wanted.map_or(Ok(()), |draft| self.make_as(id, draft).map(|_| ()));
         made.map_err(|error| NetworkError::DefaultBridge(Box::new(error)))
     }
@@ -138,9 +144,11 @@ impl Inner {
             name: sandbox.name.clone(),
             endpoints: state.endpoints_of(sandbox.container).into_iter().filter_map(endpoint).collect(),
         };
+        let networks = || state.networks().map(|record| record.id);
         Declared {
             networks: state.networks().filter_map(NetworkRecord::on_host).collect(),
             sandboxes: state.sandboxes().map(sandbox).collect(),
+            openings: networks().filter_map(|id| Some((id, state.openings(id)?))).collect(),
         }
     }
 

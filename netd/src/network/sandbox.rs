@@ -81,6 +81,9 @@ impl Inner {
             self.told(container, endpoint.network, "disconnect");
         }
         self.state().close_sandbox(container);
+        for endpoint in &endpoints {
+            self.relink(endpoint.network)?;
+        }
         let mut changes: Vec<_> = endpoints.iter().map(delete_endpoint).collect();
         changes.extend(sandbox.map(|sandbox| Change::delete(SANDBOXES, sandbox.container)));
         changes.extend(report);

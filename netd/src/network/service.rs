@@ -12,7 +12,7 @@ use libnet::{
     netns::Reference,
     ports::PortRequest,
     store::Store,
-    types::{ContainerId, NetworkId},
+    types::{ContainerId, IfName, NetworkId},
 };
 use netd_api::{
     Filters,
@@ -258,6 +258,16 @@ impl Networks {
         self.work("change ports", move |inner| inner.set_ports(container, &requests)).await
     }
 
+    /// Makes these the links of a container in a network, as (alias, name).
+    pub async fn set_links(
+        &self,
+        container: ContainerId,
+        network: NetworkId,
+        links: Vec<(String, String)>,
+    ) -> Result<()> {
+        self.work("change links", move |inner| inner.set_links(container, network, links)).await
+    }
+
     /// Ends a container's namespace with all its endpoints. Its addresses stay its own.
     pub async fn close_sandbox(&self, container: ContainerId) -> Result<()> {
         self.work("close a sandbox", move |inner| inner.close_sandbox(container)).await
@@ -302,6 +312,29 @@ impl Networks {
     /// The namespaces that are in networks and are no container's, by name.
     pub fn namespaces(&self) -> Vec<NamespaceView> {
         self.inner.namespaces()
+    }
+
+    /// The names that a container has in a network whenever it is there; none where there are no names.
+    pub fn names_of(
+        &self,
+        network: NetworkId,
+        (container, name): (ContainerId, &str),
+        aliases: &[String],
+        hostname: &str,
+    ) -> Vec<String> {
+        let state = self.inner.state();
+        let named = state.network(network).is_ok_and(super::record::NetworkRecord::has_names);
+        if named { endpoint::names_of(container, name, aliases, hostname) } else { Vec::new() }
+    }
+
+    /// The bridge of the user's own that the network `bridge` is on.
+    pub fn lent_default_bridge(&self) -> Option<IfName> {
+        self.inner.config.defaults.bridge.as_ref()?.existing.clone()
+    }
+
+    /// The namespace, no container's, that goes by this name in a network.
+    pub fn namespace_named(&self, name: &str) -> Option<ContainerId> {
+        self.inner.state().borrowed_named(name)
     }
 
     /// Gives all namespaces back that are no container's: the daemon ends.

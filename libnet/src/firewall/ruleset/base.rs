@@ -82,10 +82,14 @@ pub(crate) enum SetId {
     Sender4,
     /// The same for IPv6.
     Sender6,
+    /// What containers may reach of a neighbour that they are linked to, where neighbours are kept apart.
+    Links4,
+    /// The same for IPv6.
+    Links6,
 }
 
 impl SetId {
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::Bridges,
         Self::Internal,
         Self::Pairs,
@@ -113,6 +117,8 @@ impl SetId {
         Self::Guarded,
         Self::Sender4,
         Self::Sender6,
+        Self::Links4,
+        Self::Links6,
     ];
 
     /// Its declaration.
@@ -146,6 +152,8 @@ impl SetId {
             Self::Guarded => ("guarded", &[IfName], Holds::Keys),
             Self::Sender4 => ("senders4", &[IfName, Ether, V4], Holds::Keys),
             Self::Sender6 => ("senders6", &[IfName, Ether, V6], Holds::Keys),
+            Self::Links4 => ("links4", &[V4, V4, Proto, Port], Holds::Keys),
+            Self::Links6 => ("links6", &[V6, V6, Proto, Port], Holds::Keys),
         };
         // NAT sees the first packet of a connection alone, and what is let in by a container's own address is looked up
         // for that one alone: to count there costs the others nothing.
@@ -199,6 +207,7 @@ pub(crate) fn chains(table: Table, mark: Option<FwMark>) -> Vec<Chain> {
         chain(USER, None, Vec::new()),
         chain(PUBLISHED, None, published()),
         chain(SOURCE, None, source()),
+        chain(WITHIN, None, within()),
         chain("raw-prerouting", anchor("filter", Hook::Prerouting, -300), raw_prerouting()),
         chain("nat-prerouting", anchor("nat", Hook::Prerouting, -100), vec![to_published()]),
         chain("nat-output", anchor("nat", Hook::Output, -100), vec![to_published()]),
@@ -210,6 +219,7 @@ pub(crate) fn chains(table: Table, mark: Option<FwMark>) -> Vec<Chain> {
 
 const PUBLISHED: &str = "nat-published";
 const SOURCE: &str = "nat-source";
+const WITHIN: &str = "filter-within";
 
 /// Makes `table` under a name with its chains, sets and rules, all empty of elements.
 pub(crate) fn ops(table: Table, name: &'static str, mark: Option<FwMark>) -> Vec<Op> {
@@ -275,11 +285,7 @@ fn filter_forward(mark: Option<FwMark>) -> Vec<Rule> {
         published(Family::V4, SetId::Published4),
         published(Family::V6, SetId::Published6),
         // What is let in by a container's own address is let in from outside.
-        Rule::new()
-            .links_in(SetId::Hairpin.name())
-            .counter()
-            .verdict(Verdict::Drop)
-            .comment("no traffic between containers"),
+        Rule::new().links_in(SetId::Hairpin.name()).verdict(Verdict::Goto(WITHIN.to_owned())),
         trusted(Family::V4, SetId::Published4),
         trusted(Family::V6, SetId::Published6),
         into(Family::V4, SetId::Direct4),
@@ -314,6 +320,16 @@ fn filter_input() -> Vec<Rule> {
             .counter()
             .verdict(Verdict::Drop)
             .comment("the daemon's own"),
+    ]
+}
+
+/// From a bridge back into it, where neighbours are kept apart.
+fn within() -> Vec<Rule> {
+    let linked = |family, set: SetId| Rule::new().flow_in(family, set.name()).verdict(Verdict::Accept);
+    vec![
+        linked(Family::V4, SetId::Links4),
+        linked(Family::V6, SetId::Links6),
+        Rule::new().counter().verdict(Verdict::Drop).comment("no traffic between containers"),
     ]
 }
 

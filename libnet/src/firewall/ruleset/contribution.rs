@@ -1,20 +1,20 @@
 //! What one network or one endpoint adds to the sets.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 
 use super::{Elements, SetId};
 use crate::{
     firewall::{
-        DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard, Guarding,
+        DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard, Guarding, Opening,
         nft::{
             set::{Data, Entry, Tuple, Value},
             verdict::Verdict,
         },
     },
     ports::PublishedPort,
-    types::{Family, GatewayAccess, GatewayMode, Icc, IfName, Internal, Masquerade, Port, Proto},
+    types::{Family, GatewayAccess, GatewayMode, Icc, IfName, Internal, Masquerade, NetworkId, Port, Proto},
 };
 
 /// Digits of an id in the comment of an element: as many as names of links and namespaces carry.
@@ -157,6 +157,22 @@ pub(crate) fn lookup(port: &PublishedPort, link: &IfName, target: IpAddr) -> (Se
             (set, Tuple(vec![link, target, Value::Proto(port.proto), Value::Port(port.container)]))
         }
     }
+}
+
+/// The elements of what the containers of a network may reach of each other though they are kept apart.
+pub(super) fn of_links(network: NetworkId, openings: &BTreeSet<Opening>) -> Elements {
+    let comment = network.short(DIGITS);
+    let element = |opening: &Opening| {
+        let (set, from, to) = match (opening.from, opening.to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => (SetId::Links4, Value::V4(from), Value::V4(to)),
+            (IpAddr::V6(from), IpAddr::V6(to)) => (SetId::Links6, Value::V6(from), Value::V6(to)),
+            _ => return None,
+        };
+        let (proto, port) = opening.at;
+        let key = Tuple(vec![from, to, Value::Proto(proto), Value::Port(port)]);
+        Some(((set, key), Entry { data: Data::None, comment: comment.clone() }))
+    };
+    openings.iter().filter_map(element).collect()
 }
 
 fn target(endpoint: &FirewallEndpoint, port: &PublishedPort) -> Option<Value> {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 pub(super) use base::{SetId, TABLE, TABLES};
 pub(super) use contribution::lookup;
-use contribution::{of_endpoint, of_network};
+use contribution::{of_endpoint, of_links, of_network};
 
 use super::{
     Change, DeclaredFirewall, FirewallError, Guarding,
@@ -60,6 +60,9 @@ impl Ruleset {
                 &mut ruleset.elements,
                 of_endpoint(&declared.options, declared.network(endpoint.network)?, endpoint),
             )?;
+        }
+        for (network, openings) in &declared.openings {
+            add(&mut ruleset.elements, of_links(*network, openings))?;
         }
         Ok(ruleset)
     }
@@ -137,6 +140,8 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
         }
         before
     };
+    let openings_before =
+        |id| declared.openings.get(&id).map(|openings| of_links(id, openings)).unwrap_or_default();
     let endpoint_before = |id| {
         let endpoint = declared.endpoints.get(id)?;
         Some(of_endpoint(&declared.options, declared.network(endpoint.network).ok()?, endpoint))
@@ -152,12 +157,20 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
             }
             (network_before(network.id), after)
         }
-        Change::RemoveNetwork(id) => (network_before(*id), Elements::new()),
+        Change::RemoveNetwork(id) => {
+            let mut before = network_before(*id);
+            before.extend(openings_before(*id));
+            (before, Elements::new())
+        }
         Change::AddEndpoint(endpoint) => {
             let after = of_endpoint(&declared.options, declared.network(endpoint.network)?, endpoint);
             (endpoint_before(&endpoint.id).unwrap_or_default(), after)
         }
         Change::RemoveEndpoint(id) => (endpoint_before(id).unwrap_or_default(), Elements::new()),
+        Change::SetOpenings(id, openings) => {
+            declared.network(*id)?;
+            (openings_before(*id), of_links(*id, openings))
+        }
     })
 }
 
@@ -178,11 +191,13 @@ fn taken((set, key): &(SetId, Tuple)) -> FirewallError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::{
-        firewall::{DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard},
+        firewall::{DirectRouting, FirewallEndpoint, FirewallNetwork, FirewallOptions, Guard, Opening},
         ports::PublishedPort,
         types::{
             EndpointId, Exposure, GatewayAccess, GatewayMode, Icc, Internal, MacAddr, Masquerade, NetworkId,
@@ -236,6 +251,14 @@ mod tests {
         }
     }
 
+    fn opening(network: u8, from: u8, to: u8, v6: bool) -> Opening {
+        let address = |number: u8| match v6 {
+            true => format!("fd00:0:0:{network}::{number}").parse().unwrap(),
+            false => IpAddr::from([10, 0, network, number]),
+        };
+        Opening { from: address(from), to: address(to), at: (Proto::Tcp, Port::new(80).unwrap()) }
+    }
+
     fn change() -> impl Strategy<Value = Change> {
         let ports = prop::collection::vec((1..30u16, any::<bool>()), 0..4);
         prop_oneof![
@@ -244,6 +267,12 @@ mod tests {
             (1..4u8, 2..9u8, ports)
                 .prop_map(|(network, number, ports)| Change::AddEndpoint(endpoint(network, number, ports))),
             (2..9u8).prop_map(|number| Change::RemoveEndpoint(EndpointId::from_bytes([number; 32]))),
+            (1..4u8, prop::collection::btree_set((2..9u8, 2..9u8, any::<bool>()), 0..4)).prop_map(
+                |(network, openings)| {
+                    let all = openings.into_iter().map(|(from, to, v6)| opening(network, from, to, v6));
+                    Change::SetOpenings(NetworkId::from_bytes([network; 32]), all.collect())
+                }
+            ),
         ]
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Checked, wrong};
-use crate::config::{BUILTIN_RUNTIME, ContainerDefaults, OciRuntime, settings::ContainerSettings};
+use crate::config::{
+    BUILTIN_RUNTIME, ContainerDefaults, LinkVariables, OciRuntime, settings::ContainerSettings,
+};
 
 pub(super) fn container(said: ContainerSettings) -> Checked<ContainerDefaults> {
     let runtimes = runtimes(&said)?;
@@ -28,6 +30,7 @@ pub(super) fn container(said: ContainerSettings) -> Checked<ContainerDefaults> {
         no_new_privileges: said.no_new_privileges.unwrap_or(false),
         shm_size: netd_api::size::parse(shm_size)
             .map_err(|error| wrong("default-shm-size", &shm_size, error.to_string()))?,
+        link_variables: LinkVariables::default(),
         log_options: log_options(said.log_opts.unwrap_or_default(), &said.log_opt.unwrap_or_default())?,
     })
 }

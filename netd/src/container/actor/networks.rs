@@ -10,7 +10,7 @@ use crate::{
         ContainerError,
         create::NetworkMode,
         error::invalid,
-        name,
+        links, name,
         policy::{Ask, Phase},
         record::{Endpoint, EndpointSettings, Record},
         start::{Change, endpoint_ask, update},
@@ -112,6 +112,11 @@ impl Actor {
         }
         self.parts.save(&self.record).await?;
         self.publish();
+        if let Some(Change::Joined(view)) = change
+            && view.network_name == links::NETWORK
+        {
+            self.tell_linked();
+        }
         Ok(())
     }
 
@@ -121,7 +126,7 @@ impl Actor {
         if new == self.record.name {
             return invalid("Renaming a container with the same name as its current name");
         }
-        self.registry.take_name(&new, self.record.id)?;
+        name::take(&self.registry, &self.parts.networks, &new, self.record.id)?;
         let old = std::mem::replace(&mut self.record.name, new.clone());
         let renamed = self.renamed().await;
         if let Err(error) = renamed {

@@ -103,6 +103,16 @@ fn real_time(base: i32, offset: &str) -> Option<i32> {
     Some(base + offset).filter(|number| (34..=64).contains(number))
 }
 
+/// Adds variables that give way to those that are there.
+pub(in crate::container) fn add_variables(env: &mut Vec<String>, more: Vec<String>) {
+    for pair in more {
+        let name = pair.split('=').next();
+        if !env.iter().any(|known| known.split('=').next() == name) {
+            env.push(pair);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -15,6 +15,7 @@ use netd_api::{extras::ROOTFS_ANNOTATION, models};
 use netd_runtime::{Device, Resources, Rlimit, Seccomp};
 
 pub(super) use self::{
+    command::add_variables,
     command::signal,
     limits::{Logging, restart},
     mounts::{Access, Missing, Source, WantedMount, local_driver, volume_name},

@@ -42,11 +42,12 @@ impl Containers {
     fn take_name(&self, name: Option<&str>, id: ContainerId) -> Result<String> {
         if let Some(name) = name.filter(|name| !name.is_empty()) {
             let name = name::check(name)?;
-            self.registry.take_name(name, id)?;
+            name::take(&self.registry, &self.parts.networks, name, id)?;
             return Ok(name.to_owned());
         }
         let made_up = (0..name::TRIES).map(|attempt| name::make_up(self.parts.random(), attempt));
-        let free = made_up.into_iter().find(|name| self.registry.take_name(name, id).is_ok());
+        let take = |name: &str| name::take(&self.registry, &self.parts.networks, name, id);
+        let free = made_up.into_iter().find(|name| take(name).is_ok());
         match free {
             Some(name) => Ok(name),
             // Everything was taken: the id is not.

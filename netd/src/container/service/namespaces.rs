@@ -26,17 +26,26 @@ impl Containers {
     /// [`ContainerError`]: nothing is left of the attempt.
     pub async fn attach_namespace(&self, ask: namespaces::Attach) -> Result<namespaces::Attached> {
         let reference = read(&ask.namespace)?;
-        let network = self.parts.networks.resolve(&ask.network)?;
         let name = match ask.name.as_deref().filter(|name| !name.is_empty()) {
             Some(name) => name.to_owned(),
             None => default_name(&reference),
         };
         let name = name::check(&name)?.to_owned();
-        if let Ok(container) = self.registry.find(&name)
-            && container.record().name == name
-        {
-            return Err(ContainerError::NameTaken { name, id: container.id.to_string() });
-        }
+        // Nobody else's meanwhile; from then on the networks know whose it is.
+        let holder = ContainerId::from_bytes(self.parts.random());
+        self.registry.take_name(&name, holder)?;
+        let attached = self.attach_as(&name, reference, ask).await;
+        self.registry.drop_name(&name, holder);
+        attached
+    }
+
+    async fn attach_as(
+        &self,
+        name: &str,
+        reference: Reference,
+        ask: namespaces::Attach,
+    ) -> Result<namespaces::Attached> {
+        let network = self.parts.networks.resolve(&ask.network)?;
         let host = models::HostConfig { port_bindings: ask.port_bindings, ..Default::default() };
         let ports = ports::read(&models::ContainerConfig::default(), &host)?;
         let settings = settings(ask.endpoint_config.as_ref(), Vec::new())?;
@@ -46,7 +55,7 @@ impl Containers {
         let endpoint = EndpointAsk {
             network: network.id,
             endpoint: EndpointId::from_bytes(self.parts.random()),
-            name,
+            name: name.to_owned(),
             aliases: settings.aliases,
             links: Vec::new(),
             v4: settings.v4,

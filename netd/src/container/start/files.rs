@@ -90,6 +90,39 @@ pub(in crate::container) async fn update(
     .await
 }
 
+/// The lines of links that are there get the addresses that the linked containers have now.
+pub(in crate::container) async fn readdress(
+    parts: &Parts,
+    registry: &Registry,
+    record: &Record,
+) -> Result<(), ContainerError> {
+    let entries = links::entries_now(parts, registry, record);
+    rewrite_hosts(parts, record, move |text| names::readdressed(text, &entries)).await
+}
+
+/// The lines of these names go.
+pub(in crate::container) async fn drop_names(
+    parts: &Parts,
+    record: &Record,
+    names: Vec<String>,
+) -> Result<(), ContainerError> {
+    rewrite_hosts(parts, record, move |text| names::without_names(text, &names)).await
+}
+
+async fn rewrite_hosts(
+    parts: &Parts,
+    record: &Record,
+    change: impl FnOnce(&str) -> String + Send + 'static,
+) -> Result<(), ContainerError> {
+    let hosts = parts.paths.data(record.id).join("hosts");
+    blocking(move || {
+        let text = read(&hosts)?;
+        let changed = change(&text);
+        if changed == text { Ok(()) } else { put(&hosts, &changed) }
+    })
+    .await
+}
+
 fn ask(record: &Record, wanted: &Wanted, links: Vec<HostEntry>) -> FilesAsk {
     let space = if wanted.mode == NetworkMode::Host { Space::Machine } else { Space::Own };
     FilesAsk {

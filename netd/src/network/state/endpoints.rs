@@ -191,6 +191,18 @@ impl State {
         member.endpoints.values_mut().map(renamed).collect()
     }
 
+    /// Makes these the links of an endpoint; its record, if there is one.
+    pub(in crate::network) fn set_links(
+        &mut self,
+        container: ContainerId,
+        network: NetworkId,
+        links: Vec<(String, String)>,
+    ) -> Option<EndpointRecord> {
+        let endpoint = self.endpoint_mut(container, network)?;
+        endpoint.record.links = links;
+        Some(endpoint.record.clone())
+    }
+
     /// What has to be done so that each endpoint has its role; nothing if it is so already. `leaving` are the ports of an
     /// endpoint that has left that network.
     pub(in crate::network) fn role_change(

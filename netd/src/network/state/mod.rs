@@ -114,6 +114,13 @@ impl State {
         self.sandbox(container).is_some_and(|sandbox| sandbox.borrowed.is_some())
     }
 
+    /// The namespace of somebody else's that goes by this name in a network.
+    pub(super) fn borrowed_named(&self, name: &str) -> Option<ContainerId> {
+        let mut borrowed = self.sandboxes().filter(|sandbox| sandbox.borrowed.is_some());
+        let called = |id: ContainerId| self.endpoints_of(id).iter().any(|record| record.name == name);
+        borrowed.find(|sandbox| called(sandbox.container)).map(|sandbox| sandbox.container)
+    }
+
     /// What a container is called; its short id, where it is in no network.
     pub(super) fn name_of(&self, container: ContainerId) -> String {
         let member = self.containers.get(&container);

@@ -12,7 +12,7 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use libnet::{
-    firewall::{Allowance, Attempt, Listing},
+    firewall::{Allowance, Attempt, Listing, Opening},
     host::{Child, Declared, DefaultRoute, EndpointSpec, Figures, LentBridge, NetworkSpec, Report},
     netns::{DnsSockets, Identity, Reference, ReferenceError},
     observe::Snapshot,
@@ -71,6 +71,8 @@ pub(super) struct World {
     pub(super) routes: BTreeMap<(String, Family), (EndpointId, DefaultRoute)>,
     pub(super) ports: BTreeMap<EndpointId, Vec<PublishedPort>>,
     pub(super) allowed: Vec<Allowance>,
+    /// What containers may reach of each other though they are kept apart.
+    pub(super) openings: BTreeMap<NetworkId, BTreeSet<Opening>>,
     /// Sandboxes that somebody else made.
     pub(super) borrowed: BTreeMap<String, Identity>,
 }
@@ -162,7 +164,10 @@ impl Kernel for FakeKernel {
     }
 
     fn remove_network(&self, id: NetworkId) -> Result<(), KernelError> {
-        self.call(|world| world.networks.remove(&id).map(|_| ()).ok_or_else(|| missing(id)))
+        self.call(|world| {
+            world.openings.remove(&id);
+            world.networks.remove(&id).map(|_| ()).ok_or_else(|| missing(id))
+        })
     }
 
     fn lent_bridge(&self, link: &IfName) -> Result<Option<LentBridge>, KernelError> {
@@ -282,6 +287,14 @@ impl Kernel for FakeKernel {
                     world.routes.remove(&key);
                 }
             }
+            Ok(())
+        })
+    }
+
+    fn set_openings(&self, network: NetworkId, openings: BTreeSet<Opening>) -> Result<(), KernelError> {
+        self.call(|world| {
+            world.openings.insert(network, openings);
+            world.openings.retain(|_, openings| !openings.is_empty());
             Ok(())
         })
     }

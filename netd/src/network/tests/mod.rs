@@ -3,6 +3,7 @@
 
 mod fake;
 mod life;
+mod links;
 mod model;
 mod namespaces;
 mod networks;

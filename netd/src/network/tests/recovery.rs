@@ -102,6 +102,9 @@ fn a_default_bridge_that_is_configured_anew_is_made_anew() {
     let daemon = daemon.restart_as(other);
     assert!(daemon.inner.state().resolve("bridge").is_err());
     assert!(daemon.kernel.world().networks.is_empty());
+    let daemon = daemon.restart_as(config());
+    assert_eq!(id(&daemon), first, "as they were before it was turned off");
+    assert_eq!(daemon.kernel.world().networks.len(), 1);
 }
 
 #[test]

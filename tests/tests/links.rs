@@ -1,0 +1,217 @@
+//! `--link` on the default bridge: lines in /etc/hosts, variables, and holes where its containers are kept apart.
+
+use tests::{Lab, Machine, NetdOptions, Output, eventually};
+
+/// A host whose containers are named by the test, with a network `web` of 192.168.0.0/24.
+fn machine() -> Machine {
+    let machine = Lab::new().machine("aa");
+    machine.docker(["network", "create", "--subnet", "192.168.0.0/24", "web"]).ok();
+    machine
+}
+
+/// `docker run -d --name NAME ARGS host sleep 1000`
+fn run(machine: &Machine, name: &str, args: &[&str]) -> Output {
+    let line = [&["run", "-d", "--name", name], args, &["host", "sleep", "1000"]].concat();
+    machine.docker(line.iter().copied())
+}
+
+/// What `program` says in a container.
+fn within(machine: &Machine, name: &str, program: &[&str]) -> String {
+    machine.docker(["exec", name].iter().chain(program).copied()).ok()
+}
+
+#[test]
+fn links_on_the_default_bridge_are_lines_in_hosts() {
+    let machine = machine();
+    run(&machine, "db", &["--hostname", "dbhost"]).ok();
+    run(&machine, "other", &["--network", "web"]).ok();
+    run(&machine, "c1", &["--link", "db:database"]).ok();
+    let hosts = within(&machine, "c1", &["cat", "/etc/hosts"]);
+    assert!(hosts.contains("\tdatabase dbhost db\n"), "{hosts}");
+    within(&machine, "c1", &["ping", "-c1", "-W2", "database"]);
+    assert_eq!(
+        machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", "c1"]).ok(),
+        "[\"/db:/c1/database\"]"
+    );
+    assert!(!within(&machine, "c1", &["env"]).contains("DATABASE"));
+
+    let daemon = |text: &str| {
+        format!("docker: Error response from daemon: {text}\n\nRun 'docker run --help' for more information")
+    };
+    let error = run(&machine, "c2", &["--link", "nobody"]).fails(125);
+    assert_eq!(error, daemon("could not get container for nobody: No such container: nobody"));
+    let error = run(&machine, "c3", &["--link", "other"]).fails(125);
+    assert!(error.contains("Cannot link to /other, as it does not belong to the default network"), "{error}");
+    machine.docker(["stop", "-t", "0", "db"]).ok();
+    let error = run(&machine, "c4", &["--link", "db"]).fails(125);
+    assert!(error.contains("Cannot link to a non running container: /db AS /c4/db"), "{error}");
+    machine.docker(["rm", "c3", "c4"]).ok();
+
+    // In a network of one's own a link is a name that its container alone sees, whether or not the other one is there.
+    run(&machine, "c5", &["--network", "web", "--link", "other:peer", "--link", "later"]).ok();
+    within(&machine, "c5", &["ping", "-c1", "-W2", "peer"]);
+}
+
+/// A default bridge of both families that keeps its containers apart.
+const APART: &str = r#"{"icc": false, "bip": "10.94.0.1/24", "ipv6": true, "bip6": "fd94::1/64"}"#;
+
+/// Serves two ports, of which one is exposed.
+fn serve(machine: &Machine, name: &str) {
+    let listen =
+        |port: u16| format!("socat TCP6-LISTEN:{port},fork,reuseaddr,ipv6only=0 SYSTEM:'echo {name}'");
+    let line = format!("{} & exec {}", listen(8000), listen(9000));
+    machine.start(name, &["--expose", "8000"], &["sh", "-c", &line]);
+}
+
+/// Whether the server of that name answers.
+fn answers(machine: &Machine, from: &str, to: &str, name: &str) -> bool {
+    let there = format!("TCP:{to},connect-timeout=1");
+    machine.docker(["exec", from, "socat", "-t2", "-", &there]).stdout == name
+}
+
+fn addresses(machine: &Machine, name: &str) -> [String; 2] {
+    ["IPAddress", "GlobalIPv6Address"].map(|field| {
+        machine.docker(["inspect", "-f", &format!("{{{{.NetworkSettings.{field}}}}}"), name]).ok()
+    })
+}
+
+fn holes(machine: &Machine) -> String {
+    machine.sh("nft list set inet pontoon links4; nft list set inet pontoon links6").ok()
+}
+
+fn reached(machine: &Machine, from: &str, [v4, v6]: &[String; 2]) {
+    for to in [format!("{v4}:8000"), format!("[{v6}]:8000")] {
+        eventually("a linked container is answered", || {
+            if answers(machine, from, &to, "db") { Ok(()) } else { Err(format!("{to}\n{}", holes(machine))) }
+        });
+    }
+}
+
+#[test]
+fn links_open_exposed_ports_where_containers_are_kept_apart() {
+    let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
+    let mut machine = Lab::new().machine_with("aa", options);
+    serve(&machine, "db");
+    serve(&machine, "stranger");
+    run(&machine, "c1", &["--link", "db:database"]).ok();
+    run(&machine, "c2", &[]).ok();
+    let db = addresses(&machine, "db");
+    reached(&machine, "c1", &db);
+    assert!(
+        answers(&machine, "c1", "database:8000", "db"),
+        "{}",
+        within(&machine, "c1", &["cat", "/etc/hosts"])
+    );
+    let [v4, v6] = &db;
+    assert!(!answers(&machine, "c1", &format!("{v4}:9000"), "db"), "only what is exposed");
+    for to in [format!("{v4}:8000"), format!("[{v6}]:8000")] {
+        assert!(!answers(&machine, "c2", &to, "db"), "only who is linked: {to}");
+    }
+    assert!(!answers(&machine, "db", &format!("{}:8000", addresses(&machine, "stranger")[0]), "stranger"));
+    within(&machine, "c2", &["sh", "-c", "! ping -c1 -W1 10.94.0.2"]);
+
+    // The hole is the kernel's, and a new daemon's.
+    machine.kill_netd();
+    let holder = machine.sh("nft list set inet pontoon links4").ok();
+    assert!(holder.contains(&format!(". {v4} . tcp . 8000")), "{holder}");
+    machine.start_netd();
+    reached(&machine, "c1", &db);
+    machine.sh("nft flush ruleset").ok();
+    reached(&machine, "c1", &db);
+}
+
+#[test]
+fn a_link_follows_its_container_to_another_address() {
+    let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
+    let machine = Lab::new().machine_with("aa", options);
+    serve(&machine, "db");
+    run(&machine, "c1", &["--link", "db:database"]).ok();
+    within(&machine, "c1", &["sh", "-c", "echo 10.1.1.1 mine >> /etc/hosts"]);
+    let before = addresses(&machine, "db");
+    reached(&machine, "c1", &before);
+
+    machine.docker(["stop", "-t", "0", "db"]).ok();
+    assert!(!holes(&machine).contains("8000"), "{}", holes(&machine));
+    machine.docker(["network", "disconnect", "bridge", "db"]).ok();
+    machine.docker(["network", "connect", "bridge", "db"]).ok();
+    machine.docker(["start", "db"]).ok();
+    let after = addresses(&machine, "db");
+    assert_ne!(after, before);
+    reached(&machine, "c1", &after);
+    let hosts = || within(&machine, "c1", &["cat", "/etc/hosts"]);
+    eventually("the hosts file is rewritten", || {
+        let text = hosts();
+        let there = |[v4, v6]: &[String; 2]| {
+            [v4, v6].map(|ip| text.lines().any(|line| line.starts_with(&format!("{ip}\tdatabase "))))
+        };
+        if (there(&after), there(&before)) == ([true; 2], [false; 2]) { Ok(()) } else { Err(text.clone()) }
+    });
+    assert!(hosts().contains("10.1.1.1 mine"), "{}", hosts());
+    // While it runs, too.
+    machine.docker(["network", "disconnect", "bridge", "db"]).ok();
+    assert!(!holes(&machine).contains("8000"), "{}", holes(&machine));
+    machine.docker(["network", "connect", "bridge", "db"]).ok();
+    reached(&machine, "c1", &addresses(&machine, "db"));
+    eventually("the name leads there", || {
+        if answers(&machine, "c1", "database:8000", "db") { Ok(()) } else { Err(hosts()) }
+    });
+}
+
+#[test]
+fn a_link_can_be_removed_and_both_containers_stay() {
+    let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
+    let machine = Lab::new().machine_with("aa", options);
+    serve(&machine, "db");
+    run(&machine, "c1", &["--link", "db:database", "--link", "db"]).ok();
+    let db = addresses(&machine, "db");
+    reached(&machine, "c1", &db);
+    let links = || machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", "c1"]).ok();
+
+    assert_eq!(machine.docker(["rm", "--link", "/c1/database"]).ok(), "/c1/database");
+    assert_eq!(links(), "[\"/db:/c1/db\"]");
+    let hosts = within(&machine, "c1", &["cat", "/etc/hosts"]);
+    assert!(!hosts.contains("database") && hosts.contains("\tdb "), "{hosts}");
+    reached(&machine, "c1", &db);
+    assert_eq!(machine.pontoon(["rm", "--link", "c1/db"]).ok(), "c1/db");
+    assert_eq!(links(), "null");
+    assert!(!within(&machine, "c1", &["cat", "/etc/hosts"]).contains("\tdb "));
+    assert!(!holes(&machine).contains("8000"), "{}", holes(&machine));
+    assert!(!answers(&machine, "c1", &format!("{}:8000", db[0]), "db"));
+
+    for (path, text) in [
+        ("c1/database", "No such container: c1/database"),
+        ("nobody/db", "No such container: nobody/db"),
+        ("db", "Conflict, cannot remove the default link name of the container"),
+    ] {
+        let said = machine.docker(["rm", "--link", path]).fails(1);
+        assert!(said.ends_with(text), "{path}: {said}");
+    }
+    // It is gone for good, and one of a stopped container goes as well.
+    machine.docker(["restart", "-t", "0", "c1"]).ok();
+    assert_eq!(links(), "null");
+    assert!(!within(&machine, "c1", &["cat", "/etc/hosts"]).contains("\tdb "));
+    machine.docker(["create", "--name", "c2", "--link", "db", "host", "true"]).ok();
+    machine.docker(["rm", "--link", "c2/db"]).ok();
+    machine.docker(["stop", "-t", "0", "db"]).ok();
+    machine.docker(["start", "-a", "c2"]).ok();
+}
+
+#[test]
+fn links_are_in_the_environment_if_the_daemon_is_told_so() {
+    let environment = vec!["DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS=1".to_owned()];
+    let machine = Lab::new().machine_with("aa", NetdOptions { environment, ..NetdOptions::default() });
+    run(&machine, "db", &["--expose", "5432", "-e", "PASSWORD=secret"]).ok();
+    let [v4, _] = addresses(&machine, "db");
+    let args = ["run", "-d", "--name", "c1", "--link", "db:my-db", "-e", "MY_DB_NAME=own", "host"];
+    machine.docker(args.iter().copied().chain(["sh", "-c", "env; exec sleep 1000"])).ok();
+    let logs = eventually("it says its environment", || {
+        let logs = machine.docker(["logs", "c1"]).ok();
+        if logs.contains("PATH=") { Ok(logs) } else { Err(logs) }
+    });
+    let there = format!("MY_DB_PORT_5432_TCP=tcp://{v4}:5432");
+    let all = [&*there, "MY_DB_ENV_PASSWORD=secret", "MY_DB_NAME=own", "MY_DB_PORT_5432_TCP_PROTO=tcp"];
+    for variable in all {
+        assert!(logs.lines().any(|line| line == variable), "{variable}: {logs}");
+    }
+    assert!(within(&machine, "c1", &["env"]).contains(&there));
+}
