@@ -58,6 +58,7 @@ pub struct Engine {
     pub(crate) relay: Option<Arc<Relay>>,
     firewalld: Firewalld,
     _watch: Watch,
+    _refused: Option<Watch>,
     host: Arc<Host>,
     _lock: HostLock,
 }
@@ -159,6 +160,7 @@ impl Engine {
         let watch = repairs.watch(&ground.host, events.clone(), clock.clone(), firewalld.clone())?;
         firewalld.nudge();
         tokio::spawn(firewalld_task.run(system_bus, Arc::downgrade(&ground.host)));
+        let refused = tell_refused(&ground.host, &networks);
         Ok(Arc::new(Self {
             networks,
             containers,
@@ -171,6 +173,7 @@ impl Engine {
             relay: ground.relay,
             firewalld,
             _watch: watch,
+            _refused: refused,
             host: ground.host,
             _lock: ground.lock,
         }))
@@ -204,6 +207,21 @@ impl Engine {
             tracing::warn!(error = crate::error::chain(&error), "kernel objects are left");
         }
     }
+}
+
+/// What restricted containers are refused is told as it happens, where the kernel can tell; else it can be asked for.
+fn tell_refused(host: &Host, networks: &Arc<Networks>) -> Option<Watch> {
+    let networks = Arc::downgrade(networks);
+    let told = host.watch_refused(move |from, attempt| {
+        if let Some(networks) = networks.upgrade() {
+            networks.refused(from, attempt);
+        }
+    });
+    told.inspect_err(|error| {
+        let error = crate::error::chain(error);
+        tracing::info!(error, "what restricted containers are refused is told on demand alone");
+    })
+    .ok()
 }
 
 /// What everything else stands on.

@@ -59,12 +59,28 @@ fn only_allowed_names_are_reached() {
     assert!(row(&["files.pypi.org", &far, "53/udp", "dropped"]), "{report}");
     assert!(row(&["secret.evil.example", "-", "-", "name", "denied", "(1)"]), "{report}");
     assert!(machine.log().contains("name denied"), "{}", machine.log());
+    refusals_are_told(&machine, &far);
 
     // Whoever keeps the rules need not be there, and takes over what is allowed.
     machine.kill_netd();
     machine.start_netd();
     assert!(connects(&machine, "cc", "good.example", 443) && !connects(&machine, "cc", "good.example", 8080));
     assert!(!connects(&machine, "cc", "other.example", 443));
+}
+
+/// Each in the log and as an event, with the name that was asked, once.
+fn refusals_are_told(machine: &Machine, far: &str) {
+    let words = ["events", "--since", "10m", "--until", "0s", "--filter", "event=refuse", "--format"];
+    let told = "{{.Actor.Attributes.name}} {{.Actor.Attributes.destination}} {{.Actor.Attributes.address}} {{.Actor.Attributes.port}}";
+    let events = machine.docker(words.iter().copied().chain([told])).ok();
+    for container in ["cc", "plain"] {
+        let line = format!("{container} good.example {far} 80/tcp");
+        assert_eq!(events.lines().filter(|event| *event == line).count(), 1, "{line}: {events}");
+    }
+    assert!(!events.contains("free "), "{events}");
+    let log = machine.log();
+    let is_it = |line: &&str| line.contains("connection refused") && line.contains("good.example");
+    assert!(log.lines().any(|line| is_it(&line) && line.contains("80/tcp")), "{log}");
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub use declared::{
 };
 pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;
-pub(crate) use egress::Egress;
 pub use egress::{Allowance, Attempt, Fate, Restriction};
+pub(crate) use egress::{Egress, Listener};
 pub use error::FirewallError;
 pub(crate) use events::suspects;
 pub use legacy::LegacyError;

@@ -19,7 +19,10 @@ use super::{
     kernel::Kernel,
     record::{NetworkRecord, SandboxRecord},
 };
-use crate::names::{Allow, EGRESS, EgressGate, EgressPolicy, Others, Watch};
+use crate::{
+    events::{Event, EventKind},
+    names::{Allow, EGRESS, EgressGate, EgressPolicy, Others, Watch},
+};
 
 /// Where the report of a container's last run is kept until it is started again or removed.
 const REPORTS: &str = "egress";
@@ -99,6 +102,21 @@ impl Inner {
         let attempts = self.kernel.attempts(&watch.sources);
         let failed = super::inner::failed("read", "what a container tried to reach");
         Ok(Some(report(&watch, &attempts.map_err(failed)?, gate)))
+    }
+
+    /// A connection of a restricted container was refused: told in the log, and as an event of the container.
+    pub(super) fn refused(&self, from: IpAddr, attempt: Attempt) {
+        let Some(record) = self.state().owner_of(from) else { return };
+        let container = record.container;
+        let name = self.names.gate(container).and_then(|gate| gate.name_of(attempt.to)).unwrap_or_default();
+        let (address, port) = (attempt.to.to_string(), format!("{}/{}", attempt.port, attempt.proto));
+        tracing::info!(container.id = %container, container.name = record.name, name, address, port, "connection refused");
+        let event = Event::new(EventKind::Container, "refuse", container.to_string(), (self.clock)())
+            .with("name", record.name)
+            .with("address", address)
+            .with("port", port)
+            .with("destination", name);
+        self.events.publish(event);
     }
 
     /// The change that keeps what a run did, which is over; also told in the log. Before its sandbox closes.

@@ -1,13 +1,14 @@
 //! The front door: each request is one blocking job on a copy of the handle, so that a caller that goes away (an HTTP
 //! client that hangs up) leaves nothing half done.
 
-use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
+use std::{net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 use dns::{
     Asked,
     hickory_proto::rr::{Name, RecordType},
 };
 use libnet::{
+    firewall::Attempt,
     host::Host,
     netns::Reference,
     ports::PortRequest,
@@ -225,6 +226,11 @@ impl Networks {
     /// The firewall as the kernel has it, and what it counted.
     pub async fn firewall(&self, concerning: Concerning) -> Result<FirewallReport> {
         self.work("read the firewall", move |inner| inner.firewall(concerning)).await
+    }
+
+    /// A connection from this address was refused by the host.
+    pub(crate) fn refused(&self, from: IpAddr, attempt: Attempt) {
+        self.inner.refused(from, attempt);
     }
 
     /// What the name service has done.

@@ -9,6 +9,7 @@
 //! Each change of who is restricted declares the table anew, in one transaction: it is small, and whatever somebody else
 //! did to it is put right. What is allowed stays meanwhile.
 
+mod refused;
 mod rules;
 
 use std::{
@@ -25,13 +26,14 @@ use super::{
         op::Op,
         set::{Data, Entry, SetSpec, Tuple, Value},
     },
-    transact::commit,
+    transact::{check, commit},
 };
 use crate::types::{Egress as Mode, EndpointId, Family, IfName, Port, Proto};
+pub(crate) use refused::Listener;
 #[cfg(test)]
 pub(in crate::firewall) use rules::chains;
 use rules::{FLOWS, HOSTS, REFUSED, SEEN};
-pub(in crate::firewall) use rules::{TABLE, specs};
+pub(in crate::firewall) use rules::{GROUP, HEADERS, TABLE, Told, specs};
 
 /// An endpoint whose packets are judged or noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,13 +95,15 @@ pub(crate) struct Egress {
 struct State {
     socket: NfSocket,
     restricted: BTreeMap<EndpointId, Restriction>,
+    /// Whether the kernel can tell what is dropped; not known before it is asked.
+    told: Option<Told>,
 }
 
 impl Egress {
     /// Opens the socket; changes nothing.
     pub(crate) fn open() -> Result<Self, FirewallError> {
         let socket = NfSocket::open().map_err(FirewallError::Open)?;
-        Ok(Self { state: Mutex::new(State { socket, restricted: BTreeMap::new() }) })
+        Ok(Self { state: Mutex::new(State { socket, restricted: BTreeMap::new(), told: None }) })
     }
 
     /// Restricts an endpoint, which need not exist yet: nothing of it gets out before.
@@ -169,7 +173,7 @@ impl Egress {
                 ops.extend(removal(spec, of_it));
             }
         }
-        ops.extend(rules::declare(state.restricted.values()));
+        ops.extend(state.declaration());
         commit(&mut state.socket, &ops, None)
     }
 
@@ -218,9 +222,22 @@ impl State {
     fn declare(&mut self) -> Result<(), FirewallError> {
         let ops = match self.restricted.is_empty() {
             true => rules::remove(&dump::tables(&mut self.socket)?),
-            false => rules::declare(self.restricted.values()),
+            false => self.declaration(),
         };
         commit(&mut self.socket, &ops, None)
+    }
+
+    /// The table; a kernel without nfnetlink_log refuses to tell.
+    fn declaration(&mut self) -> Vec<Op> {
+        let telling = rules::declare(self.restricted.values(), Told::Yes);
+        let check = |socket: &mut NfSocket| match check(socket, &telling) {
+            Ok(()) => Told::Yes,
+            Err(_) => Told::No,
+        };
+        match *self.told.get_or_insert_with(|| check(&mut self.socket)) {
+            Told::Yes => telling,
+            Told::No => rules::declare(self.restricted.values(), Told::No),
+        }
     }
 
     /// The keys of a set that begin with one of these addresses.

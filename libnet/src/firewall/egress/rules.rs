@@ -52,9 +52,21 @@ const JUDGE: [&str; 2] = ["judge4", "judge6"];
 /// Before the chain of our own table, and of others that keep to the usual priorities.
 const PRIORITY: i32 = -10;
 
+/// The group to which what is dropped is told: `PN`, so that it is nobody else's.
+pub(in crate::firewall) const GROUP: u16 = u16::from_be_bytes(*b"PN");
+/// Enough for the headers of both families, up to the port.
+pub(in crate::firewall) const HEADERS: u32 = 64;
+
+/// Whether what is dropped is told to who listens, besides being noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::firewall) enum Told {
+    Yes,
+    No,
+}
+
 /// The table, with these endpoints restricted.
-pub(super) fn declare<'r>(restricted: impl Iterator<Item = &'r Restriction>) -> Vec<Op> {
-    table(&noted_and_timed(), &chains(), &members(restricted))
+pub(super) fn declare<'r>(restricted: impl Iterator<Item = &'r Restriction>, told: Told) -> Vec<Op> {
+    table(&noted_and_timed(), &chains(told), &members(restricted))
 }
 
 /// No table, where these are.
@@ -117,13 +129,13 @@ fn table(lasting: &[SetSpec], chains: &[Chain], members: &Members) -> Vec<Op> {
     ops
 }
 
-pub(in crate::firewall) fn chains() -> Vec<Chain> {
+pub(in crate::firewall) fn chains(told: Told) -> Vec<Chain> {
     let filter = |name, hook, rules| Chain {
         name,
         anchor: Some(Anchor { kind: "filter", hook, priority: PRIORITY }),
         rules,
     };
-    let judges = (0..2).map(|index| Chain { name: JUDGE[index], anchor: None, rules: judge(index) });
+    let judges = (0..2).map(|index| Chain { name: JUDGE[index], anchor: None, rules: judge(index, told) });
     let sent = |mut first: Vec<Rule>| {
         first.extend((0..2).map(|index| {
             let verdict = Verdict::Goto(JUDGE[index].to_owned());
@@ -150,14 +162,17 @@ pub(in crate::firewall) fn chains() -> Vec<Chain> {
         .collect()
 }
 
-/// What a denied container sends: what was allowed passes, the rest is noted and dropped.
-fn judge(index: usize) -> Vec<Rule> {
+/// What a denied container sends: what was allowed passes, the rest is dropped; each flow is noted and told once, as long
+/// as there is room for notes.
+fn judge(index: usize, told: Told) -> Vec<Rule> {
     let family = FAMILIES[index];
     let mut rules = vec![
         Rule::new().flow_in(family, FLOWS[index].name).verdict(Verdict::Accept),
         Rule::new().ends_in(family, HOSTS[index].name).verdict(Verdict::Accept),
+        Rule::new().flow_in(family, REFUSED[index].name).verdict(Verdict::Drop),
     ];
-    rules.extend(noted(Rule::new, REFUSED, index));
+    let tell = |rule: Rule| if told == Told::Yes { rule.log(GROUP, HEADERS) } else { rule };
+    rules.extend(noted(Rule::new, REFUSED, index).map(tell));
     rules.push(Rule::new().counter().verdict(Verdict::Drop));
     rules
 }

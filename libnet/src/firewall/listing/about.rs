@@ -54,6 +54,10 @@ fn chains(table: Table) -> &'static [(&'static str, &'static str)] {
             "filter-input",
             "What is for this host itself: gateways of other networks, and ports of the daemon, are not for containers.",
         ),
+        (
+            "filter-within",
+            "Between containers that their network keeps apart: what a link opens passes, nothing else.",
+        ),
         ("nat-postrouting", "Which packets leave with another source address."),
         ("nat-source", "Which address that is: the network's own choice, else that of the link."),
     ]
@@ -100,6 +104,7 @@ const fn of_set(id: SetId) -> &'static str {
             "Ways in and out that are decided at once: a bridge with itself where containers may talk."
         }
         SetId::Hairpin => "Each bridge with itself.",
+        SetId::Links4 | SetId::Links6 => "Who may reach which neighbour at which port, by a link.",
         SetId::Masquerade4 | SetId::Masquerade6 => "Subnets whose packets leave with another source address.",
         SetId::DnatAddress4 | SetId::DnatAddress6 => {
             "Ports published on one address of this host, and where they lead; counted are connections."
@@ -142,7 +147,7 @@ mod tests {
             (table, SetId::of(table).map(SetId::spec).collect::<Vec<_>>(), base::chains(table, None))
         });
         for (table, specs, chains) in
-            own.into_iter().chain([(egress::TABLE, egress::specs(), egress::chains())])
+            own.into_iter().chain([(egress::TABLE, egress::specs(), egress::chains(egress::Told::Yes))])
         {
             assert!(!super::table(table).is_empty());
             for spec in specs {

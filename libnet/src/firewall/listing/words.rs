@@ -100,6 +100,7 @@ impl Speaker<'_> {
                 let (key, set) = self.key_and_set(set, *from)?;
                 self.say(format!("add {set} {{ {key} }}"));
             }
+            Expr::Log { group, bytes } => self.say(format!("log group {group} snaplen {bytes}")),
             Expr::Nat { kind, family, addr, port } => return self.nat(*kind, *family, *addr, *port),
             Expr::Verdict(verdict) => self.say(verdict.to_string()),
             Expr::Masquerade => self.say("masquerade".to_owned()),
@@ -256,7 +257,7 @@ mod tests {
         let marks = [None, Some("0x1".parse().unwrap()), Some("0x1/0xff".parse().unwrap())];
         let all = |table| marks.into_iter().flat_map(move |mark| base::chains(table, mark));
         let own = TABLES.into_iter().flat_map(|table| all(table).map(move |chain| (table, chain)));
-        own.chain(egress::chains().into_iter().map(|chain| (egress::TABLE, chain))).collect()
+        own.chain(egress::chains(egress::Told::Yes).into_iter().map(|chain| (egress::TABLE, chain))).collect()
     }
 
     #[test]

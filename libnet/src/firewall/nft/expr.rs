@@ -139,6 +139,11 @@ pub(crate) enum Expr {
         set: String,
         from: Reg,
     },
+    /// Hands the beginning of a packet to whoever listens to the group.
+    Log {
+        group: u16,
+        bytes: u32,
+    },
     Verdict(Verdict),
     Nat {
         kind: Nat,
@@ -204,6 +209,7 @@ impl Expr {
             Self::Lookup { .. } | Self::MapTo { .. } | Self::VerdictMap { .. } => "lookup",
             Self::Load { .. } | Self::Verdict(_) => "immediate",
             Self::Note { .. } => "dynset",
+            Self::Log { .. } => "log",
             Self::Nat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
@@ -242,6 +248,10 @@ impl Expr {
             Self::Load { to, value } => {
                 attrs.number(1, to.number());
                 attrs.nested(2, |attrs| attrs.bytes(VALUE, value));
+            }
+            Self::Log { group, bytes } => {
+                attrs.bytes(1, &group.to_be_bytes()); // NFTA_LOG_GROUP
+                attrs.number(3, *bytes); // NFTA_LOG_SNAPLEN
             }
             Self::Note { set, from } => {
                 attrs.text(1, set);
@@ -312,6 +322,10 @@ impl Expr {
             },
             "dynset" if attrs.number_or_zero(3)? == 0 => {
                 Ok(Self::Note { set: attrs.text(1)?.to_owned(), from: Reg::read(attrs, 4)? })
+            }
+            "log" => {
+                let group = attrs.need(1)?.try_into().map_err(|_| Malformed)?;
+                Ok(Self::Log { group: u16::from_be_bytes(group), bytes: attrs.number_or_zero(3)? })
             }
             "nat" => read_nat(attrs),
             "masq" if attrs.get(2).is_none() => Ok(Self::Masquerade),

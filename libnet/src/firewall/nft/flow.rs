@@ -45,6 +45,11 @@ impl Rule {
         self.word(format!("{text} @{set}"), exprs)
     }
 
+    /// Hands the first `bytes` bytes of a packet to whoever listens to a group.
+    pub(crate) fn log(self, group: u16, bytes: u32) -> Self {
+        self.word(format!("log group {group} snaplen {bytes}"), [Expr::Log { group, bytes }])
+    }
+
     /// Puts source, destination, protocol and port of a packet of this family and protocol into a set.
     pub(crate) fn note_flow(self, family: Family, proto: Proto, set: &str) -> Self {
         let (text, flow) = flow(family);

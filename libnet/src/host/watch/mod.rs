@@ -5,6 +5,7 @@
 //! leads to a look at the whole.
 
 mod pace;
+mod refused;
 mod told;
 
 use std::{

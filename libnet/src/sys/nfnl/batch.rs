@@ -45,6 +45,13 @@ impl Messages {
         messages
     }
 
+    /// One acknowledged request about a group of whoever logs packets.
+    pub(crate) fn of_group(kind: u16, group: u16, fill: impl FnOnce(&mut Writer<'_>)) -> Self {
+        let mut messages = Self::default();
+        messages.push(kind, ACK, NO_FAMILY, group, fill);
+        messages
+    }
+
     /// The beginning of an nf_tables transaction; refused by the kernel if its rules are not those of `generation`.
     pub(crate) fn transaction(generation: Option<u32>) -> Self {
         let mut messages = Self::default();

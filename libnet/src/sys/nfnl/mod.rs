@@ -6,6 +6,7 @@
 
 pub(crate) mod attr;
 pub(crate) mod batch;
+pub(crate) mod log;
 
 use std::io;
 

@@ -1,7 +1,10 @@
 //! Endpoints: what a container's end in a network is to be, which of them leads out, and what all this looks like from
 //! outside.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
 use libnet::{
     host::{DefaultRoute, EndpointSpec},
@@ -179,6 +182,16 @@ impl State {
         let attached = move |member: &'_ Member| member.endpoints.get(&network).is_some_and(|e| e.attached);
         let members = self.containers.values().filter(move |member| attached(member));
         members.filter_map(move |member| member.endpoints.get(&network)).map(|endpoint| &endpoint.record)
+    }
+
+    /// The restricted endpoint that has this address.
+    pub(in crate::network) fn owner_of(&self, ip: IpAddr) -> Option<EndpointRecord> {
+        let endpoints = self.containers.values().flat_map(|member| member.endpoints.values());
+        let has = |spec: &EndpointSpec| {
+            spec.egress != Egress::Open && spec.addresses().any(|address| address.ip() == ip)
+        };
+        let mut records = endpoints.map(|endpoint| &endpoint.record);
+        records.find(|record| record.spec.as_ref().is_some_and(has)).cloned()
     }
 
     /// Gives a container another name; the records that change by it.
