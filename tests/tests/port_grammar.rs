@@ -60,9 +60,9 @@ fn in_kernel(machine: &Machine, addresses: &[String; 2]) -> BTreeSet<String> {
         for element in elements.split('}').next().unwrap().split(',') {
             let words: Vec<&str> = element.split_whitespace().filter(|word| *word != ".").collect();
             let at = words.iter().position(|word| *word == ":").unwrap();
-            let ([key @ .., _, _], [to, number]) = (&words[..at], &words[at + 1..]) else {
-                panic!("{element}")
-            };
+            // Behind the key stand a counter and a comment.
+            let end = words.iter().position(|word| ["counter", "comment"].contains(word)).unwrap();
+            let (key, [to, number]) = (&words[..end], &words[at + 1..]) else { panic!("{element}") };
             let (ip, proto, port) = match key {
                 [proto, port] => (any, proto, port),
                 [ip, proto, port] => (*ip, proto, port),
