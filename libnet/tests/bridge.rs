@@ -121,7 +121,8 @@ fn a_bridge_carries_127_0_0_0_8_while_a_port_is_reached_so() {
         let sandboxes = vec![DeclaredSandbox { name: ONE.to_owned(), endpoints }];
         drop((sandbox, host));
         let host = open();
-        host.reconcile(&Declared { networks: vec![(&net).into()], sandboxes }).unwrap();
+        host.reconcile(&Declared { networks: vec![(&net).into()], sandboxes, ..Declared::default() })
+            .unwrap();
         assert_eq!(setting(), "1", "as it was");
         let sandbox = host.adopt_sandbox(ONE).unwrap();
         host.adopt_endpoint(&sandbox, &spec).unwrap();
@@ -132,7 +133,7 @@ fn a_bridge_carries_127_0_0_0_8_while_a_port_is_reached_so() {
         host.publish(first.id, &[port("127.0.0.1", 8005)]).unwrap_err();
         assert_eq!(setting(), "0");
         machine.sh("sysctl -qw net.ipv4.conf.br-web.route_localnet=1").ok();
-        host.reconcile(&Declared { networks: vec![(&net).into()], sandboxes: Vec::new() }).unwrap();
+        host.reconcile(&Declared { networks: vec![(&net).into()], ..Declared::default() }).unwrap();
         assert_eq!(setting(), "0", "nobody else opens it");
     });
 }

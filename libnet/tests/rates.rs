@@ -147,7 +147,8 @@ fn limits_are_healed_adopted_and_gone_at_the_end() {
         let next = open();
         let ends = vec![DeclaredEndpoint { spec: limited.clone(), ports: Vec::new() }];
         let sandboxes = vec![DeclaredSandbox { name: A.to_owned(), endpoints: ends }];
-        let declared = Declared { networks: vec![NetworkSpec::Bridge(net)], sandboxes, ..Declared::default() };
+        let declared =
+            Declared { networks: vec![NetworkSpec::Bridge(net)], sandboxes, ..Declared::default() };
         let now = shown(&machine);
         let report = next.reconcile(&declared).unwrap();
         assert!(report.is_empty(), "{report:?}");

@@ -50,8 +50,25 @@ fn what_is_set_on_a_bridge_of_the_user_s_is_said_too() {
     let said = |from: usize| changed(&machine).split_off(from);
     let before = changed(&machine).len();
     machine.docker(["network", "create", "-o", "com.docker.network.bridge.name=br9", "web"]).ok();
+    // The bridge carries 127.0.0.0/8 while one of its ports is reached there.
+    machine
+        .docker([
+            "run",
+            "-d",
+            "--name",
+            "c1",
+            "--network",
+            "web",
+            "-p",
+            "127.0.0.1:8080:80",
+            "host",
+            "sleep",
+            "1000",
+        ])
+        .ok();
     let taken = said(before);
     assert!(matches!(&taken[..], [one] if one.starts_with("ipv4/conf/br9/route_localnet")), "{taken:?}");
+    machine.docker(["rm", "-f", "c1"]).ok();
     machine.docker(["network", "rm", "web"]).ok();
     let given_back = said(before + 1);
     assert!(

@@ -47,7 +47,7 @@ fn stop_start_restart_kill_wait_rm() {
         "run",
         "-d",
         "--name",
-        "cc",
+        "web-1",
         "--network",
         "web",
         "host",
@@ -58,33 +58,33 @@ fn stop_start_restart_kill_wait_rm() {
     let id = machine.pontoon(line).ok();
     assert_eq!(id.len(), 64);
     let address =
-        || machine.pontoon(["inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", "cc"]).ok();
+        || machine.pontoon(["inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", "web-1"]).ok();
     let first = address();
-    assert_eq!(state(&machine, "cc"), "running 0");
-    eventually("the trap is set", || machine.pontoon(["exec", "cc", "pgrep", "sleep"]).result());
-    machine.pontoon(["stop", "cc"]).ok();
-    assert_eq!(state(&machine, "cc"), "exited 5");
+    assert_eq!(state(&machine, "web-1"), "running 0");
+    eventually("the trap is set", || machine.pontoon(["exec", "web-1", "pgrep", "sleep"]).result());
+    machine.pontoon(["stop", "web-1"]).ok();
+    assert_eq!(state(&machine, "web-1"), "exited 5");
     assert!(machine.pontoon(["ps", "-a"]).ok().contains("Exited (5)"));
     assert_eq!(machine.pontoon(["ps", "-q"]).ok(), "");
 
     machine.start("greedy", &["--network", "web"], &["sleep", "1000"]);
-    assert_eq!(machine.pontoon(["start", "cc"]).ok(), "cc");
+    assert_eq!(machine.pontoon(["start", "web-1"]).ok(), "web-1");
     assert_eq!(address(), first, "an address stays with its container");
-    machine.pontoon(["restart", "-t", "0", "cc"]).ok();
-    assert_eq!((state(&machine, "cc").as_str(), address()), ("running 0", first));
+    machine.pontoon(["restart", "-t", "0", "web-1"]).ok();
+    assert_eq!((state(&machine, "web-1").as_str(), address()), ("running 0", first));
 
-    let error = machine.pontoon(["rm", "cc"]).fails(1);
+    let error = machine.pontoon(["rm", "web-1"]).fails(1);
     assert!(
         error.contains("container is running: stop the container before removing or force remove"),
         "{error}"
     );
-    machine.pontoon(["kill", "cc"]).ok();
-    assert_eq!(machine.pontoon(["wait", "cc"]).ok(), "137");
-    machine.pontoon(["rm", "cc"]).ok();
-    let error = machine.pontoon(["inspect", "cc"]).fails(1);
+    machine.pontoon(["kill", "web-1"]).ok();
+    assert_eq!(machine.pontoon(["wait", "web-1"]).ok(), "137");
+    machine.pontoon(["rm", "web-1"]).ok();
+    let error = machine.pontoon(["inspect", "web-1"]).fails(1);
     assert!(error.to_lowercase().contains("no such"), "{error}");
-    let error = machine.pontoon(["start", "cc"]).fails(1);
-    assert!(error.contains("No such container: c"), "{error}");
+    let error = machine.pontoon(["start", "web-1"]).fails(1);
+    assert!(error.contains("No such container: web-1"), "{error}");
 }
 
 #[test]

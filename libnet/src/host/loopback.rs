@@ -97,7 +97,9 @@ impl Inner {
     }
 
     fn set_loopback(&self, net: &BridgeNetwork, open: bool) -> Result<(), StepError> {
-        Ok(settings::apply(&self.netns, &bridge::loopback_settings(net, open)).map(drop)?)
+        let settings = bridge::loopback_settings(net, open);
+        let apply = if net.lent.is_some() { settings::apply_on_host } else { settings::apply };
+        Ok(apply(&self.netns, &settings).map(drop)?)
     }
 
     fn bridge_network(&self, id: NetworkId) -> Option<BridgeNetwork> {
