@@ -83,7 +83,7 @@ if [ -x $navark ]; then
   for i in $(seq 20); do $navark --config /run/lab/netavark teardown "/run/netns/nv$i" < "/run/lab/netavark/$i" >/dev/null 2>&1; ip netns del "nv$i"; done
 fi
 
-if start_docker; then
+if start_docker /proc/self/ns/net; then
   docker network create web >/dev/null; docker run -d --name keep --network web img sleep 100000 >/dev/null
   bench "docker run --rm, network + port" "docker run --rm --network web -p 8080:80 img true"
   bench "docker exec" "docker exec keep true"

@@ -75,7 +75,7 @@ fi
 
 # docker answers in the namespace of the asker too. The upstream is at the gateway: it is asked from there. Ten containers
 # share the aliases, since a command line holds a thousand.
-if start_docker; then
+if start_docker /proc/self/ns/net; then
   version=$(docker version -f '{{.Server.Version}}')
   docker network create --subnet 10.81.0.0/16 web >/dev/null
   python3 "$here/tests/benches/upstream.py" 10.81.0.1 &

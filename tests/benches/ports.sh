@@ -48,6 +48,6 @@ if [ -x $navark ]; then
     ip netns del many
   done
 fi
-if start_docker; then
+if start_docker /proc/self/ns/net; then
   for ports in 1 100; do row docker img $ports; done
 fi

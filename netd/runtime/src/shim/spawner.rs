@@ -15,7 +15,7 @@ use crate::sys;
 /// fork. Returns when the daemon is gone; in a shim, when that is done.
 ///
 /// # Errors
-/// Where no order can be read; in a shim, where [`run_shim`] fails.
+/// Where no order can be read; in a shim, where its run fails.
 pub fn run_spawner() -> io::Result<()> {
     // a terminal's signals are for the daemon
     let _ = rustix::process::setsid();
