@@ -123,12 +123,7 @@ impl Engine {
             firewalld: firewalld.clone(),
             declared: ground.declared.clone(),
             live: ground.live.clone(),
-            config: NetworkConfig {
-                defaults: config.network.clone(),
-                resolv_conf: PathBuf::from("/etc/resolv.conf"),
-                namespace_files: PathBuf::from(ETC),
-                identity: ground.identity,
-            },
+            config: ground.network_config(&config),
             events: events.clone(),
             random: random.clone(),
             clock: clock.clone(),
@@ -260,6 +255,15 @@ impl Ground {
             relay,
             identity,
         })
+    }
+
+    fn network_config(&self, config: &Config) -> NetworkConfig {
+        NetworkConfig {
+            defaults: config.network.clone(),
+            resolv_conf: PathBuf::from("/etc/resolv.conf"),
+            namespace_files: PathBuf::from(ETC),
+            identity: self.identity,
+        }
     }
 }
 

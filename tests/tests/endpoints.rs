@@ -5,7 +5,7 @@ use bollard::{
     models::{ContainerCreateBody, HostConfig, NetworkConnectRequest, NetworkDisconnectRequest},
     query_parameters::CreateContainerOptions,
 };
-use tests::{Lab, Machine, Output, eventually};
+use tests::{Lab, Machine, eventually};
 
 /// A host whose containers are named by the test, with a network `web` of 192.168.0.0/24.
 fn machine() -> Machine {
@@ -14,34 +14,23 @@ fn machine() -> Machine {
     machine
 }
 
-/// `docker run -d --name NAME ARGS host sleep 1000`
-fn run(machine: &Machine, name: &str, args: &[&str]) -> Output {
-    let line = [&["run", "-d", "--name", name], args, &["host", "sleep", "1000"]].concat();
-    machine.docker(line.iter().copied())
-}
-
-/// What `program` says in a container.
-fn within(machine: &Machine, name: &str, program: &[&str]) -> String {
-    machine.docker(["exec", name].iter().chain(program).copied()).ok()
-}
-
 #[test]
 fn link_local_addresses_are_on_the_interface_and_in_inspect() {
     let machine = machine();
-    run(&machine, "c1", &["--network", "web", "--link-local-ip", "169.254.7.7"]).ok();
-    run(&machine, "c2", &["--network", "name=web,link-local-ip=169.254.7.8,link-local-ip=fe80::7"]).ok();
-    let addresses = within(&machine, "c2", &["ip", "-o", "address", "show", "eth0"]);
+    machine.run("c1", &["--network", "web", "--link-local-ip", "169.254.7.7"]).ok();
+    machine.run("c2", &["--network", "name=web,link-local-ip=169.254.7.8,link-local-ip=fe80::7"]).ok();
+    let addresses = machine.within("c2", &["ip", "-o", "address", "show", "eth0"]);
     for address in ["192.168.0.3/24", "169.254.7.8/16", "fe80::7/64"] {
         assert!(addresses.contains(address), "{address}: {addresses}");
     }
-    within(&machine, "c1", &["ping", "-c1", "-W2", "169.254.7.8"]);
+    machine.within("c1", &["ping", "-c1", "-W2", "169.254.7.8"]);
     let template = "{{json (index .NetworkSettings.Networks \"web\").IPAMConfig}}";
     let config = machine.docker(["inspect", "-f", template, "c2"]).json();
     assert_eq!(config, serde_json::json!({"LinkLocalIPs": ["169.254.7.8", "fe80::7"]}));
 
-    run(&machine, "c3", &[]).ok();
+    machine.run("c3", &[]).ok();
     machine.docker(["network", "connect", "--link-local-ip", "169.254.9.9", "web", "c3"]).ok();
-    assert!(within(&machine, "c3", &["ip", "-o", "address"]).contains("169.254.9.9/16"));
+    assert!(machine.within("c3", &["ip", "-o", "address"]).contains("169.254.9.9/16"));
     let wrong = machine.docker(["network", "connect", "--link-local-ip", "nowhere", "bridge", "c1"]).fails(1);
     let text =
         "Error response from daemon: invalid endpoint settings:\ninvalid link-local IP address: nowhere";
@@ -52,8 +41,8 @@ fn link_local_addresses_are_on_the_interface_and_in_inspect() {
 fn driver_options_name_the_interface_and_set_it() {
     let machine = machine();
     let long = "driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1";
-    run(&machine, "c1", &["--network", &format!("name=web,{long}")]).ok();
-    let setting = |name: &str, key: &str| within(&machine, name, &["sysctl", "-n", key]);
+    machine.run("c1", &["--network", &format!("name=web,{long}")]).ok();
+    let setting = |name: &str, key: &str| machine.within(name, &["sysctl", "-n", key]);
     assert_eq!(setting("c1", "net.ipv4.conf.eth0.log_martians"), "1");
     machine.docker(["network", "create", "--ipv6", "six"]).ok();
     let options = [
@@ -64,7 +53,7 @@ fn driver_options_name_the_interface_and_set_it() {
     ];
     machine.docker(["network", "connect"].iter().chain(&options).chain(&["six", "c1"]).copied()).ok();
     assert_eq!(setting("c1", "net.ipv4.conf.wan0.arp_ignore"), "2");
-    assert!(!within(&machine, "c1", &["ip", "-6", "-o", "address", "show"]).contains("wan0"));
+    assert!(!machine.within("c1", &["ip", "-6", "-o", "address", "show"]).contains("wan0"));
     let template = "{{(index .NetworkSettings.Networks \"six\").GlobalIPv6Address}}";
     assert_eq!(machine.docker(["inspect", "-f", template, "c1"]).ok(), "");
 
@@ -75,10 +64,10 @@ fn driver_options_name_the_interface_and_set_it() {
     };
     let wrong = "net.ipv4.conf.eth0.log_martians=1";
     let long = format!("name=web,driver-opt=com.docker.network.endpoint.sysctls={wrong}");
-    let error = run(&machine, "c2", &["--network", &long]).fails(125);
+    let error = machine.run("c2", &["--network", &long]).fails(125);
     assert!(error.contains(&unrecognised(wrong)), "{error}");
     let long = "name=web,driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.no_such=1";
-    let error = run(&machine, "c3", &["--network", long]).fails(125);
+    let error = machine.run("c3", &["--network", long]).fails(125);
     assert!(error.contains("set ipv4/conf/eth0/no_such in the sandbox"), "{error}");
     machine.docker(["rm", "c3"]).ok();
 }
@@ -103,7 +92,7 @@ fn each_family_leaves_by_its_own_gateway_and_ports_follow() {
         "8080:8000",
     ];
     machine.docker(args.iter().chain(&server).copied()).ok();
-    let routes = |family: &str| within(&machine, "c1", &["ip", family, "route", "show", "default"]);
+    let routes = |family: &str| machine.within("c1", &["ip", family, "route", "show", "default"]);
     let answered = |to: &str| {
         let line = ["socat", "-t3", "-", &format!("TCP:{to},connect-timeout=2")];
         let from_lan = client.exec(line);
@@ -139,11 +128,9 @@ fn names_and_addresses_of_interfaces_outlive_restarts() {
     }
     let mac = "02:42:c0:a8:00:99";
     let networks = ["--network", "web", "--network", "b", "--network", "a", "--mac-address", mac];
-    run(&machine, "c1", &networks).ok();
+    machine.run("c1", &networks).ok();
     let interfaces = |machine: &Machine| {
-        within(
-            machine,
-            "c1",
+        machine.within("c1",
             &[
                 "sh",
                 "-c",
@@ -179,8 +166,8 @@ fn files_tell_what_docker_s_tell_and_keep_what_a_user_writes() {
         "--add-host",
         "gw=host-gateway",
     ];
-    run(&machine, "c1", &options).ok();
-    let read = |name: &str, file: &str| within(&machine, name, &["cat", file]);
+    machine.run("c1", &options).ok();
+    let read = |name: &str, file: &str| machine.within(name, &["cat", file]);
     assert_eq!(read("c1", "/etc/hostname"), "box.example.org");
     let gateway =
         machine.docker(["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).ok();
@@ -190,7 +177,7 @@ fn files_tell_what_docker_s_tell_and_keep_what_a_user_writes() {
     assert!(own.ends_with("\tbox.example.org box"), "{hosts}");
     assert!(!read("c1", "/etc/resolv.conf").contains("127.0.0.11"));
 
-    within(&machine, "c1", &["sh", "-c", "echo 10.1.1.1 mine >> /etc/hosts"]);
+    machine.within("c1", &["sh", "-c", "echo 10.1.1.1 mine >> /etc/hosts"]);
     machine.docker(["network", "connect", "--ip", "192.168.0.9", "web", "c1"]).ok();
     let joined = read("c1", "/etc/hosts");
     assert_eq!(joined, format!("{hosts}\n10.1.1.1 mine\n192.168.0.9\tbox.example.org box"));
@@ -198,8 +185,8 @@ fn files_tell_what_docker_s_tell_and_keep_what_a_user_writes() {
     machine.docker(["network", "disconnect", "bridge", "c1"]).ok();
     assert_eq!(read("c1", "/etc/hosts"), joined.replace(&format!("{own}\n"), ""));
 
-    run(&machine, "c2", &[]).ok();
-    within(&machine, "c2", &["sh", "-c", "echo nameserver 192.0.2.53 > /etc/resolv.conf"]);
+    machine.run("c2", &[]).ok();
+    machine.within("c2", &["sh", "-c", "echo nameserver 192.0.2.53 > /etc/resolv.conf"]);
     machine.docker(["network", "connect", "web", "c2"]).ok();
     assert_eq!(read("c2", "/etc/resolv.conf"), "nameserver 192.0.2.53");
 
@@ -272,7 +259,7 @@ fn what_can_t_be_joined_is_refused_in_docker_s_words() {
     machine.docker(["network", "create", "auto"]).ok();
     for (name, network) in [("in-web", "web"), ("in-auto", "auto"), ("in-host", "host"), ("in-none", "none")]
     {
-        run(&machine, name, &["--network", network]).ok();
+        machine.run(name, &["--network", network]).ok();
     }
     for (args, code, text) in REFUSED {
         let said = machine.docker(args.iter().copied()).fails(code);
@@ -323,7 +310,7 @@ fn what_can_t_be_joined_is_refused_in_docker_s_words() {
 #[test]
 fn an_endpoint_can_leave_a_network_that_is_gone() {
     let machine = machine();
-    run(&machine, "c1", &[]).ok();
+    machine.run("c1", &[]).ok();
     machine.docker(["stop", "-t", "0", "c1"]).ok();
     machine.docker(["network", "connect", "web", "c1"]).ok();
     machine.docker(["network", "rm", "web"]).ok();
@@ -337,7 +324,7 @@ fn an_endpoint_can_leave_a_network_that_is_gone() {
 fn statuses_are_docker_s() {
     let machine = machine();
     for (name, network) in [("in-web", "web"), ("in-host", "host")] {
-        run(&machine, name, &["--network", network]).ok();
+        machine.run(name, &["--network", network]).ok();
     }
     let socket = format!("unix://{}", machine.socket().display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

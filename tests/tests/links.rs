@@ -1,6 +1,6 @@
 //! `--link` on the default bridge: lines in /etc/hosts, variables, and holes where its containers are kept apart.
 
-use tests::{Lab, Machine, NetdOptions, Output, eventually};
+use tests::{Lab, Machine, NetdOptions, eventually};
 
 /// A host whose containers are named by the test, with a network `web` of 192.168.0.0/24.
 fn machine() -> Machine {
@@ -9,47 +9,36 @@ fn machine() -> Machine {
     machine
 }
 
-/// `docker run -d --name NAME ARGS host sleep 1000`
-fn run(machine: &Machine, name: &str, args: &[&str]) -> Output {
-    let line = [&["run", "-d", "--name", name], args, &["host", "sleep", "1000"]].concat();
-    machine.docker(line.iter().copied())
-}
-
-/// What `program` says in a container.
-fn within(machine: &Machine, name: &str, program: &[&str]) -> String {
-    machine.docker(["exec", name].iter().chain(program).copied()).ok()
-}
-
 #[test]
 fn links_on_the_default_bridge_are_lines_in_hosts() {
     let machine = machine();
-    run(&machine, "db", &["--hostname", "dbhost"]).ok();
-    run(&machine, "other", &["--network", "web"]).ok();
-    run(&machine, "c1", &["--link", "db:database"]).ok();
-    let hosts = within(&machine, "c1", &["cat", "/etc/hosts"]);
+    machine.run("db", &["--hostname", "dbhost"]).ok();
+    machine.run("other", &["--network", "web"]).ok();
+    machine.run("c1", &["--link", "db:database"]).ok();
+    let hosts = machine.within("c1", &["cat", "/etc/hosts"]);
     assert!(hosts.contains("\tdatabase dbhost db\n"), "{hosts}");
-    within(&machine, "c1", &["ping", "-c1", "-W2", "database"]);
+    machine.within("c1", &["ping", "-c1", "-W2", "database"]);
     assert_eq!(
         machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", "c1"]).ok(),
         "[\"/db:/c1/database\"]"
     );
-    assert!(!within(&machine, "c1", &["env"]).contains("DATABASE"));
+    assert!(!machine.within("c1", &["env"]).contains("DATABASE"));
 
     let daemon = |text: &str| {
         format!("docker: Error response from daemon: {text}\n\nRun 'docker run --help' for more information")
     };
-    let error = run(&machine, "c2", &["--link", "nobody"]).fails(125);
+    let error = machine.run("c2", &["--link", "nobody"]).fails(125);
     assert_eq!(error, daemon("could not get container for nobody: No such container: nobody"));
-    let error = run(&machine, "c3", &["--link", "other"]).fails(125);
+    let error = machine.run("c3", &["--link", "other"]).fails(125);
     assert!(error.contains("Cannot link to /other, as it does not belong to the default network"), "{error}");
     machine.docker(["stop", "-t", "0", "db"]).ok();
-    let error = run(&machine, "c4", &["--link", "db"]).fails(125);
+    let error = machine.run("c4", &["--link", "db"]).fails(125);
     assert!(error.contains("Cannot link to a non running container: /db AS /c4/db"), "{error}");
     machine.docker(["rm", "c3", "c4"]).ok();
 
     // In a network of one's own a link is a name that its container alone sees, whether or not the other one is there.
-    run(&machine, "c5", &["--network", "web", "--link", "other:peer", "--link", "later"]).ok();
-    within(&machine, "c5", &["ping", "-c1", "-W2", "peer"]);
+    machine.run("c5", &["--network", "web", "--link", "other:peer", "--link", "later"]).ok();
+    machine.within("c5", &["ping", "-c1", "-W2", "peer"]);
 }
 
 /// A default bridge of both families that keeps its containers apart.
@@ -93,14 +82,14 @@ fn links_open_exposed_ports_where_containers_are_kept_apart() {
     let mut machine = Lab::new().machine_with("aa", options);
     serve(&machine, "db");
     serve(&machine, "stranger");
-    run(&machine, "c1", &["--link", "db:database"]).ok();
-    run(&machine, "c2", &[]).ok();
+    machine.run("c1", &["--link", "db:database"]).ok();
+    machine.run("c2", &[]).ok();
     let db = addresses(&machine, "db");
     reached(&machine, "c1", &db);
     assert!(
         answers(&machine, "c1", "database:8000", "db"),
         "{}",
-        within(&machine, "c1", &["cat", "/etc/hosts"])
+        machine.within("c1", &["cat", "/etc/hosts"])
     );
     let [v4, v6] = &db;
     assert!(!answers(&machine, "c1", &format!("{v4}:9000"), "db"), "only what is exposed");
@@ -108,7 +97,7 @@ fn links_open_exposed_ports_where_containers_are_kept_apart() {
         assert!(!answers(&machine, "c2", &to, "db"), "only who is linked: {to}");
     }
     assert!(!answers(&machine, "db", &format!("{}:8000", addresses(&machine, "stranger")[0]), "stranger"));
-    within(&machine, "c2", &["sh", "-c", "! ping -c1 -W1 10.94.0.2"]);
+    machine.within("c2", &["sh", "-c", "! ping -c1 -W1 10.94.0.2"]);
 
     // The hole is the kernel's, and a new daemon's.
     machine.kill_netd();
@@ -125,8 +114,8 @@ fn a_link_follows_its_container_to_another_address() {
     let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
     let machine = Lab::new().machine_with("aa", options);
     serve(&machine, "db");
-    run(&machine, "c1", &["--link", "db:database"]).ok();
-    within(&machine, "c1", &["sh", "-c", "echo 10.1.1.1 mine >> /etc/hosts"]);
+    machine.run("c1", &["--link", "db:database"]).ok();
+    machine.within("c1", &["sh", "-c", "echo 10.1.1.1 mine >> /etc/hosts"]);
     let before = addresses(&machine, "db");
     reached(&machine, "c1", &before);
 
@@ -138,7 +127,7 @@ fn a_link_follows_its_container_to_another_address() {
     let after = addresses(&machine, "db");
     assert_ne!(after, before);
     reached(&machine, "c1", &after);
-    let hosts = || within(&machine, "c1", &["cat", "/etc/hosts"]);
+    let hosts = || machine.within("c1", &["cat", "/etc/hosts"]);
     eventually("the hosts file is rewritten", || {
         let text = hosts();
         let there = |[v4, v6]: &[String; 2]| {
@@ -162,19 +151,19 @@ fn a_link_can_be_removed_and_both_containers_stay() {
     let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
     let machine = Lab::new().machine_with("aa", options);
     serve(&machine, "db");
-    run(&machine, "c1", &["--link", "db:database", "--link", "db"]).ok();
+    machine.run("c1", &["--link", "db:database", "--link", "db"]).ok();
     let db = addresses(&machine, "db");
     reached(&machine, "c1", &db);
     let links = || machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", "c1"]).ok();
 
     assert_eq!(machine.docker(["rm", "--link", "/c1/database"]).ok(), "/c1/database");
     assert_eq!(links(), "[\"/db:/c1/db\"]");
-    let hosts = within(&machine, "c1", &["cat", "/etc/hosts"]);
+    let hosts = machine.within("c1", &["cat", "/etc/hosts"]);
     assert!(!hosts.contains("database") && hosts.contains("\tdb "), "{hosts}");
     reached(&machine, "c1", &db);
     assert_eq!(machine.pontoon(["rm", "--link", "c1/db"]).ok(), "c1/db");
     assert_eq!(links(), "null");
-    assert!(!within(&machine, "c1", &["cat", "/etc/hosts"]).contains("\tdb "));
+    assert!(!machine.within("c1", &["cat", "/etc/hosts"]).contains("\tdb "));
     assert!(!holes(&machine).contains("8000"), "{}", holes(&machine));
     assert!(!answers(&machine, "c1", &format!("{}:8000", db[0]), "db"));
 
@@ -189,7 +178,7 @@ fn a_link_can_be_removed_and_both_containers_stay() {
     // It is gone for good, and one of a stopped container goes as well.
     machine.docker(["restart", "-t", "0", "c1"]).ok();
     assert_eq!(links(), "null");
-    assert!(!within(&machine, "c1", &["cat", "/etc/hosts"]).contains("\tdb "));
+    assert!(!machine.within("c1", &["cat", "/etc/hosts"]).contains("\tdb "));
     machine.docker(["create", "--name", "c2", "--link", "db", "host", "true"]).ok();
     machine.docker(["rm", "--link", "c2/db"]).ok();
     machine.docker(["stop", "-t", "0", "db"]).ok();
@@ -200,7 +189,7 @@ fn a_link_can_be_removed_and_both_containers_stay() {
 fn links_are_in_the_environment_if_the_daemon_is_told_so() {
     let environment = vec!["DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS=1".to_owned()];
     let machine = Lab::new().machine_with("aa", NetdOptions { environment, ..NetdOptions::default() });
-    run(&machine, "db", &["--expose", "5432", "-e", "PASSWORD=secret"]).ok();
+    machine.run("db", &["--expose", "5432", "-e", "PASSWORD=secret"]).ok();
     let [v4, _] = addresses(&machine, "db");
     let args = ["run", "-d", "--name", "c1", "--link", "db:my-db", "-e", "MY_DB_NAME=own", "host"];
     machine.docker(args.iter().copied().chain(["sh", "-c", "env; exec sleep 1000"])).ok();
@@ -213,5 +202,5 @@ fn links_are_in_the_environment_if_the_daemon_is_told_so() {
     for variable in all {
         assert!(logs.lines().any(|line| line == variable), "{variable}: {logs}");
     }
-    assert!(within(&machine, "c1", &["env"]).contains(&there));
+    assert!(machine.within("c1", &["env"]).contains(&there));
 }

@@ -66,7 +66,7 @@ impl Owner {
 }
 
 /// The host's end of an endpoint's veth pair: `veth` and seven digits of its id.
-pub(crate) fn host_link(id: &EndpointId) -> IfName {
+pub fn host_link(id: &EndpointId) -> IfName {
     // Eleven characters of hex digits are always a name; the other branch can't be reached.
     format!("veth{}", id.short(7)).parse().unwrap_or_else(|_| unreachable!("hex digits make a link name"))
 }

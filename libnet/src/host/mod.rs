@@ -29,6 +29,7 @@ mod spec;
 mod state;
 mod watch;
 
+pub use crate::bridge::names::host_link;
 pub use error::{HostError, LentError, NetworkFull, ParentError, StepError};
 pub use examine::{Area, Finding, Severity, examine_alone, examine_kernel};
 pub use figures::Figures;

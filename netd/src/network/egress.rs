@@ -84,7 +84,7 @@ impl Inner {
             && views.iter().filter(leads_out).any(|view| !restricted.iter().any(|(known, _)| *known == view));
         Some(Watch {
             policy: merged(policies)?,
-            sources: restricted.iter().flat_map(|(view, _)| addresses(view)).collect(),
+            sources: restricted.iter().flat_map(|(view, _)| view.addresses()).collect(),
             others: if free { Others::Asked } else { Others::Denied },
         })
     }
@@ -154,11 +154,6 @@ fn merged(policies: Vec<EgressPolicy>) -> Option<EgressPolicy> {
         }
     }
     Some(EgressPolicy { mode, allow })
-}
-
-fn addresses(view: &EndpointView) -> impl Iterator<Item = IpAddr> + use<> {
-    let v4 = view.v4.map(|net| IpAddr::V4(net.ip()));
-    v4.into_iter().chain(view.v6.map(|net| IpAddr::V6(net.ip())))
 }
 
 fn report(watch: &Watch, attempts: &[Attempt], gate: &EgressGate) -> EgressReport {

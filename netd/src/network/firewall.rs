@@ -1,16 +1,20 @@
 //! The firewall as its users see it: the kernel's own state, with the names of the networks and containers that its parts
 //! are there for, and what was counted of each.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, SocketAddr},
+    ops::Bound,
+};
 
 use libnet::{
     conntrack::Connection,
     firewall::{
-        Concern, Counted, ListedChain, ListedElement, ListedRule, ListedSet, ListedTable, Listing, TableOwner,
+        Concern, Counted, Counts, ListedChain, ListedElement, ListedRule, ListedSet, ListedTable, TableOwner,
     },
-    host::{EndpointSpec, Figures},
+    host::{Figures, host_link},
     ports::PublishedPort,
-    types::{ContainerId, IfName, NetworkId, Port},
+    types::{ContainerId, IfName, NetworkId, Port, Proto},
 };
 use netd_api::firewall::{
     FirewallChain, FirewallElement, FirewallEndpoint, FirewallOwner, FirewallPort, FirewallReport,
@@ -40,13 +44,15 @@ pub enum Concerning {
 struct Shown {
     networks: Vec<NetworkRecord>,
     endpoints: Vec<EndpointRecord>,
+    /// By id.
+    owners: BTreeMap<String, FirewallOwner>,
 }
 
 impl Inner {
     pub(super) fn firewall(&self, concerning: Concerning) -> Result<FirewallReport, NetworkError> {
         let (mut listing, figures) = self.kernel.firewall().map_err(failed("read", "the firewall"))?;
         let shown = Shown::of(&self.state(), concerning);
-        let ports = shown.ports(&listing, &figures);
+        let ports = shown.ports(&listing.counts(), &figures);
         if concerning != Concerning::Everything {
             listing.only(&shown.concern());
         }
@@ -75,7 +81,20 @@ impl Shown {
             Concerning::Network(id) => network.id == id,
         });
         let networks = networks.cloned().collect();
-        Self { networks, endpoints }
+        Self { networks, endpoints, owners: BTreeMap::new() }.with_owners()
+    }
+
+    fn with_owners(mut self) -> Self {
+        let of_network = |network: &NetworkRecord| {
+            (network.id.to_string(), FirewallOwner { network: network.name.clone(), container: None })
+        };
+        let of_endpoint = |record: &EndpointRecord| {
+            let (network, container) = (self.name(record.network), Some(record.name.clone()));
+            (record.id.to_string(), FirewallOwner { network, container })
+        };
+        let networks = self.networks.iter().map(of_network);
+        self.owners = networks.chain(self.endpoints.iter().map(of_endpoint)).collect();
+        self
     }
 
     fn network(&self, id: NetworkId) -> Option<&NetworkRecord> {
@@ -91,13 +110,11 @@ impl Shown {
     }
 
     fn concern(&self) -> Concern {
-        let ports =
-            self.endpoints.iter().filter_map(|record| format!("veth{}", record.id.short(7)).parse().ok());
+        let ports = self.endpoints.iter().map(|record| host_link(&record.id));
         let bridges = self.networks.iter().filter_map(|network| Some(network.bridge.as_ref()?.link.clone()));
-        let ids = self.networks.iter().map(|network| network.id.to_string());
         Concern {
-            ids: ids.chain(self.endpoints.iter().map(|record| record.id.to_string())).collect(),
-            addresses: self.endpoints.iter().flat_map(addresses).collect(),
+            ids: self.owners.keys().cloned().collect(),
+            addresses: self.endpoints.iter().flat_map(EndpointRecord::addresses).collect(),
             links: ports.chain(bridges).collect(),
         }
     }
@@ -121,20 +138,28 @@ impl Shown {
         })
     }
 
-    fn ports(&self, listing: &Listing, figures: &Figures) -> Vec<FirewallPort> {
-        let of = |record| self.ports_of(record, listing, figures);
+    fn ports(&self, counts: &Counts<'_>, figures: &Figures) -> Vec<FirewallPort> {
+        let followed = Followed::new(&figures.connections);
+        let of = |record| self.ports_of(record, counts, &followed, figures.accounting);
         self.endpoints.iter().flat_map(of).collect()
     }
 
-    fn ports_of(&self, record: &EndpointRecord, listing: &Listing, figures: &Figures) -> Vec<FirewallPort> {
+    fn ports_of(
+        &self,
+        record: &EndpointRecord,
+        counts: &Counts<'_>,
+        followed: &Followed<'_>,
+        accounting: bool,
+    ) -> Vec<FirewallPort> {
         let Some(link) = self.link(record.network) else { return Vec::new() };
+        let addresses = record.addresses();
         let target = |port: &PublishedPort| {
-            addresses(record).find(|address| address.is_ipv4() == port.host_ip.is_ipv4())
+            addresses.iter().copied().find(|address| address.is_ipv4() == port.host_ip.is_ipv4())
         };
         let shown = |port: &PublishedPort| {
             let target = target(port);
-            let counted = target.and_then(|target| listing.counted(port, link, target));
-            let living = Living::of(port, target, &figures.connections);
+            let counted = target.and_then(|target| counts.of(port, link, target));
+            let living = followed.by(port, target);
             FirewallPort {
                 container: record.name.clone(),
                 network: self.name(record.network),
@@ -145,8 +170,8 @@ impl Shown {
                 protocol: port.proto.to_string(),
                 connections: counted.map(|counted| counted.packets),
                 living: living.count,
-                rx_bytes: figures.accounting.then_some(living.sent),
-                tx_bytes: figures.accounting.then_some(living.answered),
+                rx_bytes: accounting.then_some(living.sent),
+                tx_bytes: accounting.then_some(living.answered),
             }
         };
         record.ports.iter().map(shown).collect()
@@ -157,23 +182,10 @@ impl Shown {
         if comment.is_empty() {
             return None;
         }
-        let is_it = |id: String| id.starts_with(comment);
-        if let Some(network) = self.networks.iter().find(|network| is_it(network.id.to_string())) {
-            return Some(FirewallOwner { network: network.name.clone(), container: None });
-        }
-        let record = self.endpoints.iter().find(|record| is_it(record.id.to_string()))?;
-        Some(FirewallOwner { network: self.name(record.network), container: Some(record.name.clone()) })
+        // What begins with it comes next behind it.
+        let (id, owner) = self.owners.range::<str, _>((Bound::Included(comment), Bound::Unbounded)).next()?;
+        id.starts_with(comment).then(|| owner.clone())
     }
-}
-
-fn addresses(record: &EndpointRecord) -> impl Iterator<Item = IpAddr> + use<> {
-    record
-        .spec
-        .iter()
-        .flat_map(EndpointSpec::addresses)
-        .map(|address| address.ip())
-        .collect::<Vec<_>>()
-        .into_iter()
 }
 
 /// Connections through a port that the kernel follows.
@@ -184,20 +196,30 @@ struct Living {
     answered: u64,
 }
 
-impl Living {
-    fn of(port: &PublishedPort, target: Option<IpAddr>, all: &[Connection]) -> Self {
-        let Some(target) = target else { return Self::default() };
+/// The connections that the kernel follows, by who answers.
+struct Followed<'a>(HashMap<(Proto, SocketAddr), Vec<&'a Connection>>);
+
+impl<'a> Followed<'a> {
+    fn new(all: &'a [Connection]) -> Self {
+        let mut by_server: HashMap<_, Vec<_>> = HashMap::new();
+        for connection in all {
+            by_server.entry((connection.proto, connection.answers_from)).or_default().push(connection);
+        }
+        Self(by_server)
+    }
+
+    /// Those that came by a port which leads to `target`.
+    fn by(&self, port: &PublishedPort, target: Option<IpAddr>) -> Living {
+        let Some(target) = target else { return Living::default() };
         let there = SocketAddr::new(target, port.container.get());
-        let through = |connection: &&Connection| {
-            let asked = match port.host_port {
-                Some(number) => connection.to.port() == number.get(),
-                None => connection.to == there,
-            };
-            connection.proto == port.proto && connection.answers_from == there && asked
+        let through = |connection: &&&Connection| match port.host_port {
+            Some(number) => connection.to.port() == number.get(),
+            None => connection.to == there,
         };
-        all.iter().filter(through).fold(Self::default(), |sum, connection| {
+        let all = self.0.get(&(port.proto, there)).into_iter().flatten();
+        all.filter(through).fold(Living::default(), |sum, connection| {
             let (sent, answered) = connection.counted.unwrap_or_default();
-            Self {
+            Living {
                 count: sum.count + 1,
                 sent: sum.sent + sent.bytes,
                 answered: sum.answered + answered.bytes,
@@ -260,8 +282,6 @@ fn figures(counted: Option<&Counted>) -> (Option<u64>, Option<u64>) {
 
 #[cfg(test)]
 mod tests {
-    use libnet::types::Proto;
-
     use super::*;
 
     #[test]
@@ -286,11 +306,12 @@ mod tests {
             connection("192.0.2.1:8081", None),
             connection("10.9.0.2:80", None),
         ];
+        let all = Followed::new(&all);
         let target = Some("10.9.0.2".parse().unwrap());
-        let living = Living::of(&port(Some(8080)), target, &all);
+        let living = all.by(&port(Some(8080)), target);
         assert_eq!(living, Living { count: 2, sent: 360, answered: 2_000 });
-        assert_eq!(Living::of(&port(Some(8081)), target, &all).count, 1);
-        assert_eq!(Living::of(&port(None), target, &all).count, 1);
-        assert_eq!(Living::of(&port(Some(8080)), None, &all), Living::default());
+        assert_eq!(all.by(&port(Some(8081)), target).count, 1);
+        assert_eq!(all.by(&port(None), target).count, 1);
+        assert_eq!(all.by(&port(Some(8080)), None), Living::default());
     }
 }

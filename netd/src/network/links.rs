@@ -2,9 +2,8 @@
 //! that it is linked to. Which holes there are follows from who is in the network now, and is worked out anew whenever
 //! that changes.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
-use ipnetwork::{IpNetwork, Ipv4Network};
 use libnet::{
     firewall::Opening,
     types::{ContainerId, Icc, NetworkId},
@@ -68,17 +67,12 @@ fn called<'a>(all: &[&'a EndpointRecord], name: &str) -> Option<&'a EndpointReco
 fn between(from: &EndpointRecord, to: &EndpointRecord) -> Vec<Opening> {
     let published = to.ports.iter().map(|port| (port.container, port.proto));
     let offered: BTreeSet<_> = to.exposed.iter().copied().chain(published).collect();
-    let pairs = addresses(from).flat_map(|from| addresses(to).map(move |to| (from, to)));
+    let (from, to) = (from.addresses(), to.addresses());
+    let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
     let same_family = pairs.filter(|(from, to)| from.is_ipv4() == to.is_ipv4());
     same_family
         .flat_map(|(from, to)| {
             offered.iter().map(move |(port, proto)| Opening { from, to, at: (*proto, *port) })
         })
         .collect()
-}
-
-fn addresses(record: &EndpointRecord) -> impl Iterator<Item = IpAddr> + Clone + use<> {
-    let (v4, v6) = record.spec.as_ref().map(|spec| (spec.v4, spec.v6)).unwrap_or_default();
-    let v4 = v4.map(Ipv4Network::ip).map(IpAddr::V4);
-    v4.into_iter().chain(v6.map(|net| IpNetwork::V6(net).ip()))
 }

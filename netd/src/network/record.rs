@@ -219,6 +219,11 @@ pub(super) fn v6_in(subnet: &SubnetRecord, ip: impl Into<IpAddr>) -> Option<Ipv6
 }
 
 impl EndpointRecord {
+    /// Its addresses in the network.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        self.spec.iter().flat_map(EndpointSpec::addresses).map(|address| address.ip()).collect()
+    }
+
     /// The default routes of the container that lead through here.
     pub(super) fn route(&self) -> DefaultRoute {
         self.spec.as_ref().map(|spec| spec.default_route).unwrap_or_default()

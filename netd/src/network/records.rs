@@ -168,11 +168,9 @@ fn text(record: &DnsRecord) -> String {
 }
 
 fn of_container(container: &str, view: &EndpointView) -> Vec<DnsName> {
-    let v4 = view.v4.map(|net| IpAddr::V4(net.ip()));
-    let ips: Vec<_> = v4.into_iter().chain(view.v6.map(|net| IpAddr::V6(net.ip()))).collect();
     view.dns_names
         .iter()
-        .flat_map(|name| addresses(&view.network_name, name, container, ips.clone()))
+        .flat_map(|name| addresses(&view.network_name, name, container, view.addresses()))
         .collect()
 }
 

@@ -200,6 +200,17 @@ impl Machine {
         self.host.exec([program].into_iter().chain(args.into_iter().map(Into::into)))
     }
 
+    /// `docker run -d --name NAME ARGS host sleep 1000`
+    pub fn run(&self, name: &str, args: &[&str]) -> Output {
+        let line = [&["run", "-d", "--name", name], args, &["host", "sleep", "1000"]].concat();
+        self.docker(line.iter().copied())
+    }
+
+    /// What `program` says in a container.
+    pub fn within(&self, name: &str, program: &[&str]) -> String {
+        self.docker(["exec", name].iter().chain(program).copied()).ok()
+    }
+
     /// The words that run `pontoon` in the host, for [`Host::spawn`].
     pub fn pontoon_words(&self, args: &[&str]) -> Vec<String> {
         let program = binary("pontoon").to_string_lossy().into_owned();

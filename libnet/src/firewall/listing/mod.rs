@@ -9,7 +9,11 @@ mod terms;
 mod text;
 mod words;
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    ops::Bound,
+};
 
 pub use crate::firewall::nft::dump::Counted;
 use crate::{
@@ -128,7 +132,12 @@ pub struct Concern {
 impl Concern {
     fn is_about(&self, element: &ListedElement) -> bool {
         if !element.comment.is_empty() {
-            return self.ids.iter().any(|id| id.starts_with(&element.comment));
+            // What begins with it comes next behind it.
+            let next = self
+                .ids
+                .range::<str, _>((Bound::Included(element.comment.as_str()), Bound::Unbounded))
+                .next();
+            return next.is_some_and(|id| id.starts_with(&element.comment));
         }
         element.values.iter().any(|value| match value {
             Value::V4(ip) => self.addresses.contains(&IpAddr::V4(*ip)),
@@ -158,16 +167,33 @@ impl Listing {
     }
 }
 
+/// What was counted of published ports, to be found by port.
+#[derive(Debug, Default)]
+pub struct Counts<'a>(HashMap<(&'a str, &'a [Value]), Counted>);
+
 impl Listing {
-    /// How many connections came to a published port since it was published, and the bytes of their first packets; the
-    /// way to the container is `link` and `target`. `None`: it is not there.
-    pub fn counted(&self, port: &PublishedPort, link: &IfName, target: IpAddr) -> Option<Counted> {
-        let (set, key) = lookup(port, link, target);
+    /// What was counted of each published port.
+    pub fn counts(&self) -> Counts<'_> {
         let of_ours =
             |table: &&ListedTable| (table.family.as_str(), table.name.as_str()) == ("inet", TABLE.name);
-        let table = self.tables.iter().find(of_ours)?;
-        let set = table.sets.iter().find(|found| found.name == set.spec().name)?;
-        set.elements.iter().find(|element| element.values == key.0)?.counted
+        let sets = self.tables.iter().filter(of_ours).flat_map(|table| &table.sets);
+        let mut counts = HashMap::new();
+        for set in sets {
+            let counted = set.elements.iter().filter_map(|element| Some((element, element.counted?)));
+            counts.extend(
+                counted.map(|(element, counted)| ((set.name.as_str(), element.values.as_slice()), counted)),
+            );
+        }
+        Counts(counts)
+    }
+}
+
+impl Counts<'_> {
+    /// How many connections came to a port since it was published, and the bytes of their first packets; the way to the
+    /// container is `link` and `target`. `None`: it is not there.
+    pub fn of(&self, port: &PublishedPort, link: &IfName, target: IpAddr) -> Option<Counted> {
+        let (set, key) = lookup(port, link, target);
+        self.0.get(&(set.spec().name, key.0.as_slice())).copied()
     }
 }
 
