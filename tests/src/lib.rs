@@ -14,7 +14,7 @@ mod lab;
 pub use lab::{
     golden::Golden,
     host::{Host, Lan},
-    machine::{Clean, Machine, NetdOptions},
+    machine::{Clean, HostKind, Machine, NetdOptions},
     output::{Output, Process},
     probe::{Place, Probe, Servers},
     resolver::resolver,

@@ -297,7 +297,7 @@ impl Effects<'_> {
             inside_mac: join.mac,
             sandbox: sandbox.netns().raw(),
         };
-        let mark = veth::mark(&join.host, join.alias.clone(), join.flags, join.mtu);
+        let mark = veth::mark(&join.host, join.alias.clone(), join.flags, join.mtu, &self.host.links_v6);
         let mut requests = vec![veth::create(&pair), mark];
         requests.extend(told);
         self.socket.send_and_hear(requests).inspect_err(|error| {

@@ -62,6 +62,9 @@ pub enum HostError {
     /// The kernel can't limit how fast packets come and go.
     #[error(transparent)]
     Unlimited(#[from] UnlimitedError),
+    /// The kernel has no IPv6.
+    #[error(transparent)]
+    NoIpv6(#[from] NoIpv6),
     /// The kernel can't be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -128,6 +131,16 @@ pub struct NetworkFull {
     pub network: String,
     /// The bridge.
     pub link: IfName,
+}
+
+/// A network is to have IPv6 on a host that has none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "network {network} can't have IPv6: this host has none (booted with ipv6.disable=1, or a kernel built without it)"
+)]
+pub struct NoIpv6 {
+    /// Its name.
+    pub network: String,
 }
 
 /// A link won't do as the bridge of a network; the texts are Docker's.

@@ -30,7 +30,7 @@ mod state;
 mod watch;
 
 pub use crate::bridge::names::host_link;
-pub use error::{HostError, LentError, NetworkFull, ParentError, StepError};
+pub use error::{HostError, LentError, NetworkFull, NoIpv6, ParentError, StepError};
 pub use examine::{Area, Finding, Severity, examine_alone, examine_kernel};
 pub use figures::Figures;
 pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent, ParentNetwork};

@@ -2,7 +2,9 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use super::{Host, HostError, Inner, NetworkSpec, StepError, effects::Effects, janitor, state::Network};
+use super::{
+    Host, HostError, Inner, NetworkSpec, NoIpv6, StepError, effects::Effects, janitor, state::Network,
+};
 use crate::{
     bridge::{self, Step},
     link::Which,
@@ -67,6 +69,9 @@ impl Inner {
     }
 
     pub(super) fn make_network(&self, net: &NetworkSpec, steps: &[Step]) -> Result<(), HostError> {
+        if net.bridge().is_some_and(|net| net.v6.is_some()) && !self.links_v6.are_there() {
+            return Err(NoIpv6 { network: net.name().to_owned() }.into());
+        }
         let _alone = matches!(net, NetworkSpec::Parent(_)).then(|| self.alone_on_parents());
         let mut effects = self.effects()?;
         let made = plan::set_up(steps, &mut effects);

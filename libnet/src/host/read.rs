@@ -80,6 +80,11 @@ impl Host {
         Ok(read.get(&key).is_some_and(|value| value == "1"))
     }
 
+    /// Whether this host's kernel has IPv6. Without it no network can have any.
+    pub fn has_ipv6(&self) -> bool {
+        self.inner.links_v6.are_there()
+    }
+
     /// The MTU of the link that packets leave by which are for nobody near: that of a default route, IPv4's first.
     ///
     /// # Errors

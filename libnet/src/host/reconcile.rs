@@ -195,7 +195,8 @@ impl Inner {
         let name = host_link(&ep.id);
         let alias = Owner::Endpoint(ep.id).alias(&ep.label);
         let flags = bridge::flags(spec, self.bridge_filtered);
-        let mut requests = vec![link::join_bridge(&name, bridge), veth::mark(&name, alias, flags, ep.mtu)];
+        let mark = veth::mark(&name, alias, flags, ep.mtu, &self.links_v6);
+        let mut requests = vec![link::join_bridge(&name, bridge), mark];
         // Another bridge of the same name knows none of its neighbours.
         requests.extend(neighbours(&network, ep));
         self.send(requests)

@@ -40,7 +40,7 @@ impl Effects<'_> {
         let host = self.index_of(&detour.host)?;
         let through = self.detour_link(detour)?;
         let made = self.socket.send(vec![
-            shape::own_detour(&detour.through, detour.alias.clone(), detour.mtu),
+            shape::own_detour(&detour.through, detour.alias.clone(), detour.mtu, &self.host.links_v6),
             shape::limit(through, detour.rate, detour.mtu),
             shape::watch_received(host),
             shape::send_through(host, through),

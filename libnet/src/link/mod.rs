@@ -13,12 +13,15 @@ pub(crate) mod vlan;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
+    link::{
+        AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags,
+        LinkInfo, LinkMessage,
+    },
 };
 
 use crate::{
-    sys::rtnl::Request,
-    types::{IfName, MacAddr},
+    sys::{rtnl::Request, sysctl::LinksV6},
+    types::{IfName, MacAddr, Mtu},
 };
 
 /// Make it, and fail if it is there.
@@ -142,6 +145,14 @@ pub(crate) fn show_all_counted() -> RouteNetlinkMessage {
 fn raise(message: &mut LinkMessage) {
     message.header.flags = LinkFlags::Up;
     message.header.change_mask = LinkFlags::Up;
+}
+
+/// `addrgenmode none`: the link is to give itself no IPv6 address. The kernel knows no such mode, and refuses, on a link
+/// with too small an MTU for IPv6 and where it has no IPv6 at all.
+fn no_address(mtu: Mtu, kernel: &LinksV6) -> Option<LinkAttribute> {
+    let mode = || AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+    (mtu >= Mtu::LEAST_V6 && kernel.are_there())
+        .then(|| LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![mode()])]))
 }
 
 fn mac_attribute(mac: MacAddr) -> LinkAttribute {

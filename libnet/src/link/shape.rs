@@ -3,13 +3,13 @@
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+    link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage},
     tc::{TcAttribute, TcHandle, TcMessage},
 };
 
-use super::{NEW, Which, info, raise};
+use super::{NEW, Which, info, no_address, raise};
 use crate::{
-    sys::{nfnl::attr::Writer, rtnl::Request},
+    sys::{nfnl::attr::Writer, rtnl::Request, sysctl::LinksV6},
     types::{IfName, Mtu, Rate},
 };
 
@@ -50,15 +50,11 @@ pub(crate) fn create_detour(link: &IfName, mtu: Mtu, group: u32) -> Request {
 }
 
 /// `ip link set LINK alias ALIAS addrgenmode none up`: nobody is to be reached there. The kernel takes neither at creation.
-pub(crate) fn own_detour(link: &IfName, alias: String, mtu: Mtu) -> Request {
+pub(crate) fn own_detour(link: &IfName, alias: String, mtu: Mtu, kernel: &LinksV6) -> Request {
     let mut message = Which::Name(link).message();
     raise(&mut message);
     message.attributes.push(LinkAttribute::IfAlias(alias));
-    // On a link with too small an MTU for IPv6, the kernel knows no `addrgenmode`.
-    if mtu >= Mtu::LEAST_V6 {
-        let no_address = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-        message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![no_address])]));
-    }
+    message.attributes.extend(no_address(mtu, kernel));
     Request { message: RouteNetlinkMessage::NewLink(message), flags: 0 }
 }
 

@@ -6,14 +6,14 @@ use netlink_packet_core::NLM_F_ECHO;
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
-        AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData,
-        InfoPortKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+        InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkInfo,
+        LinkMessage,
     },
 };
 
-use super::{NEW, Which, info, mac_attribute, raise};
+use super::{NEW, Which, info, mac_attribute, no_address, raise};
 use crate::{
-    sys::rtnl::Request,
+    sys::{rtnl::Request, sysctl::LinksV6},
     types::{IfName, MacAddr, Mtu},
 };
 
@@ -102,14 +102,11 @@ pub(crate) struct PortFlags {
 
 /// `ip link set HOST alias ALIAS addrgenmode none type bridge_slave isolated .. hairpin ..`. The kernel takes none of
 /// these at creation. A bridge port needs no IPv6 address of its own; without `none` it would make one, with its timers
-/// and multicast reports. On a link with too small an MTU for IPv6, the kernel knows no `addrgenmode`.
-pub(crate) fn mark(host: &IfName, alias: String, flags: PortFlags, mtu: Mtu) -> Request {
+/// and multicast reports.
+pub(crate) fn mark(host: &IfName, alias: String, flags: PortFlags, mtu: Mtu, kernel: &LinksV6) -> Request {
     let mut message = Which::Name(host).message();
     message.attributes.push(LinkAttribute::IfAlias(alias));
-    if mtu >= Mtu::LEAST_V6 {
-        let no_address = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-        message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![no_address])]));
-    }
+    message.attributes.extend(no_address(mtu, kernel));
     let mut port = Vec::new();
     if flags.isolated {
         port.push(InfoBridgePort::Isolated(true));

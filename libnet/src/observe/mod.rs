@@ -189,11 +189,11 @@ fn route_messages(
     socket: &mut RtSocket,
     family: AddressFamily,
 ) -> Result<Vec<RouteNetlinkMessage>, ObserveError> {
-    match socket.dump(&link::route::show_all(family)) {
-        // A kernel without IPv6.
-        Err(error) if error.is(nix::errno::Errno::EOPNOTSUPP) => Ok(Vec::new()),
-        other => other.map_err(|source| ObserveError { what: "routes", source }),
-    }
+    let answers = socket.dump(&link::route::show_all(family));
+    let mut answers = answers.map_err(|source| ObserveError { what: "routes", source })?;
+    // Asked for a family that it does not have, the kernel shows the routes of all others.
+    answers.retain(|answer| route_message(answer).is_none_or(|route| route.header.address_family == family));
+    Ok(answers)
 }
 
 fn as_link(answer: &RouteNetlinkMessage) -> Option<Link> {

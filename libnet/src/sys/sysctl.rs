@@ -55,6 +55,11 @@ impl LinksV6 {
         }
     }
 
+    /// Whether the kernel has IPv6, or had it when this was opened.
+    pub(crate) fn are_there(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// `sysctl net.ipv6.conf.LINK.disable_ipv6=1`
     pub(crate) fn disable(&self, link: &IfName) -> io::Result<()> {
         let Some(folder) = &self.0 else { return Ok(()) };

@@ -1,7 +1,7 @@
 //! Networks come and go. What is about to be made is on disk before the kernel is touched, and what was undone leaves the
 //! disk last, so that a crash at any point leaves something that the next start understands.
 
-use libnet::{store::Change, types::NetworkId};
+use libnet::{host::NoIpv6, store::Change, types::NetworkId};
 use netd_api::{Filters, models, time};
 
 use super::{
@@ -62,6 +62,9 @@ impl Inner {
 
     /// Makes a network with an id that no other has.
     pub(super) fn make_as(&self, id: NetworkId, draft: Draft) -> Result<NetworkRecord, NetworkError> {
+        if draft.families.v6 && !self.kernel.has_ipv6() {
+            return Err(NetworkError::Link(Box::new(NoIpv6 { network: draft.name })));
+        }
         let around = self.surroundings()?;
         let created = time::rfc3339((self.clock)());
         let record = self.state().reserve(draft, id, created, &around)?;

@@ -98,6 +98,7 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
     fn forwards_v4(&self) -> Result<bool, KernelError>;
+    fn has_ipv6(&self) -> bool;
     fn supports(&self, kind: Child) -> Result<bool, KernelError>;
 }
 
@@ -148,6 +149,7 @@ impl From<HostError> for KernelError {
             HostError::Port(error) => Self::Port(Box::new(error)),
             HostError::Parent(error) => Self::Link(Box::new(error)),
             HostError::Lent(error) => Self::Link(Box::new(error)),
+            HostError::NoIpv6(error) => Self::Link(Box::new(error)),
             HostError::UnknownEndpoint(_) => Self::Gone(Box::new(error)),
             error => Self::Other(Box::new(error)),
         }
@@ -294,6 +296,10 @@ impl Kernel for HostKernel {
 
     fn forwards_v4(&self) -> Result<bool, KernelError> {
         Ok(self.host.forwards_v4()?)
+    }
+
+    fn has_ipv6(&self) -> bool {
+        self.host.has_ipv6()
     }
 
     fn supports(&self, kind: Child) -> Result<bool, KernelError> {

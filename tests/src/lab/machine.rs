@@ -30,6 +30,18 @@ pub struct NetdOptions {
     pub environment: Vec<String>,
     /// The program, as the host has it; else the one that was built beside the running test.
     pub program: Option<String>,
+    /// What the host is like.
+    pub host: HostKind,
+}
+
+/// What a host is like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostKind {
+    /// As its kernel is.
+    #[default]
+    Usual,
+    /// As one that was booted with `ipv6.disable=1`, as far as netd and what it starts can see: no settings, no sockets.
+    WithoutIpv6,
 }
 
 /// What [`Machine`] does at its end.
@@ -56,6 +68,9 @@ impl Machine {
         let host = Host::new(name, Processes::Own);
         if let Some(config) = &options.config {
             fs::write(host.path(CONFIG), config).expect("the host's own /run is writable");
+        }
+        if options.host == HostKind::WithoutIpv6 {
+            host.exec(["mount", "-t", "tmpfs", "-o", "ro", "none", "/proc/sys/net/ipv6"]).ok();
         }
         let mut machine = Self { host, options, netd: None, before: String::new(), clean: Clean::Assert };
         machine.before = machine.objects();
@@ -123,6 +138,7 @@ impl Machine {
             .into_iter()
             .chain(environment.iter().cloned())
             .collect();
+        words.extend((self.options.host == HostKind::WithoutIpv6).then(|| program("without-ipv6")));
         words.push(self.options.program.clone().unwrap_or_else(|| program("netd")));
         words.extend(["--data-root", DATA_ROOT, "--cgroup-parent", &cgroup].map(str::to_owned));
         if self.options.config.is_some() {

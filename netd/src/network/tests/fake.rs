@@ -348,6 +348,10 @@ impl Kernel for FakeKernel {
         self.call(|_| Ok(true))
     }
 
+    fn has_ipv6(&self) -> bool {
+        true
+    }
+
     fn supports(&self, kind: Child) -> Result<bool, KernelError> {
         self.call(|_| Ok(matches!(kind, Child::Macvlan(_))))
     }
