@@ -1,86 +1,115 @@
 //! Names while the daemon that serves them is killed, stopped, replaced, and started again, counted question by question.
 
-use tests::{Lab, Machine, NetdOptions, eventually};
+use std::{fs, time::Duration};
 
-/// Asks for `cc` a thousand times a second for so many seconds; says how many questions were asked, answered rightly,
-/// answered wrongly, not answered. Each may take as long as resolvers wait: 5 s.
+use tests::{Lab, Machine, NetdOptions, Process, eventually, until};
+
+const FOLDER: &str = "/run/lab";
+
+/// Asks for `cc` a thousand times a second, at least for two seconds and until the file `enough` is there; says how many questions were asked, answered
+/// rightly, answered once more, answered wrongly, not answered. Each may take as long as resolvers wait: 5 s.
+///
+/// Meanwhile it kills the daemon of the file `pid` so many times, each time it finds a new one there, while that is busy
+/// with what has waited: at once with its first answer, then after 5 more, then 10, ….
 const CLIENT: &str = r#"
-import select, socket, struct, sys, time
-seconds, right = int(sys.argv[1]), socket.inet_aton(sys.argv[2])
+import os, select, socket, struct, sys, time
+right, kills = socket.inet_aton(sys.argv[1]), int(sys.argv[2])
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
 sock.connect(("127.0.0.11", 53)); sock.setblocking(False)
 name = b"\x02cc\x00"
-open_, good, bad, asked, slowest = {}, 0, 0, 0, 0.0
-start = time.monotonic(); end = start + seconds
+open_, good, twice, bad, asked, slowest = {}, 0, 0, 0, 0, 0.0
+killed, dead, heard = 0, "", 0
+def living():
+    try: return open("pid").read()
+    except FileNotFoundError: return ""
+start = time.monotonic(); end = None
 while True:
     now = time.monotonic()
-    while now < end and asked < (now - start) * 1000:
+    if end is None and asked >= 2000 and os.path.exists("enough"): end = now
+    while end is None and asked < (now - start) * 1000:
         asked += 1
         open_[asked & 0xffff] = now
         sock.send(struct.pack("!6H", asked & 0xffff, 0x0100, 1, 0, 0, 0) + name + b"\x00\x01\x00\x01")
-    if now > end and (not open_ or now > end + 5): break
+    if end is not None and (not open_ or now > end + 5): break
     if not select.select([sock], [], [], 0.001)[0]: continue
     while True:
         try: reply = sock.recv(512)
         except BlockingIOError: break
         except ConnectionRefusedError: bad += 1; break
+        if killed < kills and living() not in ("", dead):
+            heard += 1
+            if heard > 5 * killed:
+                dead, heard = living(), 0
+                os.kill(int(dead), 9)
+                killed += 1
         since = open_.pop(struct.unpack("!H", reply[:2])[0], None)
-        ok = since is not None and reply[3] & 15 == 0 and reply[6:8] == b"\x00\x01" and reply[-4:] == right
-        good, bad = good + ok, bad + (not ok)
-        slowest = max(slowest, time.monotonic() - (since or start))
-print(asked, good, bad, len(open_)); print("slowest", round(slowest, 3), file=sys.stderr)
+        ok = reply[3] & 15 == 0 and reply[6:8] == b"\x00\x01" and reply[-4:] == right
+        if not ok: bad += 1
+        elif since is None: twice += 1
+        else: good += 1; slowest = max(slowest, time.monotonic() - since)
+print(asked, good, twice, bad, len(open_)); print("slowest", round(slowest, 3), file=sys.stderr)
 "#;
 
-/// Asks while `act` does what it does to the daemon; each question must have had its answer.
-fn count_while(machine: &mut Machine, act: impl FnOnce(&mut Machine)) {
+/// A container that is asked about, and who asks: not through the daemon, which dies, but in the container's namespace,
+/// where its socket is.
+fn ask(machine: &Machine, kills: u32) -> Process {
     machine.pontoon(["network", "create", "--subnet", "10.79.0.0/24", "web"]).ok();
     machine.start("cc", &["--network", "web", "--ip", "10.79.0.9"], &["sleep", "1000"]);
     assert_eq!(machine.pontoon(["exec", "cc", "dig", "+short", "cc"]).ok(), "10.79.0.9");
-
-    // Not through the daemon, which dies: in the container's namespace, where its socket is.
-    let count = "/run/lab/count";
     let line = format!(
-        "nsenter --net=$(echo /run/netns/pontoon-[0-9a-f]*) python3 - 6 10.79.0.9 > {count} 2> {count}.err <<'END'{CLIENT}END"
+        "cd {FOLDER}; nsenter --net=$(echo /run/netns/pontoon-[0-9a-f]*) python3 - 10.79.0.9 {kills} > count 2> count.err <<'END'{CLIENT}END"
     );
-    let mut client = machine.spawn(["bash", "-c", &line]);
-    act(machine);
-    eventually("the client ends", || client.child.try_wait().ok().flatten().ok_or("it runs"));
-    let text = std::fs::read_to_string(machine.path(count)).unwrap_or_default();
-    let talk = std::fs::read_to_string(machine.path(&format!("{count}.err"))).unwrap_or_default();
-    let numbers: Vec<u32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [asked, right, wrong, lost] = numbers[..] else { panic!("{text} {talk}") };
-    assert!(asked > 5_000, "a thousand a second for six seconds: {asked}");
-    assert_eq!((right, wrong, lost), (asked, 0, 0), "of {asked}: right, wrong, lost; {talk}");
+    machine.spawn(["bash", "-c", &line])
 }
 
+/// Each question must have had its answer. Says how many had another.
+fn all_answered(machine: &Machine, mut client: Process) -> u32 {
+    let read = |name: &str| fs::read_to_string(machine.path(&format!("{FOLDER}/{name}"))).unwrap_or_default();
+    machine.sh(&format!("touch {FOLDER}/enough")).ok();
+    eventually("the client ends", || client.child.try_wait().ok().flatten().ok_or("it runs"));
+    let (text, talk) = (read("count"), read("count.err"));
+    let numbers: Vec<u32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [asked, right, twice, wrong, lost] = numbers[..] else { panic!("{text} {talk}") };
+    assert_eq!((right, wrong, lost), (asked, 0, 0), "of {asked}: right, wrong, lost; {talk}");
+    twice
+}
+
+/// Whoever is killed with questions in hand leaves them to the next.
 #[test]
-fn no_question_is_lost_while_the_daemon_is_killed_and_started_again() {
+fn no_question_is_lost_while_the_daemon_is_killed_again_and_again() {
+    const KILLS: u32 = 20;
     let mut machine = Lab::new().machine("aa");
-    count_while(&mut machine, |machine| {
-        for _ in 0..3 {
-            machine.kill_netd();
-            machine.start_netd();
-        }
+    let client = ask(&machine, KILLS);
+    machine.kill_netd();
+    let script = format!(
+        "cd {FOLDER}; for life in $(seq {KILLS}); do \"$@\" >> netd.log 2>&1 & echo -n $! > pid.new; mv pid.new pid; wait $!; done"
+    );
+    let words = ["bash", "-c", &script, "lives"].map(str::to_owned).into_iter().chain(machine.netd_command());
+    let mut lives = machine.spawn(words);
+    until(Duration::from_secs(120), "it has been killed as often", || {
+        lives.child.try_wait().ok().flatten().ok_or_else(|| machine.log())
     });
+    machine.start_netd();
+    let twice = all_answered(&machine, client);
+    assert!(twice <= KILLS * 32, "at most what one reads at a time: {twice}");
 }
 
 #[test]
 fn no_question_is_lost_while_the_daemon_is_replaced_by_another_program() {
     let config = Some(r#"{"live-restore": true}"#.to_owned());
     let mut machine = Lab::new().machine_with("aa", NetdOptions { config, ..NetdOptions::default() });
-    let programs = ["/run/lab/one", "/run/lab/two"].map(|folder| machine.copy_programs(folder));
-    count_while(&mut machine, |machine| {
-        let [one, two] = programs;
-        machine.stop_netd();
-        machine.use_netd(one);
-        machine.start_netd();
-        assert_eq!(machine.running_netd(), "/run/lab/one/netd");
-        machine.kill_netd();
-        machine.use_netd(two);
-        machine.start_netd();
-        assert_eq!(machine.running_netd(), "/run/lab/two/netd");
-    });
+    let [one, two] = ["/run/lab/one", "/run/lab/two"].map(|folder| machine.copy_programs(folder));
+    let client = ask(&machine, 0);
+    machine.stop_netd();
+    machine.use_netd(one);
+    machine.start_netd();
+    assert_eq!(machine.running_netd(), "/run/lab/one/netd");
+    machine.kill_netd();
+    machine.use_netd(two);
+    machine.start_netd();
+    assert_eq!(machine.running_netd(), "/run/lab/two/netd");
+    all_answered(&machine, client);
     // What is left to itself is not cleaned up.
     machine.set_config("{}");
     machine.kill_netd();

@@ -5,6 +5,7 @@ mod handle;
 mod lanes;
 mod limits;
 mod outward;
+mod pace;
 mod tcp;
 mod udp;
 

@@ -1,5 +1,6 @@
-//! The UDP loop: per wake-up it takes all messages that wait, answers those that are ours on the spot, and sends
-//! the replies together. Only what is forwarded becomes a task.
+//! The UDP loop: per wake-up it reads all messages that wait, answers those that are ours on the spot, and sends
+//! the replies together. Only then do the messages leave the socket, where who serves it next would find them. Only what
+//! is forwarded becomes a task.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,9 +12,10 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::handle::{Handled, Handler};
+use super::handle::{Handled, Handler, now};
+use super::pace::Pace;
 use crate::forward::Transport;
-use crate::sys::{Batch, Received};
+use crate::sys::{Batch, Leave, Received};
 
 thread_local! {
     /// One per runtime thread and not per sandbox: between two waits a server has nothing in it.
@@ -26,10 +28,11 @@ const AFTER_ERROR: Duration = Duration::from_millis(100);
 pub(super) async fn serve(handler: Arc<Handler>, socket: Arc<UdpSocket>) {
     // Dropped with this future, and all forwards with it.
     let mut forwards = JoinSet::new();
+    let mut pace = Pace::new(Leave::arrange(socket.as_fd()));
     loop {
         tokio::select! {
             ready = socket.readable() => {
-                let served = ready.and_then(|()| serve_batch(&handler, &socket, &mut forwards));
+                let served = ready.and_then(|()| serve_batch(&handler, &socket, &mut pace, &mut forwards));
                 if let Err(error) = served {
                     tracing::warn!(%error, sandbox.id = %handler.asker, "could not read a dns socket");
                     tokio::time::sleep(AFTER_ERROR).await;
@@ -43,35 +46,58 @@ pub(super) async fn serve(handler: Arc<Handler>, socket: Arc<UdpSocket>) {
 fn serve_batch(
     handler: &Arc<Handler>,
     socket: &Arc<UdpSocket>,
+    pace: &mut Pace,
     forwards: &mut JoinSet<()>,
 ) -> io::Result<()> {
     BATCH.with_borrow_mut(|batch| {
-        receive(socket, batch)?;
-        handler.counters.udp_queries.add(batch.len());
-        for i in 0..batch.len() {
-            let (message, reply) = batch.message(i);
-            let Handled::Forward(forwarding) = handler.handle(message, Transport::Udp, reply) else {
-                continue;
-            };
-            let Some(sender) = batch.sender(i) else { continue };
-            let (handler, socket) = (handler.clone(), socket.clone());
-            forwards.spawn(async move {
-                let (reply, _) = handler.forward(*forwarding).await;
-                if socket.send_to(&reply, sender).await.is_err() {
-                    handler.counters.unsent.one();
-                }
-            });
-        }
-        handler.counters.unsent.add(batch.send(socket.as_fd()));
+        let now = now();
+        let leave = pace.leave(now);
+        receive(socket, batch, leave)?;
+        pace.took(leave, batch.len(), now);
+        let answering = Answering { batch, socket, leave };
+        answer(handler, socket, answering.batch, forwards);
         Ok(())
     })
 }
 
+/// A batch between its messages and their replies. However that ends, the messages leave the socket then: one that made
+/// us panic must not be there for the next daemon too.
+struct Answering<'a> {
+    batch: &'a mut Batch,
+    socket: &'a UdpSocket,
+    leave: Leave,
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.batch.finish(self.socket.as_fd(), self.leave);
+    }
+}
+
+fn answer(handler: &Arc<Handler>, socket: &Arc<UdpSocket>, batch: &mut Batch, forwards: &mut JoinSet<()>) {
+    handler.counters.udp_queries.add(batch.len());
+    for i in 0..batch.len() {
+        let (message, reply) = batch.message(i);
+        let Handled::Forward(forwarding) = handler.handle(message, Transport::Udp, reply) else {
+            continue;
+        };
+        let Some(sender) = batch.sender(i) else { continue };
+        let (handler, socket) = (handler.clone(), socket.clone());
+        forwards.spawn(async move {
+            let (reply, _) = handler.forward(*forwarding).await;
+            if socket.send_to(&reply, sender).await.is_err() {
+                handler.counters.unsent.one();
+            }
+        });
+    }
+    handler.counters.unsent.add(batch.send(socket.as_fd()));
+}
+
 /// Fills the batch. If that emptied the socket, tokio is told so (it takes "would block" for it), which saves the
 /// call that would find out: what comes later wakes us anew.
-fn receive(socket: &UdpSocket, batch: &mut Batch) -> io::Result<()> {
+fn receive(socket: &UdpSocket, batch: &mut Batch, leave: Leave) -> io::Result<()> {
     let mut failed = None;
-    let told = socket.try_io(Interest::READABLE, || match batch.receive(socket.as_fd()) {
+    let told = socket.try_io(Interest::READABLE, || match batch.receive(socket.as_fd(), leave) {
         Ok(Received::MoreMayWait) => Ok(()),
         Ok(Received::All) => Err(io::ErrorKind::WouldBlock.into()),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),

@@ -12,8 +12,10 @@ use std::ptr;
 
 use nix::libc;
 
+use super::leave::{Leave, remove};
+
 /// Messages per call. Findings: a batch of 32 saves a third of the time of single calls, more gains nothing.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 
 /// Room for one message that comes in.
 const ROOM: usize = crate::answer::MAX_UDP as usize;
@@ -43,8 +45,8 @@ impl Batch {
         }
     }
 
-    /// Takes what waits in the socket, at most a batch; the messages of the batch before are gone.
-    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<Received> {
+    /// Reads what waits in the socket, at most a batch; the messages of the batch before are gone.
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, leave: Leave) -> io::Result<Received> {
         self.received = 0;
         let mut iovecs = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
         // SAFETY: mmsghdr is plain old data; null pointers with zero lengths are valid in it.
@@ -64,7 +66,7 @@ impl Batch {
                 socket.as_raw_fd(),
                 headers.as_mut_ptr(),
                 BATCH as libc::c_uint,
-                libc::MSG_DONTWAIT,
+                libc::MSG_DONTWAIT | leave.flags(),
                 ptr::null_mut(),
             )
         };
@@ -131,6 +133,15 @@ impl Batch {
             count += 1;
         }
         send_all(socket, &mut headers[..count])
+    }
+
+    /// Forgets the batch, whose messages leave the socket now if they have not yet.
+    pub(crate) fn finish(&mut self, socket: BorrowedFd<'_>, leave: Leave) {
+        let messages = std::mem::take(&mut self.received);
+        if leave == Leave::Answered {
+            let filled = self.lens[..messages].iter().filter(|len| **len > 0).count();
+            remove(socket, messages, filled);
+        }
     }
 }
 
