@@ -12,6 +12,9 @@ use std::{
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::net::unix::pipe::Receiver;
 
+/// Links that are followed; path_resolution(7) has the same bound.
+const LINKS: usize = 40;
+
 /// Who writes the file does so in several steps; one look after the last of them is enough.
 const SETTLED: Duration = Duration::from_millis(100);
 
@@ -35,7 +38,11 @@ pub(super) async fn follow(file: PathBuf, changed: impl Fn() -> bool) {
 async fn next_change(file: &Path, last: &Option<Vec<u8>>) -> io::Result<()> {
     loop {
         // Not a pipe, but read like one: what comes out of it does not matter.
-        let inotify = Receiver::from_owned_fd_unchecked(watch(file)?)?;
+        let inotify = match watch(file) {
+            // A folder was there, and is there no more: look again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            watch => Receiver::from_owned_fd_unchecked(watch?)?,
+        };
         if fs::read(file).ok() != *last {
             return Ok(());
         }
@@ -54,7 +61,7 @@ async fn wait(inotify: &Receiver) -> io::Result<()> {
     }
 }
 
-/// The file itself (it may be mounted over), and the folders in which it and what it links to can be replaced.
+/// The file itself (it may be mounted over), and the folders in which it and what it links to can be replaced or made.
 fn watch(file: &Path) -> io::Result<OwnedFd> {
     let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     let content = WatchFlags::CLOSE_WRITE | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
@@ -63,12 +70,25 @@ fn watch(file: &Path) -> io::Result<OwnedFd> {
     {
         return Err(error.into());
     }
-    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let folders: BTreeSet<_> = [file, &target].into_iter().filter_map(Path::parent).collect();
-    for folder in folders {
+    for folder in folders(file) {
         inotify::add_watch(&inotify, folder, WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::DELETE)?;
     }
     Ok(inotify)
+}
+
+/// Those of the file and of each that it is a link to. While the machine comes up that may not be there yet, nor its
+/// folder: then the nearest one above it.
+fn folders(file: &Path) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    let mut at = file.to_owned();
+    for _ in 0..LINKS {
+        folders.extend(at.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned));
+        match (at.parent(), fs::read_link(&at)) {
+            (Some(folder), Ok(target)) => at = folder.join(target),
+            _ => break,
+        }
+    }
+    folders
 }
 
 #[cfg(test)]
@@ -104,6 +124,18 @@ mod tests {
         replace(&target, "another file");
         noticed().await;
         replace(&file, "no link any more");
+        noticed().await;
+        let late = root.path().join("late/deep/resolv.conf");
+        symlink("late/deep/resolv.conf", root.path().join("link")).unwrap();
+        fs::rename(root.path().join("link"), &file).unwrap();
+        noticed().await;
+        fs::create_dir_all(late.parent().unwrap()).unwrap();
+        fs::write(&late, "what it links to is there at last").unwrap();
+        noticed().await;
+        fs::remove_dir_all(root.path().join("late")).unwrap();
+        noticed().await;
+        fs::create_dir_all(late.parent().unwrap()).unwrap();
+        fs::write(&late, "and again").unwrap();
         noticed().await;
         following.abort();
     }
