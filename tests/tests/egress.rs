@@ -135,3 +135,37 @@ fn a_run_that_learns_says_what_it_needs() {
     let said = machine.pontoon(["dns", "egress", "nobody"]).fails(1);
     assert!(said.contains("No such container: nobody"), "{said}");
 }
+
+/// As it happens, with the name that was asked: what is refused stands between the questions.
+#[test]
+fn the_log_of_a_containers_names_has_what_it_is_refused() {
+    let machine = Lab::new().machine("aa");
+    let (lan, _servers) = stage(&machine);
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.start("cc", &[&["--network", "web"], &DENY[..]].concat(), &["sleep", "1000"]);
+    let words = machine.pontoon_words(&["dns", "log", "cc"]);
+    let script = "exec \"$@\" > /run/lab/log";
+    let _log = machine.spawn(["bash", "-c", script, "log"].map(str::to_owned).into_iter().chain(words));
+    // Without the time at its beginning and, of a question, what it took.
+    let seen = |line: &str| {
+        let log = fs::read_to_string(machine.path("/run/lab/log")).unwrap_or_default();
+        let is_it = |seen: &str| seen.split_once(' ').is_some_and(|(_, rest)| rest.starts_with(line));
+        if log.lines().any(is_it) { Ok(()) } else { Err(log) }
+    };
+    eventually("the log has begun", || {
+        machine.pontoon(["exec", "cc", "dig", "+tries=1", "cc"]).ok();
+        seen("A cc. answered")
+    });
+
+    let far = lan.address();
+    assert!(!connects(&machine, "cc", &far, 443));
+    eventually("an address alone", || seen(&format!("443/tcp - dropped {far}")));
+    assert!(connects(&machine, "cc", "good.example", 443) && !connects(&machine, "cc", "good.example", 80));
+    eventually("a port that is not allowed", || seen(&format!("80/tcp good.example. dropped {far}")));
+    let other = format!("exec cc dig +tries=1 +time=1 @{far} good.example");
+    machine.pontoon(other.split(' ')).fails(9);
+    eventually("another resolver", || seen(&format!("53/udp good.example. dropped {far}")));
+    machine.pontoon(["exec", "cc", "dig", "+tries=1", "evil.example"]).ok();
+    eventually("a name", || seen("A evil.example. denied"));
+    assert!(seen(&format!("443/tcp good.example. dropped {far}")).is_err(), "what passes is no line");
+}

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum DnsCommand {
     /// Show what a container of restricted egress tried to reach
     Egress(DnsEgress),
-    /// Follow what a container asks, as it asks
+    /// Follow what a container asks, as it asks, and what its egress is refused
     Log(DnsLog),
     /// List the names that containers can ask for
     #[command(aliases = ["list"])]

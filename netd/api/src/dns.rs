@@ -75,22 +75,27 @@ pub struct DnsAnswer {
     pub value: String,
 }
 
-/// A question that a container asked: a line of `GET /containers/{id}/dns/log`.
+/// A question that a container asked, or a connection that it was refused: a line of `GET /containers/{id}/dns/log`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DnsAsked {
     /// When it came, RFC 3339.
     pub time: String,
-    /// The name that was asked for, as it was written.
+    /// The name that was asked for, as it was written; of a connection the last one that its address was given for, empty
+    /// if there was none.
     pub name: String,
-    /// The type that was asked for.
+    /// The type that was asked for; of a connection its port and protocol, `443/tcp`.
     #[serde(rename = "Type")]
     pub kind: String,
-    /// What became of it: `answered`, `empty`, `cached`, `forwarded`, `stale`, `failed`, `refused` or `denied`.
+    /// What became of it: `answered`, `empty`, `cached`, `forwarded`, `stale`, `failed`, `refused` or `denied`; of a
+    /// connection `dropped`.
     pub outcome: String,
     /// Microseconds that it took.
     pub micros: u64,
-    /// Questions that were lost to this reader before this one, since it was too slow.
+    /// Where a connection went; a question has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Lines that were lost to this reader before this one, since it was too slow.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: u64,
 }

@@ -15,10 +15,7 @@ use dns::Asked;
 use futures_util::stream;
 use netd_api::dns::{DnsAsked, DnsName, DnsRecord, DnsReply, EgressReport};
 use serde::Deserialize;
-use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::{
     Api,
@@ -29,7 +26,7 @@ use super::{
 use crate::{
     engine::Clock,
     error::Kind,
-    names::{EGRESS, word},
+    names::{EGRESS, Followed, Refused, Seen, word},
 };
 
 pub(super) fn routes() -> Router<Arc<Api>> {
@@ -116,35 +113,53 @@ async fn egress(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> A
 
 async fn log(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Answer<Response> {
     let container = api.engine.containers.network_owner(&reference)?;
-    let asked = api.engine.networks.dns_follow(container, &reference)?;
-    Ok(json_streamed(Body::from_stream(lines(asked, api.engine.clock.clone()))))
+    let followed = api.engine.networks.dns_follow(container, &reference)?;
+    Ok(json_streamed(Body::from_stream(lines(followed, api.engine.clock.clone()))))
 }
 
-/// A line per question, until the container's name service ends or the reader goes.
+/// A line per question and per refused connection, until the container's name service ends or the reader goes.
 fn lines(
-    asked: Receiver<Asked>,
+    followed: Followed,
     clock: Clock,
 ) -> impl futures_util::Stream<Item = Result<bytes::Bytes, Infallible>> {
-    stream::unfold((asked, clock, 0), |(mut asked, clock, mut lost)| async move {
-        loop {
-            match asked.recv().await {
-                Ok(one) => return Some((Ok(line(&shown(&one, &clock, lost))), (asked, clock, 0))),
-                Err(RecvError::Lagged(more)) => lost += more,
-                Err(RecvError::Closed) => return None,
-            }
-        }
+    stream::unfold((followed, clock), |(mut followed, clock)| async move {
+        let (seen, lost) = followed.next().await?;
+        let shown = match seen {
+            Seen::Asked(asked) => question(&asked, &clock),
+            Seen::Refused(refused) => connection(refused, &clock),
+        };
+        Some((Ok(line(&DnsAsked { lost, ..shown })), (followed, clock)))
     })
 }
 
-fn shown(asked: &Asked, clock: &Clock, lost: u64) -> DnsAsked {
-    let ago = Instant::now().into_std().saturating_duration_since(asked.at);
-    let now = clock();
+fn question(asked: &Asked, clock: &Clock) -> DnsAsked {
     DnsAsked {
-        time: netd_api::time::rfc3339(now.checked_sub(ago).unwrap_or(now)),
+        time: time(asked.at, clock),
         name: asked.name.clone(),
         kind: asked.kind.to_string(),
         outcome: word(asked.outcome).to_owned(),
         micros: u64::try_from(asked.took.as_micros()).unwrap_or(u64::MAX),
-        lost,
+        address: None,
+        lost: 0,
     }
+}
+
+fn connection(refused: Refused, clock: &Clock) -> DnsAsked {
+    let Refused { at, name, attempt } = refused;
+    DnsAsked {
+        time: time(at.into_std(), clock),
+        // As questions have it.
+        name: if name.is_empty() { name } else { name + "." },
+        kind: format!("{}/{}", attempt.port, attempt.proto),
+        outcome: "dropped".to_owned(),
+        micros: 0,
+        address: Some(attempt.to.to_string()),
+        lost: 0,
+    }
+}
+
+fn time(at: std::time::Instant, clock: &Clock) -> String {
+    let ago = Instant::now().into_std().saturating_duration_since(at);
+    let now = clock();
+    netd_api::time::rfc3339(now.checked_sub(ago).unwrap_or(now))
 }

@@ -10,8 +10,11 @@ use std::{
 };
 
 use dns::{Gate, Judged, Told, hickory_proto::rr::Name};
-use libnet::{firewall::Allowance, types::Egress};
-use tokio::time::Instant;
+use libnet::{
+    firewall::{Allowance, Attempt},
+    types::Egress,
+};
+use tokio::{sync::broadcast, time::Instant};
 
 use super::policy::{Allowed, EgressPolicy, Target, plain};
 
@@ -43,6 +46,15 @@ pub(crate) enum Others {
     Asked,
 }
 
+/// A connection that was refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) at: Instant,
+    /// The name that had been asked for to get the address; empty if there was none.
+    pub(crate) name: String,
+    pub(crate) attempt: Attempt,
+}
+
 /// The gate; open until it is told otherwise.
 pub(crate) struct EgressGate {
     container: String,
@@ -57,6 +69,8 @@ struct State {
     names: HashMap<IpAddr, String>,
     /// How often each name was denied.
     denied: HashMap<String, u64>,
+    /// Who watches what is refused, if somebody does.
+    followers: Option<broadcast::Sender<Refused>>,
     /// Until when the firewall is open for an address of a name: names that share one may differ in their ports.
     open: HashMap<(String, IpAddr), Instant>,
 }
@@ -95,6 +109,24 @@ impl EgressGate {
     /// The name that an address was told for.
     pub(crate) fn name_of(&self, ip: IpAddr) -> Option<String> {
         self.state().names.get(&ip).cloned()
+    }
+
+    /// A connection was refused; tells those who watch, and gives the name that it was for.
+    pub(crate) fn refused(&self, attempt: Attempt) -> String {
+        let mut state = self.state();
+        let name = state.names.get(&attempt.to).cloned().unwrap_or_default();
+        let refused = Refused { at: Instant::now(), name: name.clone(), attempt };
+        let nobody = |followers: &broadcast::Sender<_>| followers.send(refused).is_err();
+        if state.followers.as_ref().is_some_and(nobody) {
+            state.followers = None;
+        }
+        name
+    }
+
+    /// What is refused from now on; so much of it is kept for who is slow.
+    pub(crate) fn follow(&self, capacity: usize) -> broadcast::Receiver<Refused> {
+        let mut state = self.state();
+        state.followers.get_or_insert_with(|| broadcast::Sender::new(capacity)).subscribe()
     }
 
     /// Names that were denied, and how often.
@@ -202,6 +234,8 @@ fn allowances(watch: &Watch, allowed: &Allowed, to: IpAddr, time: Option<Duratio
 
 #[cfg(test)]
 mod tests {
+    use libnet::{firewall::Fate, types::Proto};
+
     use super::*;
 
     fn gate(mode: Egress, allow: &str) -> (EgressGate, Arc<Mutex<Vec<String>>>) {
@@ -254,6 +288,28 @@ mod tests {
         assert_eq!(gate.name_of("192.0.2.1".parse().unwrap()).as_deref(), Some("a.example"));
         gate.set(None);
         assert_eq!(gate.judge(&name("evil.example.")), Judged::Free);
+    }
+
+    #[test]
+    fn who_watches_is_told_what_is_refused_and_its_name() {
+        let (gate, _) = gate(Egress::Deny, "a.example:443");
+        let attempt = |to: &str| {
+            let (to, port) = (to.parse().unwrap(), "80".parse().unwrap());
+            Attempt { to, proto: Proto::Tcp, port, fate: Fate::Dropped }
+        };
+        gate.told(&name("A.example."), &[told("192.0.2.1", 5)]);
+        assert_eq!(gate.refused(attempt("192.0.2.1")), "a.example", "nobody need watch");
+        let mut watching = [gate.follow(4), gate.follow(4)];
+        assert_eq!(gate.refused(attempt("192.0.2.1")), "a.example");
+        assert_eq!(gate.refused(attempt("192.0.2.2")), "");
+        for one in &mut watching {
+            let seen = [(); 2].map(|()| one.try_recv().map(|seen| (seen.name, seen.attempt)).unwrap());
+            let expected = [("a.example", "192.0.2.1"), ("", "192.0.2.2")];
+            assert_eq!(seen, expected.map(|(name, to)| (name.to_owned(), attempt(to))));
+        }
+        drop(watching);
+        gate.refused(attempt("192.0.2.1"));
+        assert!(gate.state().followers.is_none(), "nothing is kept while nobody watches");
     }
 
     #[test]

@@ -12,10 +12,10 @@ mod service;
 mod settings;
 mod watch;
 
-pub(crate) use gate::{Allow, EgressGate, Others, Watch};
+pub(crate) use gate::{Allow, EgressGate, Others, Refused, Watch};
 pub use hosts::{HostEntry, hosts, readdressed, with, without, without_names};
 pub(crate) use policy::EGRESS;
 pub use policy::EgressPolicy;
 pub(crate) use service::{Names, Scope};
 pub use settings::DnsSettings;
-pub(crate) use watch::{Totals, shown, word};
+pub(crate) use watch::{Followed, Seen, Totals, shown, word};

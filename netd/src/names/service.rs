@@ -40,7 +40,7 @@ pub(crate) struct Names {
 pub(super) struct Sandbox {
     path: PathBuf,
     settings: DnsSettings,
-    gate: Arc<EgressGate>,
+    pub(super) gate: Arc<EgressGate>,
     /// Until the server has them.
     sockets: Option<DnsSockets>,
     pub(super) server: Option<Running>,

@@ -10,11 +10,11 @@ use dns::{
 };
 use libnet::types::ContainerId;
 use netd_api::dns::{DnsAnswer, DnsReply};
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::Names;
+use super::{Names, gate::Refused};
 
-/// Questions that are kept for a reader of the log that is slow.
+/// Questions, and refused connections, that are kept for a reader of the log that is slow.
 const BEHIND: usize = 1_024;
 
 /// What the name service has done since the daemon started.
@@ -37,9 +37,12 @@ impl Names {
         self.with_server(container, |server| server.ask(name, kind))
     }
 
-    /// What a container asks from now on; `None` if it has no name service.
-    pub(crate) fn follow(&self, container: ContainerId) -> Option<broadcast::Receiver<Asked>> {
-        self.with_server(container, |server| server.follow(BEHIND))
+    /// What a container asks and is refused from now on; `None` if it has no name service.
+    pub(crate) fn follow(&self, container: ContainerId) -> Option<Followed> {
+        let sandboxes = self.sandboxes();
+        let sandbox = sandboxes.get(&container)?;
+        let asked = sandbox.server.as_ref()?.server.follow(BEHIND);
+        Some(Followed { asked, refused: sandbox.gate.follow(BEHIND), lost: 0 })
     }
 
     /// What all servers have done, those included that are no more.
@@ -59,6 +62,39 @@ impl Names {
         let sandboxes = self.sandboxes();
         let running = sandboxes.get(&container)?.server.as_ref()?;
         Some(use_it(&running.server))
+    }
+}
+
+/// What one container asks and is refused, as it happens.
+pub(crate) struct Followed {
+    asked: Receiver<Asked>,
+    refused: Receiver<Refused>,
+    lost: u64,
+}
+
+/// One thing of it.
+pub(crate) enum Seen {
+    /// A question.
+    Asked(Asked),
+    /// A connection that was refused.
+    Refused(Refused),
+}
+
+impl Followed {
+    /// The next thing, and how many were lost before it since they came faster than this was called; nothing once the
+    /// container's name service has ended.
+    pub(crate) async fn next(&mut self) -> Option<(Seen, u64)> {
+        loop {
+            let seen = tokio::select! {
+                asked = self.asked.recv() => asked.map(Seen::Asked),
+                refused = self.refused.recv() => refused.map(Seen::Refused),
+            };
+            match seen {
+                Ok(seen) => return Some((seen, std::mem::take(&mut self.lost))),
+                Err(RecvError::Lagged(more)) => self.lost += more,
+                Err(RecvError::Closed) => return None,
+            }
+        }
     }
 }
 

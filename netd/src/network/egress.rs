@@ -104,11 +104,12 @@ impl Inner {
         Ok(Some(report(&watch, &attempts.map_err(failed)?, gate)))
     }
 
-    /// A connection of a restricted container was refused: told in the log, and as an event of the container.
+    /// A connection of a restricted container was refused: told in the log, to who watches the container's names, and as an
+    /// event of the container.
     pub(super) fn refused(&self, from: IpAddr, attempt: Attempt) {
         let Some(record) = self.state().owner_of(from) else { return };
         let container = record.container;
-        let name = self.names.gate(container).and_then(|gate| gate.name_of(attempt.to)).unwrap_or_default();
+        let name = self.names.gate(container).map(|gate| gate.refused(attempt)).unwrap_or_default();
         let (address, port) = (attempt.to.to_string(), format!("{}/{}", attempt.port, attempt.proto));
         tracing::info!(container.id = %container, container.name = record.name, name, address, port, "connection refused");
         let event = Event::new(EventKind::Container, "refuse", container.to_string(), (self.clock)())

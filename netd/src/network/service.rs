@@ -3,10 +3,7 @@
 
 use std::{net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
-use dns::{
-    Asked,
-    hickory_proto::rr::{Name, RecordType},
-};
+use dns::hickory_proto::rr::{Name, RecordType};
 use libnet::{
     firewall::Attempt,
     host::Host,
@@ -21,7 +18,6 @@ use netd_api::{
     firewall::FirewallReport,
     models,
 };
-use tokio::sync::broadcast;
 
 use super::{
     Concerning, Driver, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError,
@@ -34,7 +30,7 @@ use super::{
 use crate::{
     events::Events,
     firewalld::Firewalld,
-    names::{self, Names},
+    names::{self, Followed, Names},
 };
 
 /// What the networks are made of.
@@ -212,8 +208,8 @@ impl Networks {
         Ok(names::shown(&name, kind, &replied, micros))
     }
 
-    /// What a container asks from now on.
-    pub fn dns_follow(&self, container: ContainerId, reference: &str) -> Result<broadcast::Receiver<Asked>> {
+    /// What a container asks and is refused from now on.
+    pub(crate) fn dns_follow(&self, container: ContainerId, reference: &str) -> Result<Followed> {
         self.inner.names.follow(container).ok_or_else(|| NetworkError::NoNames(reference.to_owned()))
     }
 

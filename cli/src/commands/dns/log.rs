@@ -1,4 +1,4 @@
-//! `pontoon dns log`. There is no past to show: while nobody watches, nothing is kept.
+//! `pontoon dns log`: what a container asks, and what it is refused. There is no past to show: while nobody watches, nothing is kept.
 
 use hyper::Method;
 use serde_json::Value;
@@ -18,9 +18,7 @@ pub(crate) async fn run(args: &DnsLog, context: &Context<'_>) -> Result<(), CliE
             Some(format) => output::line(&inspect::one(&asked, format).map_err(CliError::Template)?)?,
             None => {
                 if let Some(lost) = asked.get("Lost").and_then(Value::as_u64) {
-                    output::talk(&format!(
-                        "{lost} questions were lost: they came faster than they were read"
-                    ));
+                    output::talk(&format!("{lost} lines were lost: they came faster than they were read"));
                 }
                 output::line(&line(&asked))?;
             }
@@ -29,18 +27,16 @@ pub(crate) async fn run(args: &DnsLog, context: &Context<'_>) -> Result<(), CliE
     Ok(())
 }
 
-/// `2026-11-21T02:35:56.123456789Z A example.com. forwarded 12.3ms`.
+/// `2026-11-21T02:35:56.123456789Z A example.com. forwarded 12.3ms`, and of a connection
+/// `2026-11-21T02:35:56.223456789Z 80/tcp example.com. dropped 192.0.2.1`.
 fn line(asked: &Value) -> String {
-    let micros = asked.get("Micros").and_then(Value::as_u64).unwrap_or(0);
     let part = |key| text(asked, key);
-    format!(
-        "{} {} {} {} {}",
-        part("Time"),
-        part("Type"),
-        part("Name"),
-        part("Outcome"),
-        human::micros(micros)
-    )
+    let name = Some(part("Name")).filter(|name| !name.is_empty()).unwrap_or("-");
+    let last = match part("Address") {
+        "" => human::micros(asked.get("Micros").and_then(Value::as_u64).unwrap_or(0)),
+        address => address.to_owned(),
+    };
+    format!("{} {} {name} {} {last}", part("Time"), part("Type"), part("Outcome"))
 }
 
 #[cfg(test)]
@@ -56,5 +52,16 @@ mod tests {
             "Micros": 12_340,
         });
         assert_eq!(line(&asked), "2026-11-21T02:35:56.1Z A example.com. forwarded 12.3ms");
+    }
+
+    #[test]
+    fn so_is_a_refused_connection() {
+        let mut refused = json!({
+            "Time": "2026-11-21T02:35:56.2Z", "Type": "80/tcp", "Name": "example.com.", "Outcome": "dropped",
+            "Micros": 0, "Address": "192.0.2.1",
+        });
+        assert_eq!(line(&refused), "2026-11-21T02:35:56.2Z 80/tcp example.com. dropped 192.0.2.1");
+        refused["Name"] = "".into();
+        assert_eq!(line(&refused), "2026-11-21T02:35:56.2Z 80/tcp - dropped 192.0.2.1");
     }
 }
