@@ -143,6 +143,15 @@ fn gateway_modes() -> Vec<Change> {
     ]
 }
 
+fn of_both_families() -> Vec<PublishedPort> {
+    vec![
+        published("0.0.0.0", 8082, 80, Proto::Tcp),
+        published("::", 8082, 80, Proto::Tcp),
+        published("2001:db8::1", 8083, 80, Proto::Tcp),
+        published("::", 133, 133, Proto::Sctp),
+    ]
+}
+
 fn steps() -> Vec<Step> {
     let step = |name, text, changes| Step { name, text, changes };
     let all_ports = vec![
@@ -185,6 +194,13 @@ fn steps() -> Vec<Step> {
                 Change::AddNetwork(FirewallNetwork { v4: None, ..network(6) }),
                 Change::AddEndpoint(endpoint(3, 2, on_internal)),
             ],
+        ),
+        step(
+            "A container of one family",
+            "In `br-5`, with IPv4 only, and `-p 8082:80 -p [2001:db8::1]:8083:80 -p [::]:133:133/sctp`: what no address can be \
+             rewritten for the daemon answers itself, and that is reached at the gateways of all networks. SCTP it does \
+             not answer.",
+            vec![Change::AddEndpoint(FirewallEndpoint { v6: None, ..endpoint(5, 2, of_both_families()) })],
         ),
         step(
             "Gateway modes",

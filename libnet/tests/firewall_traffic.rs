@@ -235,6 +235,44 @@ fn a_port_published_on_one_address() {
 }
 
 #[test]
+fn what_the_host_answers_for_a_container_is_reached_at_the_gateways_of_others() {
+    let bench = Bench::new(&Lab::new());
+    let listen = |port: u16, ip: &str| {
+        let listen = format!("TCP6-LISTEN:{port},fork,reuseaddr,ipv6only=0,bind={ip}");
+        bench.host.spawn(["socat", &listen, "SYSTEM:echo $SOCAT_PEERADDR"])
+    };
+    let (here, there) = ("fd00:0:0:1::1", "fd00:0:0:3::1");
+    // What the host answers as the container has IPv4 only, on all addresses and on one; and what nobody published.
+    let _servers = [(8090, "[::]"), (8091, "[::]"), (8092, "[fd00:0:0:1::1]"), (8092, "[fd00:0:0:3::1]")]
+        .map(|(port, ip)| listen(port, ip));
+    for (ip, port) in [(here, 8090), (here, 8091), (here, 8092), (there, 8092)] {
+        bench.answers(ip, port);
+    }
+    let v4_only = FirewallEndpoint { v6: None, ..endpoint(1, 2, &[("::", 8090), (here, 8092)]) };
+    let by = From::Container(2, 2);
+    let closed = [(by, here, 8090, None), (by, here, 8092, None)];
+    bench.assert_sees(&closed);
+    bench.publish(v4_only.clone());
+    bench.assert_sees(&[
+        (From::Container(1, 3), here, 8091, Some("fd00:0:0:1::3")),
+        (From::Container(1, 3), "10.0.1.1", 8091, Some("10.0.1.3")),
+        (by, here, 8090, Some("fd00:0:0:2::2")),
+        (by, there, 8090, Some("fd00:0:0:2::2")),
+        (by, here, 8092, Some("fd00:0:0:2::2")),
+        // Another process may have the port on another address, and in the other family.
+        (by, there, 8092, None),
+        (by, "10.0.1.1", 8090, None),
+        (by, here, 8091, None),
+        (by, "10.0.2.1", 8091, Some("10.0.2.2")),
+        // An internal network has no way to another one.
+        (From::Container(4, 2), here, 8090, None),
+        (From::Container(4, 2), "10.0.4.1", 8091, Some("10.0.4.2")),
+    ]);
+    bench.publish(FirewallEndpoint { ports: Vec::new(), ..v4_only });
+    bench.assert_sees(&closed);
+}
+
+#[test]
 fn nobody_else_reaches_127_0_0_1() {
     let bench = Bench::new(&Lab::new());
     bench.publish(endpoint(1, 2, &[("127.0.0.1", 8080)]));

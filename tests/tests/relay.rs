@@ -153,6 +153,69 @@ fn an_internal_network_reaches_no_relayed_port() {
 }
 
 #[test]
+fn a_relayed_port_is_reached_at_the_gateways_of_all_networks() {
+    let machine = Lab::new().machine("relay");
+    networks(&machine);
+    machine
+        .docker([
+            "network",
+            "create",
+            "--internal",
+            "--ipv6",
+            "--subnet",
+            "10.3.0.0/24",
+            "--subnet",
+            "fd03::/64",
+            "inner",
+        ])
+        .ok();
+    let here = of_process(machine.pid()).serve(&[9000]);
+    let _servers = [
+        here,
+        serve(&machine, "c4", "four", &["8004", "[fd01::1]:8005"]),
+        serve(&machine, "c6", "six", &["8006"]),
+    ];
+    machine.start("bb", &["--network", "both"], &["sleep", "1000"]);
+    let bb = within(&machine, "bb");
+    assert_sees(&bb, ("fd01::1", 8004), "10.1.0.1");
+    assert_sees(&bb, ("fd01::1", 8005), "10.1.0.1");
+    assert_sees(&bb, ("10.1.0.1", 8006), "fd01::1");
+    assert_sees(&bb, ("10.1.0.1", 8004), "10.2.0.2");
+    assert_silent(&bb, "fd01::1", Probe::Tcp(9000));
+    assert_silent(&bb, "fd03::1", Probe::Tcp(8005));
+
+    // Who makes itself a way out of an internal network is not led by it.
+    let inner = ["--network", "inner", "--cap-add", "NET_ADMIN"];
+    machine.start(
+        "aa",
+        &inner,
+        &[
+            "sh",
+            "-c",
+            "ip -6 route add fd01::/64 via fd03::1; ip route add 10.1.0.0/24 via 10.3.0.1; sleep 1000",
+        ],
+    );
+    let aa = within(&machine, "aa");
+    eventually("it has its routes", || match machine.docker(["exec", "aa", "ip", "route"]).ok() {
+        routes if routes.contains("10.1.0.0/24") => Ok(()),
+        routes => Err(routes),
+    });
+    for (to, port) in [("fd01::1", 8004), ("fd01::1", 8005), ("10.1.0.1", 8006)] {
+        assert_silent(&aa, to, Probe::Tcp(port));
+        assert_silent(&aa, to, Probe::Udp(port));
+    }
+    let chain = machine.sh("nft list chain inet pontoon filter-elsewhere").ok();
+    assert!(
+        !chain.contains("iifname @internal counter packets 0 "),
+        "it is the kernel that drops it: {chain}"
+    );
+    machine.pontoon(["port", "rm", "c4", "8004:80"]).ok();
+    assert!(!machine.sh("nft list set inet pontoon answered-any").ok().contains("tcp . 8004"));
+    let shown = machine.pontoon(["firewall", "show", "c6"]).ok();
+    assert!(shown.contains("set answered-any {") && shown.contains("ipv4 . udp . 8006"), "{shown}");
+}
+
+#[test]
 fn without_a_userland_proxy_a_port_leads_within_its_family() {
     let machine = Lab::new().machine_with(
         "relay",

@@ -21,6 +21,7 @@ const BOTH: Network = Network { name: "both", number: 1, v4: true, v6: true };
 const FOUR: Network = Network { name: "four", number: 2, v4: true, v6: false };
 const SIX: Network = Network { name: "six", number: 3, v4: false, v6: true };
 const OTHER: Network = Network { name: "other", number: 4, v4: true, v6: true };
+const THIRD: Network = Network { name: "third", number: 5, v4: true, v6: true };
 
 impl Network {
     fn address(self, family: Family, last: u8) -> Option<IpAddr> {
@@ -117,10 +118,11 @@ enum By {
     Cable,
     Gateway,
     AnothersGateway,
+    ThirdsGateway,
     Own,
 }
 
-const ROWS: [(Asker, By); 11] = [
+const ROWS: [(Asker, By); 12] = [
     (Asker::Host, By::Loopback),
     (Asker::Host, By::Cable),
     (Asker::Host, By::Gateway),
@@ -130,6 +132,7 @@ const ROWS: [(Asker, By); 11] = [
     (Asker::Neighbour, By::Gateway),
     (Asker::Another, By::Cable),
     (Asker::Another, By::AnothersGateway),
+    (Asker::Another, By::ThirdsGateway),
     (Asker::Lan, By::Cable),
     (Asker::Lan, By::Own),
 ];
@@ -157,6 +160,8 @@ impl By {
             (Self::Gateway, Family::V6) => "its network's IPv6 gateway",
             (Self::AnothersGateway, Family::V4) => "another network's IPv4 gateway",
             (Self::AnothersGateway, Family::V6) => "another network's IPv6 gateway",
+            (Self::ThirdsGateway, Family::V4) => "a third network's IPv4 gateway",
+            (Self::ThirdsGateway, Family::V6) => "a third network's IPv6 gateway",
             (Self::Own, Family::V4) => "its own IPv4 address, routed to the host",
             (Self::Own, Family::V6) => "its own IPv6 address, routed to the host",
         }
@@ -180,7 +185,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let machine = Lab::new().machine("sources");
         let lan = machine.lan("client");
-        [BOTH, FOUR, SIX, OTHER].into_iter().for_each(|network| network.make(&machine));
+        [BOTH, FOUR, SIX, OTHER, THIRD].into_iter().for_each(|network| network.make(&machine));
         for server in &SERVERS {
             server.network.run(&machine, &server.name(), server.last(), &server.publish(&lan));
         }
@@ -214,6 +219,7 @@ impl Scene {
             (By::Cable, Family::V6) => parse(self.lan.gateway6()),
             (By::Gateway, _) => server.network.address(family, 1),
             (By::AnothersGateway, _) => OTHER.address(family, 1),
+            (By::ThirdsGateway, _) => THIRD.address(family, 1),
             (By::Own, _) => server.network.address(family, server.last()),
         };
         let port = if by == By::Own { PORT } else { server.port() };

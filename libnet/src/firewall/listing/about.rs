@@ -56,6 +56,10 @@ fn chains(table: Table) -> &'static [(&'static str, &'static str)] {
         ),
         (
             "filter-within",
+        (
+            "filter-elsewhere",
+            "From a container to the gateway of another network: what the host answers for a container is reached.",
+        ),
             "Between containers that their network keeps apart: what a link opens passes, nothing else.",
         ),
         ("nat-postrouting", "Which packets leave with another source address."),
@@ -127,6 +131,10 @@ const fn of_set(id: SetId) -> &'static str {
         SetId::Near4 | SetId::Near6 => "Such an address, with the bridge that it is for.",
         SetId::Private => "Bridges with ports of this host that are nobody's there.",
         SetId::Guarded => "Ports of bridges that let only known senders in.",
+        SetId::AnsweredAny => {
+            "Published ports of a family that the container does not have: the daemon itself leads who asks there."
+        }
+        SetId::Answered4 | SetId::Answered6 => "Such ports on one address of this host.",
         SetId::Sender4 | SetId::Sender6 => {
             "Such a port, with an Ethernet and a source address that belong there."
         }

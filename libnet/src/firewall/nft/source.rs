@@ -3,7 +3,7 @@
 
 use super::{
     expr::{Base, Cmp, Expr, Member, Meta, Reg},
-    field::{End, compare, load, lookup, nfproto, port},
+    field::{End, compare, destination, load, lookup, nfproto, port},
     flow::{Ether, address, carries, carries_icmp6, name},
     rule::Rule,
 };
@@ -47,6 +47,31 @@ impl Rule {
             lookup(set, Member::Yes),
         ];
         self.word(format!("iifname . meta l4proto . th dport @{set}"), exprs)
+    }
+
+    /// Packets whose family, protocol and port are in a set.
+    pub(crate) fn port_of_family_in(self, set: &str) -> Self {
+        let exprs = [
+            load(Meta::NfProto),
+            Expr::Meta { key: Meta::L4Proto, to: Reg(1) },
+            port(End::Destination, Reg(2)),
+            lookup(set, Member::Yes),
+        ];
+        self.word(format!("meta nfproto . meta l4proto . th dport @{set}"), exprs)
+    }
+
+    /// Packets of one family whose destination, protocol and port are in a set.
+    pub(crate) fn port_of_address_in(self, family: Family, set: &str) -> Self {
+        let (name, address, next) = destination(family, Reg(0));
+        let exprs = [
+            load(Meta::NfProto),
+            compare(Cmp::Equal, vec![nfproto(family)]),
+            address,
+            Expr::Meta { key: Meta::L4Proto, to: Reg(next) },
+            port(End::Destination, Reg(next + 1)),
+            lookup(set, Member::Yes),
+        ];
+        self.word(format!("{name} daddr . meta l4proto . th dport @{set}"), exprs)
     }
 
     /// Frames of IP whose port, Ethernet address and source address are together in a set.

@@ -74,6 +74,12 @@ pub(crate) enum SetId {
     Near4,
     /// The same for IPv6.
     Near6,
+    /// Ports published on all addresses of a family that the container does not have: the host itself answers there.
+    AnsweredAny,
+    /// The same on one address.
+    Answered4,
+    /// The same for IPv6.
+    Answered6,
     /// Bridges with ports of the host that are nobody's there.
     Private,
     /// Ports of bridges that let only known senders in.
@@ -89,7 +95,7 @@ pub(crate) enum SetId {
 }
 
 impl SetId {
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::Bridges,
         Self::Internal,
         Self::Pairs,
@@ -113,6 +119,9 @@ impl SetId {
         Self::Gateways6,
         Self::Near4,
         Self::Near6,
+        Self::AnsweredAny,
+        Self::Answered4,
+        Self::Answered6,
         Self::Private,
         Self::Guarded,
         Self::Sender4,
@@ -148,6 +157,9 @@ impl SetId {
             Self::Gateways6 => ("gateways6", &[V6], Holds::Keys),
             Self::Near4 => ("near4", &[IfName, V4], Holds::Keys),
             Self::Near6 => ("near6", &[IfName, V6], Holds::Keys),
+            Self::AnsweredAny => ("answered-any", &[NfProto, Proto, Port], Holds::Keys),
+            Self::Answered4 => ("answered4", &[V4, Proto, Port], Holds::Keys),
+            Self::Answered6 => ("answered6", &[V6, Proto, Port], Holds::Keys),
             Self::Private => ("private", &[IfName, Proto, Port], Holds::Keys),
             Self::Guarded => ("guarded", &[IfName], Holds::Keys),
             Self::Sender4 => ("senders4", &[IfName, Ether, V4], Holds::Keys),
@@ -208,6 +220,7 @@ pub(crate) fn chains(table: Table, mark: Option<FwMark>) -> Vec<Chain> {
         chain(PUBLISHED, None, published()),
         chain(SOURCE, None, source()),
         chain(WITHIN, None, within()),
+        chain(ELSEWHERE, None, elsewhere()),
         chain("raw-prerouting", anchor("filter", Hook::Prerouting, -300), raw_prerouting()),
         chain("nat-prerouting", anchor("nat", Hook::Prerouting, -100), vec![to_published()]),
         chain("nat-output", anchor("nat", Hook::Output, -100), vec![to_published()]),
@@ -220,6 +233,7 @@ pub(crate) fn chains(table: Table, mark: Option<FwMark>) -> Vec<Chain> {
 const PUBLISHED: &str = "nat-published";
 const SOURCE: &str = "nat-source";
 const WITHIN: &str = "filter-within";
+const ELSEWHERE: &str = "filter-elsewhere";
 
 /// Makes `table` under a name with its chains, sets and rules, all empty of elements.
 pub(crate) fn ops(table: Table, name: &'static str, mark: Option<FwMark>) -> Vec<Op> {
@@ -302,14 +316,11 @@ fn filter_forward(mark: Option<FwMark>) -> Vec<Rule> {
 }
 
 /// What is for the host itself: policy accept, but for what is another network's business, or nobody's. Published ports
-/// don't come here: their packets are forwarded.
+/// don't come here, for their packets are forwarded; but those do that the host answers for a container of the other family.
 fn filter_input() -> Vec<Rule> {
     let elsewhere = |family, gateways: SetId, near: SetId| {
         let to = Rule::new().destination_in(family, gateways.name()).iifname_in(SetId::Bridges.name());
-        to.not_near(family, near.name())
-            .counter()
-            .verdict(Verdict::Drop)
-            .comment("gateways of other networks")
+        to.not_near(family, near.name()).verdict(Verdict::Jump(ELSEWHERE.to_owned()))
     };
     vec![
         Rule::new().established_or_related().verdict(Verdict::Accept),
@@ -320,6 +331,19 @@ fn filter_input() -> Vec<Rule> {
             .counter()
             .verdict(Verdict::Drop)
             .comment("the daemon's own"),
+    ]
+}
+
+/// To the gateway of another network. What has no port, or is too short for one, is in no set, and dropped with the rest.
+fn elsewhere() -> Vec<Rule> {
+    let dropped = |rule: Rule| rule.counter().verdict(Verdict::Drop).comment("gateways of other networks");
+    let answered = |rule: Rule| rule.verdict(Verdict::Return);
+    vec![
+        dropped(Rule::new().iifname_in(SetId::Internal.name())),
+        answered(Rule::new().port_of_family_in(SetId::AnsweredAny.name())),
+        answered(Rule::new().port_of_address_in(Family::V4, SetId::Answered4.name())),
+        answered(Rule::new().port_of_address_in(Family::V6, SetId::Answered6.name())),
+        dropped(Rule::new()),
     ]
 }
 

@@ -110,26 +110,51 @@ pub(super) fn of_endpoint(
         return elements;
     }
     for port in &endpoint.ports {
-        // A port of the other family can't be reached by rewriting addresses.
-        let Some(target) = target(endpoint, port) else { continue };
-        let mut add =
-            |(set, key), data| elements.insert((set, key), Entry { data, comment: comment.clone() });
-        let link = Value::IfName(network.link.clone());
-        let way = Tuple(vec![link, target.clone(), Value::Proto(port.proto), Value::Port(port.container)]);
-        let (published, direct) = match port.host_ip {
-            IpAddr::V4(_) => (SetId::Published4, SetId::Direct4),
-            IpAddr::V6(_) => (SetId::Published6, SetId::Direct6),
+        let all = match target(endpoint, port) {
+            Some(target) => of_port(options, &network.link, port, target),
+            // A port of the other family can't be reached by rewriting addresses.
+            None if endpoint.addresses().next().is_some() => answered(port).into_iter().collect(),
+            None => Vec::new(),
         };
-        if let Some(number) = port.host_port {
-            let data = Data::Tuple(Tuple(vec![target, Value::Port(port.container)]));
-            add(dnat_key(port, number), data);
-            add((published, way.clone()), Data::None);
-        }
-        if port.host_port.is_none() || options.direct_routing == DirectRouting::Allowed {
-            add((direct, way), Data::None);
-        }
+        elements.extend(all.into_iter().map(|(key, data)| (key, Entry { data, comment: comment.clone() })));
     }
     elements
+}
+
+/// A port that leads to an address of a container in the network of `link`.
+fn of_port(
+    options: &FirewallOptions,
+    link: &IfName,
+    port: &PublishedPort,
+    target: Value,
+) -> Vec<((SetId, Tuple), Data)> {
+    let (link, proto) = (Value::IfName(link.clone()), Value::Proto(port.proto));
+    let way = Tuple(vec![link, target.clone(), proto, Value::Port(port.container)]);
+    let (published, direct) = match port.host_ip {
+        IpAddr::V4(_) => (SetId::Published4, SetId::Direct4),
+        IpAddr::V6(_) => (SetId::Published6, SetId::Direct6),
+    };
+    let mut all = Vec::new();
+    if let Some(number) = port.host_port {
+        let data = Data::Tuple(Tuple(vec![target, Value::Port(port.container)]));
+        all.extend([(dnat_key(port, number), data), ((published, way.clone()), Data::None)]);
+    }
+    if port.host_port.is_none() || options.direct_routing == DirectRouting::Allowed {
+        all.push(((direct, way), Data::None));
+    }
+    all
+}
+
+/// A port that the host answers by itself ([`crate::ports::Relay`]): no other process can have it there. SCTP is not
+/// answered.
+fn answered(port: &PublishedPort) -> Option<((SetId, Tuple), Data)> {
+    let number = port.host_port.filter(|_| port.proto != Proto::Sctp)?;
+    let (set, at) = match port.host_ip {
+        ip if ip.is_unspecified() => (SetId::AnsweredAny, Value::NfProto(Family::of(ip))),
+        IpAddr::V4(ip) => (SetId::Answered4, Value::V4(ip)),
+        IpAddr::V6(ip) => (SetId::Answered6, Value::V6(ip)),
+    };
+    Some(((set, Tuple(vec![at, Value::Proto(port.proto), Value::Port(number)])), Data::None))
 }
 
 /// Where frames of a guarded endpoint may come from.
