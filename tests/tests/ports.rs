@@ -211,7 +211,7 @@ fn ports_of_a_running_container_come_and_go() {
 
 #[test]
 fn a_port_that_is_published_gets_another_number_where_any_will_do() {
-    let machine = Lab::new().machine("aa");
+    let mut machine = Lab::new().machine("aa");
     let client = machine.lan("client");
     let numbers = |text: &str| -> Vec<u16> {
         let v4 = text.lines().filter_map(|line| line.strip_prefix("8000/tcp -> 0.0.0.0:"));
@@ -238,6 +238,16 @@ fn a_port_that_is_published_gets_another_number_where_any_will_do() {
     machine.pontoon(["port", "rm", "c1", "8080:8000"]).ok();
     let left = numbers(&machine.docker(["port", "c1"]).ok());
     assert!(left.len() == 2 && left.iter().all(|number| again.contains(number)), "{left:?}");
+    // Each goes by the number that it has.
+    machine.pontoon(["port", "rm", "c1", &format!("{}:8000", left[0])]).ok();
+    assert_eq!(numbers(&machine.pontoon(["port", "ls", "c1"]).ok()), left[1..]);
+    answered(left[1]);
+    ask(&client, &format!("{}:{}", client.gateway(), left[0])).unwrap_err();
+    let gone = machine.pontoon(["port", "rm", "c1", &format!("{}:8000", left[0])]).fails(1);
+    assert!(gone.contains(&format!("No public port '{}:8000/tcp' published for c1", left[0])), "{gone}");
+    machine.kill_netd();
+    machine.start_netd();
+    assert_eq!(numbers(&machine.docker(["port", "c1"]).ok()), left[1..]);
     machine.pontoon(["port", "rm", "c1", "8000"]).ok();
     assert_eq!(machine.docker(["port", "c1"]).ok(), "");
 }

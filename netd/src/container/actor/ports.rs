@@ -1,5 +1,6 @@
 //! Published ports of a container that exists: they come and go while it runs, and are its own from then on.
 
+use libnet::ports::PublishedPort;
 use netd_api::models;
 
 use super::Actor;
@@ -25,8 +26,9 @@ impl Actor {
         }
         let before = self.record.host.port_bindings.clone();
         let mut after = before.clone().unwrap_or_default();
-        bindings::change(&mut after, ask, &self.record.name)?;
-        if let Err(error) = self.bind(after).await {
+        let live = self.live_ports();
+        let gone = bindings::change(&mut after, ask, &live, &self.record.name)?;
+        if let Err(error) = self.bind(after, &live, &gone).await {
             self.rebind(before).await;
             return Err(error);
         }
@@ -35,10 +37,22 @@ impl Actor {
         Ok(())
     }
 
+    fn live_ports(&self) -> Vec<PublishedPort> {
+        self.parts.networks.endpoints(self.record.id).into_iter().flat_map(|view| view.ports).collect()
+    }
+
     /// On disk first, then for all to see.
-    async fn bind(&mut self, bindings: models::PortMap) -> Result<(), ContainerError> {
+    async fn bind(
+        &mut self,
+        bindings: models::PortMap,
+        live: &[PublishedPort],
+        gone: &[PublishedPort],
+    ) -> Result<(), ContainerError> {
         self.record.host.port_bindings = Some(bindings);
-        let requests = self.wanted()?.ports.requests;
+        let mut requests = self.wanted()?.ports.requests;
+        if !gone.is_empty() {
+            bindings::keep(&mut requests, live, gone);
+        }
         self.parts.save(&self.record).await?;
         if self.record.state.phase.has_process() {
             self.parts.networks.set_ports(self.record.id, requests).await?;

@@ -76,19 +76,22 @@ fn range(text: &str) -> Result<Vec<Exposed>, ContainerError> {
     Ok(ports.iter().map(|port| (port, proto)).collect())
 }
 
-fn host_ip(binding: &models::PortBinding) -> Result<Option<IpAddr>, ContainerError> {
+/// The address of the host; `None`: all of them, or where the network says.
+pub(in crate::container) fn host_ip(binding: &models::PortBinding) -> Result<Option<IpAddr>, ContainerError> {
     let text = binding.host_ip.as_deref().unwrap_or_default();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     match bare {
         "" => Ok(None),
-        _ => match bare.parse() {
-            Ok(ip) => Ok(Some(ip)),
+        _ => match bare.parse::<IpAddr>() {
+            // `::ffff:192.0.2.1` is an address of IPv4, as in `-p`.
+            Ok(ip) => Ok(Some(ip.to_canonical())),
             Err(_) => invalid(format!("invalid IP address: {text}")),
         },
     }
 }
 
-fn host_port(binding: &models::PortBinding) -> Result<HostPort, ContainerError> {
+/// The port of the host.
+pub(in crate::container) fn host_port(binding: &models::PortBinding) -> Result<HostPort, ContainerError> {
     let text = binding.host_port.as_deref().unwrap_or_default();
     match text {
         "" | "0" => Ok(HostPort::Ephemeral),
@@ -118,9 +121,10 @@ mod tests {
             "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}, {"HostIp": "[::1]", "HostPort": ""}],
             "53/udp": [{"HostPort": "5000-5010"}],
             "9/sctp": null,
+            "90/tcp": [{"HostIp": "::ffff:127.0.0.1", "HostPort": "9090"}],
         }});
         let ports = ask(serde_json::json!({"ExposedPorts": {"7000-7001/tcp": {}}}), host).unwrap();
-        assert_eq!(ports.exposed.len(), 5);
+        assert_eq!(ports.exposed.len(), 6);
         let seen: Vec<_> =
             ports.requests.iter().map(|port| (port.container.get(), port.host_ip, port.host)).collect();
         let range = PortRange::new(number(5000), number(5010)).unwrap();
@@ -130,6 +134,7 @@ mod tests {
                 (53, None, HostPort::OneOf(range)),
                 (80, Some("127.0.0.1".parse().unwrap()), HostPort::Exactly(number(8080))),
                 (80, Some("::1".parse().unwrap()), HostPort::Ephemeral),
+                (90, Some("127.0.0.1".parse().unwrap()), HostPort::Exactly(number(9090))),
             ]
         );
     }
