@@ -1,5 +1,5 @@
 //! The entries of the fuzz targets (libnet/fuzz), also run over their corpora by normal tests: a datagram of netfilter's
-//! netlink goes through everything that reads such answers, a ruleset of any bytes through the encoder and back, and what
+//! netlink goes through everything that reads such answers and packets that rules hand over, a ruleset of any bytes through the encoder and back, and what
 //! must always hold is checked.
 
 use crate::{conntrack, firewall, sys::nfnl};
@@ -10,6 +10,7 @@ pub fn netfilter(datagram: &[u8]) {
         firewall::must_hold(family, attrs);
         conntrack::must_hold(attrs);
     });
+    firewall::told_must_hold(datagram);
 }
 
 /// Panics if a ruleset that these bytes stand for is not read back as it was written.

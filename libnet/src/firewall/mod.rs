@@ -28,7 +28,7 @@ pub use declared::{
 pub(crate) use dns::dns_no_redirect;
 pub use dns::dns_redirect;
 pub use egress::{Allowance, Attempt, Fate, Restriction};
-pub(crate) use egress::{Egress, Listener};
+pub(crate) use egress::{Egress, Listener, told_must_hold};
 pub use error::FirewallError;
 pub(crate) use events::suspects;
 pub use legacy::LegacyError;

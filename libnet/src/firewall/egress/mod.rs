@@ -29,7 +29,7 @@ use super::{
     transact::{check, commit},
 };
 use crate::types::{Egress as Mode, EndpointId, Family, IfName, Port, Proto};
-pub(crate) use refused::Listener;
+pub(crate) use refused::{Listener, told_must_hold};
 #[cfg(test)]
 pub(in crate::firewall) use rules::chains;
 use rules::{FLOWS, HOSTS, REFUSED, SEEN};

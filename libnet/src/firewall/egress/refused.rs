@@ -8,7 +8,7 @@ use std::{
 
 use super::{Attempt, Fate, GROUP, HEADERS};
 use crate::{
-    sys::nfnl::log::Packets,
+    sys::nfnl::log::{Packets, packets},
     types::{Port, Proto},
 };
 
@@ -37,6 +37,20 @@ impl AsFd for Listener {
     }
 }
 
+/// Panics if something that must hold of any datagram does not; the datagram itself is read as a packet, too. For the fuzz
+/// target.
+pub(crate) fn told_must_hold(datagram: &[u8]) {
+    let one = |packet: &[u8]| {
+        let Some((from, attempt)) = read(packet) else { return };
+        assert_eq!(from.is_ipv4(), attempt.to.is_ipv4(), "one packet is of one family");
+        assert!(matches!(attempt.proto, Proto::Tcp | Proto::Udp), "nothing else has a port here");
+        let length = if from.is_ipv4() { 24 } else { 44 };
+        assert!(packet.len() >= length, "both addresses and the port are in the packet");
+    };
+    one(datagram);
+    packets(datagram, one);
+}
+
 /// Reads the headers of a packet; nothing where there is no port.
 pub(crate) fn read(packet: &[u8]) -> Option<(IpAddr, Attempt)> {
     let (from, to, proto, transport) = match packet.first()? >> 4 {
@@ -55,12 +69,12 @@ pub(crate) fn read(packet: &[u8]) -> Option<(IpAddr, Attempt)> {
 
 type Headers<'a> = (IpAddr, IpAddr, u8, &'a [u8]);
 
-/// RFC 791: the length of the header is in words; only the first fragment has ports.
+/// RFC 791: the length of the header is in words, five at least; only the first fragment has ports.
 fn v4(packet: &[u8]) -> Option<Headers<'_>> {
     let length = usize::from(packet.first()? & 15) * 4;
     let fragment = u16::from_be_bytes(array(packet, 6)?) & 0x1fff;
     let address = |at| array(packet, at).map(|octets: [u8; 4]| IpAddr::V4(Ipv4Addr::from(octets)));
-    let transport = packet.get(length..).filter(|_| fragment == 0)?;
+    let transport = packet.get(length..).filter(|_| fragment == 0 && length >= 20)?;
     Some((address(12)?, address(16)?, *packet.get(9)?, transport))
 }
 

@@ -56,12 +56,17 @@ impl Packets {
                 Err(NfnlError::Socket(error)) => return Err(error),
                 Err(error) => return Err(io::Error::other(error)),
             };
-            for (_, payload) in messages(&datagram).filter(|(kind, _)| *kind == PACKET) {
-                let attrs = Attrs::parse(payload.get(FAMILY_HEADER..).unwrap_or_default());
-                let packet = attrs.as_ref().ok().and_then(|attrs| attrs.get(PAYLOAD));
-                packet.into_iter().for_each(&mut each);
-            }
+            packets(&datagram, &mut each);
         }
+    }
+}
+
+/// Hands the beginnings of the packets that a datagram tells of to `each`.
+pub(crate) fn packets(datagram: &[u8], mut each: impl FnMut(&[u8])) {
+    for (_, payload) in messages(datagram).filter(|(kind, _)| *kind == PACKET) {
+        let attrs = Attrs::parse(payload.get(FAMILY_HEADER..).unwrap_or_default());
+        let packet = attrs.as_ref().ok().and_then(|attrs| attrs.get(PAYLOAD));
+        packet.into_iter().for_each(&mut each);
     }
 }
 
