@@ -57,6 +57,18 @@ fn each_injury_is_found_and_mended() {
             assert_eq!(wrong(&host), [], "{injury}");
         }
 
+        // What the kernel made with the bridge's address, and what takes a part of it away: only its owner knows why.
+        machine.sh("ip route del 10.9.0.0/24 dev br-web").ok();
+        let route = wrong(&host);
+        assert_eq!(route[0].what, "no route leads to 10.9.0.0/24 of network web by its bridge br-web");
+        machine.sh(&route[0].advice).ok();
+        assert_eq!(wrong(&host), []);
+        machine.sh("ip link add vpn type veth peer name far && ip link set far up && ip link set vpn up && ip route add 10.9.0.0/25 dev vpn").ok();
+        let route = wrong(&host);
+        assert_eq!(route[0].what, "route 10.9.0.0/25 leads by vpn, and is a part of network web (10.9.0.0/24)");
+        machine.sh("ip link del vpn").ok();
+        assert_eq!(wrong(&host), []);
+
         machine.sh(&format!("ip link delete {link}")).ok();
         let lost = wrong(&host);
         assert!(lost[0].what.contains(link.as_str()) && lost[0].advice.contains("pontoon restart"), "{lost:?}");

@@ -17,6 +17,7 @@ impl Engine {
         Examination { findings: findings.iter().map(shown).collect(), ..Examination::default() }
     }
 
+        findings.extend(self.networks.examine().await);
     /// Puts right at once what differs from what is declared, and looks again.
     pub async fn repair(&self) -> Examination {
         let host = self.host();

@@ -20,6 +20,7 @@ fn a_host_that_is_well_is_told_so() {
         "ok      kernel           nf_tables with all that the firewall needs",
         "ok      kernel           interfaces of kind veth",
         "ok      links            2 networks and 1 endpoints are as declared",
+        "ok      links            1 namespaces have inside what is declared",
         "ok      firewall         the tables of networks are as declared",
         "ok      containers       1 run, each with its shim",
     ] {
@@ -51,6 +52,61 @@ fn what_is_broken_is_found_and_fixed() {
     let events =
         machine.pontoon(["events", "--since", "10m", "--until", "0s", "--filter", "type=daemon"]).ok();
     assert!(events.contains("repair") && events.contains("route_localnet"), "{events}");
+}
+
+#[test]
+fn what_a_container_did_to_its_own_network_is_told() {
+    let machine = Lab::new().machine("aa");
+    machine
+        .pontoon(["network", "create", "--ipv6", "--subnet", "10.9.0.0/24", "--subnet", "fd09::/64", "web"])
+        .ok();
+    machine.start("c1", &["--network", "web", "--cap-add", "NET_ADMIN"], &["sleep", "1000"]);
+    machine.sh("ip netns add blue").ok();
+    machine.pontoon(["netns", "attach", "blue", "web"]).ok();
+    assert_eq!(findings(&machine, "wrong"), Vec::<String>::new());
+    let restarted = || {
+        machine.pontoon(["restart", "-t", "0", "c1"]).ok();
+        assert_eq!(findings(&machine, "wrong"), Vec::<String>::new(), "a restart makes it anew");
+    };
+    let within = |line: &str| machine.pontoon(["exec", "c1", "sh", "-c", line]).ok();
+    let table = [
+        ("ip address del 10.9.0.2/24 dev eth0", "in c1: interface eth0 is without 10.9.0.2/24"),
+        ("ip -6 address flush dev eth0 scope global", "in c1: interface eth0 is without fd09::2/64"),
+        ("ip route del default", "in c1: there is no IPv4 default route; it led out of eth0"),
+        ("ip -6 route del default", "in c1: there is no IPv6 default route; it led out of eth0"),
+        ("ip link set eth0 down", "in c1: interface eth0 is down"),
+    ];
+    for (line, expected) in table {
+        within(line);
+        let found = findings(&machine, "wrong");
+        assert!(found.iter().any(|what| what == expected), "{line}: {found:?}");
+        restarted();
+    }
+    // Another way out may be meant, and so may another name.
+    within(
+        "ip link set eth0 down; ip link set eth0 name lan0; ip link set lan0 up; ip route add default via 10.9.0.1",
+    );
+    assert_eq!(
+        findings(&machine, "wrong"),
+        [
+            "in c1: interface eth0 is without fd09::2/64",
+            "in c1: there is no IPv6 default route; it led out of eth0"
+        ]
+    );
+    restarted();
+    within(
+        "ip link add tun0 type veth peer name far; ip link set far up; ip link set tun0 up; ip route replace default dev tun0",
+    );
+    assert_eq!(findings(&machine, "wrong"), Vec::<String>::new());
+    let notes = findings(&machine, "note");
+    assert!(
+        notes.iter().any(|what| what == "in c1: the IPv4 default route no longer leads out of eth0"),
+        "{notes:?}"
+    );
+    machine.sh("ip -n blue link set eth0 down").ok();
+    assert_eq!(findings(&machine, "wrong"), ["in blue: interface eth0 is down"]);
+    machine.pontoon(["netns", "detach", "blue", "web"]).ok();
+    machine.sh("ip netns del blue").ok();
 }
 
 #[test]

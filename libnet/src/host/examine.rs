@@ -1,6 +1,8 @@
 //! What a host is like, for whoever looks after it: findings, each with what to do next. Looking changes nothing.
 
+mod inside;
 mod kernel;
+mod routes;
 
 use std::fmt;
 
@@ -13,6 +15,7 @@ use crate::{
     types::Setting,
 };
 
+pub use inside::examine_inside;
 pub use kernel::{examine_alone, examine_kernel};
 
 /// Something that was looked at.
@@ -123,6 +126,11 @@ impl Host {
         Ok(findings)
     }
 
+    /// Returns when what is being made or removed now is so.
+    pub fn settle(&self) {
+        drop(self.inner.comparing());
+    }
+
     /// Puts right at once what differs. Goes on after errors: they are in the report.
     pub fn mend(&self) -> Report {
         self.inner.heal(Suspicion::ALL)
@@ -161,10 +169,11 @@ impl Inner {
         Ok(findings)
     }
 
-    /// Parents that are gone, and links that carry our mark and are nobody's.
+    /// Parents that are gone, routes that lead past a bridge, and links that carry our mark and are nobody's.
     fn examine_others(&self) -> Result<Vec<Finding>, HostError> {
         let declared = self.state.declared();
-        let difference = bridge::compare(&declared, &self.state.in_use(), &self.look()?, &[]);
+        let seen = self.look()?;
+        let difference = bridge::compare(&declared, &self.state.in_use(), &seen, &[]);
         let parents = declared.networks.iter().filter_map(|net| match net {
             NetworkSpec::Parent(net) if difference.broken.contains(&net.id) => Some(net),
             _ => None,
@@ -180,7 +189,7 @@ impl Inner {
                 format!("a restart of netd removes it; or, if nothing uses it: ip link delete {link}");
             Finding::note(Area::Links, what, advice)
         });
-        Ok(gone.chain(ghosts).collect())
+        Ok(gone.chain(ghosts).chain(routes::examine_routes(&declared.networks, &seen)).collect())
     }
 
     fn examine_egress(&self) -> Result<Option<Finding>, HostError> {

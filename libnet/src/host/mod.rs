@@ -31,7 +31,7 @@ mod watch;
 
 pub use crate::bridge::names::host_link;
 pub use error::{HostError, LentError, NetworkFull, NoIpv6, ParentError, StepError};
-pub use examine::{Area, Finding, Severity, examine_alone, examine_kernel};
+pub use examine::{Area, Finding, Severity, examine_alone, examine_inside, examine_kernel};
 pub use figures::Figures;
 pub use parent::{Child, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkSpec, Parent, ParentNetwork};
 pub use sandbox::Sandbox;

@@ -75,6 +75,8 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn borrow_sandbox(&self, name: &str, borrowed: &Borrowed) -> Result<Opened, KernelError>;
     /// What is in a sandbox, whoever made it.
     fn look(&self, sandbox: &str) -> Result<Snapshot, KernelError>;
+    /// Returns when what is being made or removed now is so.
+    fn settle(&self);
     fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError>;
     fn detach(&self, sandbox: &str, endpoint: EndpointId) -> Result<(), KernelError>;
     fn adopt_endpoint(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<(), KernelError>;
@@ -227,6 +229,10 @@ impl Kernel for HostKernel {
 
     fn look(&self, sandbox: &str) -> Result<Snapshot, KernelError> {
         Ok(self.sandbox(sandbox)?.look()?)
+    }
+
+    fn settle(&self) {
+        self.host.settle();
     }
 
     fn attach(&self, sandbox: &str, endpoint: &EndpointSpec) -> Result<Vec<PublishedPort>, KernelError> {

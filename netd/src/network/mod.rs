@@ -15,6 +15,7 @@ mod driver_opts;
 mod egress;
 mod endpoint;
 mod error;
+mod examine;
 mod files;
 mod firewall;
 mod gateway;

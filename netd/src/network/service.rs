@@ -6,7 +6,7 @@ use std::{net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 use dns::hickory_proto::rr::{Name, RecordType};
 use libnet::{
     firewall::Attempt,
-    host::Host,
+    host::{Finding, Host},
     netns::Reference,
     ports::PortRequest,
     store::Store,
@@ -124,6 +124,11 @@ impl Networks {
     pub async fn drivers(&self) -> Vec<Driver> {
         let asked = self.work("ask for drivers", |inner| Ok(inner.drivers())).await;
         asked.unwrap_or_else(|_| vec![Driver::Bridge, Driver::Host, Driver::Null])
+    }
+
+    /// How what is inside of namespaces differs from what is declared.
+    pub async fn examine(&self) -> Vec<Finding> {
+        self.work("look into namespaces", |inner| Ok(inner.examine())).await.unwrap_or_default()
     }
 
     /// Whether the host forwards IPv4 packets; as far as is known, if the kernel can't be asked.

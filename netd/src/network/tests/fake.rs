@@ -211,6 +211,8 @@ impl Kernel for FakeKernel {
         })
     }
 
+    fn settle(&self) {}
+
     fn look(&self, _: &str) -> Result<Snapshot, KernelError> {
         self.call(|_| Ok(Snapshot::default()))
     }
