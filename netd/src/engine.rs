@@ -179,6 +179,10 @@ impl Engine {
         self.host.clone()
     }
 
+    pub(crate) fn firewalld(&self) -> Firewalld {
+        self.firewalld.clone()
+    }
+
     /// The daemon ends: containers are stopped, or left to themselves under `live-restore`. `now` is what the daemon
     /// has been told meanwhile.
     pub async fn shutdown(&self, now: &Config) {

@@ -112,6 +112,47 @@ fn nft_reads_what_is_shown() {
 }
 
 #[test]
+fn the_old_iptables_is_shown_and_looked_at() {
+    let mut machine = Lab::new().machine("aa");
+    machine.leave_mess();
+    let client = machine.lan("client");
+    let create = ["network", "create", "-o"];
+    machine.pontoon([&create[..], &["com.docker.network.bridge.name=br-web", "web"]].concat()).ok();
+    machine.pontoon([&create[..], &["com.docker.network.bridge.name=br-other", "other"]].concat()).ok();
+    assert!(!machine.pontoon(["firewall", "show"]).ok().contains("legacy"), "nobody uses it");
+    machine.sh("iptables-legacy -w -P FORWARD DROP").ok();
+    let doctor = || machine.pontoon(["doctor"]).stdout;
+    let well = "note    other-firewalls  iptables-legacy FORWARD drops forwarded packets that it does not know; 6 rules of ours";
+    eventually("ours are there", || if doctor().contains(well) { Ok(()) } else { Err(doctor()) });
+
+    // What it lists itself, line for line.
+    let text = machine.pontoon(["firewall", "show"]).ok();
+    let listed = machine.sh("iptables-legacy -w -S FORWARD | grep pontoon").ok();
+    assert_eq!(listed.lines().count(), 6, "{listed}");
+    for rule in listed.lines() {
+        assert!(text.contains(&format!("\n#   iptables-legacy {rule}  (")), "{rule} in\n{text}");
+    }
+    let report = shown(&machine, &["web"]);
+    let elsewhere = &report["Elsewhere"];
+    assert_eq!(elsewhere[0]["Program"], "iptables-legacy");
+    assert_eq!(elsewhere[0]["Rules"].as_array().unwrap().len(), 2, "{elsewhere}");
+    assert!(elsewhere[0]["Rules"].to_string().contains("-i br-web "), "{elsewhere}");
+
+    // What it counts is told: one packet that comes in by the bridge.
+    machine.start("c1", &["--network", "web"], &["sleep", "1000"]);
+    let packets = || shown(&machine, &["web"])["Elsewhere"][0]["Rules"][0]["Packets"].as_u64().unwrap();
+    let before = packets();
+    machine.pontoon(["exec", "c1", "ping", "-c1", "-W9", &client.address()]).ok();
+    assert_eq!(packets(), before + 1);
+    machine.stop_netd();
+    let alone = machine.pontoon(["doctor"]).stdout;
+    assert!(
+        alone.contains("iptables-legacy FORWARD drops forwarded packets that it does not know"),
+        "{alone}"
+    );
+}
+
+#[test]
 fn the_user_s_chain_survives_everything() {
     let mut machine = Lab::new().machine("aa");
     let rule = "ip saddr 192.0.2.9 drop";

@@ -271,6 +271,23 @@ fn firewalld() {
         scene.machine.neighbours(injury).ok();
         scene.assert_reached(&net, injury);
     }
+    // Who looks is told.
+    let shown = || scene.machine.pontoon(["firewall", "show"]).ok();
+    let ours = format!("#   firewall-cmd --zone=pontoon --add-interface={bridge}");
+    assert!(shown().contains(&ours), "{}", shown());
+    let doctor = || scene.machine.pontoon(["doctor"]).stdout;
+    let through = "note    other-firewalls  firewalld rejects what it does not know; its zone pontoon lets 2 bridges through";
+    assert!(doctor().contains(through), "{}", doctor());
+    scene.machine.sh(&format!("firewall-cmd --zone=pontoon --remove-interface={bridge}")).ok();
+    assert!(!shown().contains(&ours), "{}", shown());
+    let out = format!("wrong   other-firewalls  bridge {bridge} is in no zone of firewalld");
+    assert!(doctor().contains(&out), "{}", doctor());
+    scene.machine.pontoon(["doctor", "--fix"]).ok();
+    assert!(links().contains(&bridge), "{}", links());
+    scene.machine.sh(&format!("firewall-cmd --zone=work --change-interface={bridge}")).ok();
+    assert!(doctor().contains(&format!("bridge {bridge} is in zone work of firewalld")), "{}", doctor());
+    scene.machine.sh(&format!("firewall-cmd --zone=pontoon --change-interface={bridge}")).ok();
+
     scene.machine.docker(["network", "create", "other"]).ok();
     assert_eq!(links().split(' ').count(), 3, "{}", links());
     scene.machine.docker(["network", "rm", "other"]).ok();

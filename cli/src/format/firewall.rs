@@ -13,6 +13,9 @@ pub(crate) fn page(report: &Value, colour: Colour) -> String {
     for found in list(&report["Tables"]) {
         page.table(found);
     }
+    for found in list(&report["Elsewhere"]) {
+        page.elsewhere(found);
+    }
     page.out
 }
 
@@ -58,6 +61,19 @@ impl Page {
             self.out += text(part, "Text");
         }
         self.out += "}\n\n";
+    }
+
+    /// Comments: it is no part of what `nft` reads.
+    fn elsewhere(&mut self, found: &Value) {
+        self.comment("", text(found, "About"));
+        for rule in list(&found["Rules"]) {
+            let counted = match rule.get("Packets") {
+                Some(_) => format!("  ({} packets, {})", number(rule, "Packets"), size(rule, "Bytes")),
+                None => String::new(),
+            };
+            self.comment("", &format!("  {} {}{counted}", text(found, "Program"), text(rule, "Text")));
+        }
+        self.out.push('\n');
     }
 }
 
@@ -163,6 +179,8 @@ mod tests {
             "Tables": [{"Family": "inet", "Name": "pontoon", "About": "All of it.", "Comment": "ours",
                         "Sets": [{"About": "Bridges.", "Text": "\tset bridges {\n\t\ttype ifname\n\t}\n"}],
                         "Chains": [{"About": "", "Text": "\tchain mine {\n\t}\n"}]}],
+            "Elsewhere": [{"Program": "iptables-legacy", "About": "Of the old iptables.",
+                           "Rules": [{"Text": "-A FORWARD -i br-web -j ACCEPT", "Packets": 12, "Bytes": 720}]}],
         });
         insta::assert_snapshot!(page(&report, Colour::Plain));
     }

@@ -196,7 +196,10 @@ impl Firewall {
     /// # Errors
     /// If the kernel can't be read.
     pub fn listing(&self) -> Result<Listing, FirewallError> {
-        listing::read(&mut self.lock().socket)
+        let mut state = self.lock();
+        let listing = listing::read(&mut state.socket)?;
+        let elsewhere = listing::of_legacy(legacy::look(&state.netns, &[])?);
+        Ok(Listing { elsewhere, ..listing })
     }
 
     /// The connections that the kernel follows.

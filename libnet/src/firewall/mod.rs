@@ -33,8 +33,8 @@ pub use error::FirewallError;
 pub(crate) use events::suspects;
 pub use legacy::LegacyError;
 pub use listing::{
-    Concern, Counted, Counts, ListedChain, ListedElement, ListedRule, ListedSet, ListedTable, Listing,
-    TableOwner,
+    Concern, Counted, Counts, ListedChain, ListedElement, ListedElsewhere, ListedPassage, ListedRule,
+    ListedSet, ListedTable, Listing, TableOwner,
 };
 pub(crate) use nft::dump::must_hold;
 pub use ruleset::Ruleset;

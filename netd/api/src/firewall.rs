@@ -8,12 +8,41 @@ use serde::{Deserialize, Serialize};
 pub struct FirewallReport {
     /// In the order in which a packet meets them.
     pub tables: Vec<FirewallTable>,
+    /// What is Pontoon's in other firewalls that are no tables of nf_tables: the old iptables, firewalld.
+    #[serde(default)]
+    pub elsewhere: Vec<FirewallElsewhere>,
     /// Published ports, by container.
     pub ports: Vec<FirewallPort>,
     /// Ends of containers in networks, by container.
     pub endpoints: Vec<FirewallEndpoint>,
     /// Whether the kernel counts what passes through connections (`net.netfilter.nf_conntrack_acct`).
     pub accounting: bool,
+}
+
+/// What is Pontoon's in another firewall.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct FirewallElsewhere {
+    /// The program that lists and changes it.
+    pub program: String,
+    /// What it is for, in a sentence.
+    pub about: String,
+    /// What lets bridges through.
+    pub rules: Vec<FirewallPassage>,
+}
+
+/// What lets a bridge through another firewall.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct FirewallPassage {
+    /// The words of its program.
+    pub text: String,
+    /// Packets that it counted, where that is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packets: Option<u64>,
+    /// Their bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// A table of Pontoon's, or what is Pontoon's in somebody else's.

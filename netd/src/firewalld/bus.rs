@@ -5,13 +5,15 @@ use std::{collections::HashMap, io, time::Duration};
 use libnet::types::IfName;
 use zbus::{Connection, connection::Builder, proxy, zvariant::Value};
 
+use super::zone::Zone;
+
 /// firewalld's name on the bus.
 pub(super) const NAME: &str = "org.fedoraproject.FirewallD1";
 /// Nothing of all this takes long, but for a reload.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Our zone, and the policy that leads into it. A name has 17 characters at most.
-const ZONE: &str = "pontoon";
+pub(super) const ZONE: &str = "pontoon";
 const POLICY: &str = "pontoon-into";
 
 #[proxy(
@@ -37,6 +39,8 @@ trait Zones {
     fn zones(&self) -> zbus::Result<Vec<String>>;
     #[zbus(name = "getInterfaces")]
     fn interfaces(&self, zone: &str) -> zbus::Result<Vec<String>>;
+    #[zbus(name = "getZoneOfInterface")]
+    fn zone_of(&self, interface: &str) -> zbus::Result<String>;
     #[zbus(name = "addInterface")]
     fn add_interface(&self, zone: &str, interface: &str) -> zbus::Result<String>;
     #[zbus(name = "removeInterface")]
@@ -181,6 +185,21 @@ pub(super) async fn assign(bus: &Connection, links: &[IfName]) -> zbus::Result<(
         }
     }
     Ok(())
+}
+
+/// What firewalld has of ours, which are `links`.
+pub(super) async fn look(bus: &Connection, links: &[IfName]) -> zbus::Result<Zone> {
+    if !is_ready(bus).await? {
+        return Ok(Zone::default());
+    }
+    let zones = ZonesProxy::new(bus).await?;
+    let there = zones.interfaces(ZONE).await?;
+    let mut elsewhere = Vec::new();
+    for link in links.iter().filter(|link| !there.iter().any(|there| there == link.as_str())) {
+        let zone = zones.zone_of(link.as_str()).await?;
+        elsewhere.push((link.clone(), (!zone.is_empty()).then_some(zone)));
+    }
+    Ok(Zone { is_used: true, links: there, elsewhere })
 }
 
 /// Takes all of ours out of firewalld. Zone and policy are gone from what it keeps; what it does it forgets with the next

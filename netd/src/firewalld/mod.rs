@@ -5,6 +5,7 @@
 //! firewalld on it, nothing happens.
 
 mod bus;
+mod zone;
 
 use std::{
     path::Path,
@@ -27,6 +28,7 @@ use zbus::{
 
 use crate::error::chain;
 use bus::{DaemonProxy, ReloadedStream};
+pub use zone::Zone;
 
 /// The system bus, where the environment names none.
 pub const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
@@ -46,9 +48,16 @@ pub struct Firewalld {
 enum Ask {
     /// To see whether the bridges are those in the zone; says when it has.
     Look(Option<Sender<()>>),
+    /// To say what of ours is there.
+    Show(Sender<Zone>),
     /// To take all of ours out, and to end.
     Leave(oneshot::Sender<()>),
 }
+
+/// firewalld is there, and says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("firewalld does not answer")]
+pub struct Silent;
 
 /// The task before it runs.
 pub struct Task {
@@ -82,6 +91,19 @@ impl Firewalld {
         let _ = self.ask.send(Ask::Look(None));
     }
 
+    /// What firewalld has of ours; nothing where there is none. Blocks.
+    ///
+    /// # Errors
+    /// If it is there and does not answer.
+    pub fn zone(&self) -> Result<Option<Zone>, Silent> {
+        if !self.is_there.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let (tell, told) = channel();
+        self.ask.send(Ask::Show(tell)).map_err(|_| Silent)?;
+        told.recv_timeout(PATIENCE).map(Some).map_err(|_| Silent)
+    }
+
     /// Takes all of ours out of firewalld; nothing is put there again.
     pub async fn leave(&self) {
         let (done, wait) = oneshot::channel();
@@ -105,6 +127,7 @@ impl Task {
         while let Some(ask) = self.asked.recv().await {
             let done = match ask {
                 Ask::Look(done) => done,
+                Ask::Show(_) => continue,
                 Ask::Leave(_) => return,
             };
             if !may_be_there(&address) {
@@ -164,6 +187,7 @@ impl Talk {
                         self.look().await;
                         drop(done);
                     }
+                    Some(Ask::Show(tell)) => self.show(&tell).await,
                     Some(Ask::Leave(done)) => {
                         self.leave().await;
                         drop(done);
@@ -206,6 +230,15 @@ impl Talk {
         };
         if let Err(error) = assigned {
             tracing::warn!(error = chain(&error), "firewalld may reject packets of networks");
+        }
+    }
+
+    /// Who asked hears of a failure by hearing nothing.
+    async fn show(&self, tell: &Sender<Zone>) {
+        let Some(host) = self.host.upgrade() else { return };
+        match bus::look(&self.bus, &host.bridges()).await {
+            Ok(zone) => drop(tell.send(zone)),
+            Err(error) => tracing::warn!(error = chain(&error), "firewalld does not say what it has of ours"),
         }
     }
 

@@ -10,15 +10,16 @@ use std::{
 use libnet::{
     conntrack::Connection,
     firewall::{
-        Concern, Counted, Counts, ListedChain, ListedElement, ListedRule, ListedSet, ListedTable, TableOwner,
+        Concern, Counted, Counts, ListedChain, ListedElement, ListedElsewhere, ListedPassage, ListedRule,
+        ListedSet, ListedTable, TableOwner,
     },
     host::{Figures, host_link},
     ports::PublishedPort,
     types::{ContainerId, IfName, NetworkId, Port, Proto},
 };
 use netd_api::firewall::{
-    FirewallChain, FirewallElement, FirewallEndpoint, FirewallOwner, FirewallPort, FirewallReport,
-    FirewallRule, FirewallSet, FirewallTable, FirewallTraffic,
+    FirewallChain, FirewallElement, FirewallElsewhere, FirewallEndpoint, FirewallOwner, FirewallPassage,
+    FirewallPort, FirewallReport, FirewallRule, FirewallSet, FirewallTable, FirewallTraffic,
 };
 
 use super::{
@@ -58,6 +59,7 @@ impl Inner {
         }
         Ok(FirewallReport {
             tables: listing.tables.iter().map(|found| table(found, &shown)).collect(),
+            elsewhere: listing.elsewhere.into_iter().map(elsewhere).collect(),
             ports,
             endpoints: shown.endpoints.iter().filter_map(|record| shown.endpoint(record, &figures)).collect(),
             accounting: figures.accounting,
@@ -238,6 +240,15 @@ fn table(found: &ListedTable, shown: &Shown) -> FirewallTable {
         sets: found.sets.iter().map(|found| set(found, shown)).collect(),
         chains: found.chains.iter().map(chain).collect(),
     }
+}
+
+fn elsewhere(found: ListedElsewhere) -> FirewallElsewhere {
+    let passage = |rule: ListedPassage| {
+        let (packets, bytes) = figures(rule.counted.as_ref());
+        FirewallPassage { text: rule.text, packets, bytes }
+    };
+    let rules = found.rules.into_iter().map(passage).collect();
+    FirewallElsewhere { program: found.program, about: found.about, rules }
 }
 
 fn set(found: &ListedSet, shown: &Shown) -> FirewallSet {

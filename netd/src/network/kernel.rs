@@ -289,7 +289,10 @@ impl Kernel for HostKernel {
     }
 
     fn firewall(&self) -> Result<(Listing, Figures), KernelError> {
-        Ok((self.host.listing()?, self.host.figures()?))
+        let mut listing = self.host.listing()?;
+        // One that does not answer is doctor's business.
+        listing.elsewhere.extend(self.firewalld.zone().ok().flatten().and_then(|zone| zone.listed()));
+        Ok((listing, self.host.figures()?))
     }
 
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError> {

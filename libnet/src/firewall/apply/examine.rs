@@ -3,10 +3,11 @@
 use super::{Firewall, State};
 use crate::{
     firewall::{
-        FirewallError, NfSocket, egress,
+        FirewallError, NfSocket, egress, legacy,
         nft::dump::{self, ForwardChain},
         ruleset::{TABLE, foreign},
     },
+    netns::NetNs,
     types::IfName,
 };
 
@@ -45,13 +46,17 @@ impl State {
         let (_, diverged) = self.diverges(&wanted)?;
         let tables = diverged.into_iter().map(|(table, how)| how.in_words(table)).collect();
         let links = self.links();
-        Ok(Examined { tables, others: others(&mut self.socket, &links)? })
+        let mut others = others(&mut self.socket, &links)?;
+        others.extend(legacy_others(&self.netns, &links)?);
+        Ok(Examined { tables, others })
     }
 }
 
 /// The chains of others that drop forwarded packets, in the calling thread's namespace; no daemon need be there.
 pub(crate) fn other_firewalls() -> Result<Vec<OtherFirewall>, FirewallError> {
-    others(&mut NfSocket::open().map_err(FirewallError::Open)?, &[])
+    let mut found = others(&mut NfSocket::open().map_err(FirewallError::Open)?, &[])?;
+    found.extend(legacy_others(&NetNs::current().map_err(FirewallError::Open)?, &[])?);
+    Ok(found)
 }
 
 fn others(socket: &mut NfSocket, links: &[IfName]) -> Result<Vec<OtherFirewall>, FirewallError> {
@@ -62,4 +67,15 @@ fn others(socket: &mut NfSocket, links: &[IfName]) -> Result<Vec<OtherFirewall>,
         lets_through: foreign::plan(std::slice::from_ref(chain), links).is_empty(),
     };
     Ok(chains.iter().filter(|chain| foreign::drops(chain)).map(other).collect())
+}
+
+/// The same of the old iptables.
+fn legacy_others(netns: &NetNs, links: &[IfName]) -> Result<Vec<OtherFirewall>, FirewallError> {
+    let drop = legacy::look(netns, links)?.into_iter().filter(|look| look.drops);
+    let other = |look: legacy::Look| OtherFirewall {
+        name: format!("{} FORWARD", look.program),
+        ours: look.ours.len(),
+        lets_through: look.lets_through,
+    };
+    Ok(drop.map(other).collect())
 }

@@ -1,7 +1,10 @@
 //! One entry of a table: a packet's description, matches, and what becomes of the packet. Numbers are the host's.
 
 use crate::{
-    firewall::{nft::matches::Side, ruleset::foreign::MARK},
+    firewall::{
+        nft::{dump::Counted, matches::Side},
+        ruleset::foreign::MARK,
+    },
     sys::nfnl::attr::Malformed,
     types::{Family, IfName},
 };
@@ -29,7 +32,7 @@ struct Format {
     described: usize,
     /// `target_offset`; `next_offset` and `comefrom` follow.
     target_offset: usize,
-    /// Where counters end and matches begin.
+    /// Where counters (two numbers of 64 bits) end and matches begin.
     length: usize,
 }
 
@@ -123,6 +126,22 @@ impl Entry {
             rest = &rest[length..];
         }
         false
+    }
+
+    /// The name of the link that packets come in by, or go out by; nothing if they may by any.
+    pub(super) fn link(&self, side: Side) -> String {
+        let at = format(self.family).links + if side == Side::In { 0 } else { IFNAME };
+        String::from_utf8_lossy(text(&self.bytes[at..at + IFNAME])).into_owned()
+    }
+
+    /// What it has counted.
+    pub(super) fn counted(&self) -> Counted {
+        let end = format(self.family).length;
+        let number = |at: usize| {
+            let bytes = self.bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+            u64::from_ne_bytes(bytes.unwrap_or_default())
+        };
+        Counted { packets: number(end - 16), bytes: number(end - 8) }
     }
 
     /// Whether both are the same rule, whatever they have counted and whichever chains lead to them.

@@ -4,6 +4,7 @@
 //! (`sys::xtables`).
 
 mod entry;
+mod look;
 mod table;
 
 use std::{
@@ -26,6 +27,7 @@ use crate::{
     },
     types::{Family, IfName},
 };
+pub(super) use look::{Look, look};
 use table::{Admission, Table};
 
 const TABLE: &str = "filter";

@@ -79,6 +79,12 @@ impl Table {
         (first..policy).map(see).collect()
     }
 
+    /// Our rules in that chain, whichever they are.
+    pub(super) fn ours(&self) -> impl Iterator<Item = &Entry> {
+        let (first, policy) = self.forward().unwrap_or_default();
+        self.entries[first..policy].iter().filter(|entry| entry.is_marked())
+    }
+
     /// The table after amendments of that chain.
     pub(super) fn amended(
         &self,
@@ -276,6 +282,7 @@ mod tests {
                 };
                 if let Ok(table) = Table::parse(family, layout, &bytes) {
                     let _ = (table.drops(), table.rules(&admissions()));
+                    table.ours().for_each(|entry| drop((entry.link(Side::In), entry.counted())));
                     let _ = table.amended(&[Amendment::Admit { wanted: 0, before: None }], &admissions());
                 }
             }

@@ -10,6 +10,8 @@ pub(super) const OF_OTHERS: &str =
     "Somebody else's, and it drops what it does not know. Only the rules of ours in it are shown.";
 pub(super) const IN_OTHERS: &str = "Packets of our networks are let through to our own table, which judges them; the rules go with their network.";
 
+pub(super) const IN_LEGACY: &str = "Of the old iptables, which drops what it does not know: packets of our networks are let through to our own table, which judges them.";
+
 pub(super) fn table(table: Table) -> &'static str {
     if table == BRIDGED {
         "Bridges: containers send from the addresses that they were given, and from no other."
@@ -55,11 +57,11 @@ fn chains(table: Table) -> &'static [(&'static str, &'static str)] {
             "What is for this host itself: gateways of other networks, and ports of the daemon, are not for containers.",
         ),
         (
-            "filter-within",
-        (
             "filter-elsewhere",
             "From a container to the gateway of another network: what the host answers for a container is reached.",
         ),
+        (
+            "filter-within",
             "Between containers that their network keeps apart: what a link opens passes, nothing else.",
         ),
         ("nat-postrouting", "Which packets leave with another source address."),
@@ -129,12 +131,12 @@ const fn of_set(id: SetId) -> &'static str {
         SetId::Unprotected => "Bridges with the families in which everything passes into them.",
         SetId::Gateways4 | SetId::Gateways6 => "Gateway addresses that are for their own network alone.",
         SetId::Near4 | SetId::Near6 => "Such an address, with the bridge that it is for.",
-        SetId::Private => "Bridges with ports of this host that are nobody's there.",
-        SetId::Guarded => "Ports of bridges that let only known senders in.",
         SetId::AnsweredAny => {
             "Published ports of a family that the container does not have: the daemon itself leads who asks there."
         }
         SetId::Answered4 | SetId::Answered6 => "Such ports on one address of this host.",
+        SetId::Private => "Bridges with ports of this host that are nobody's there.",
+        SetId::Guarded => "Ports of bridges that let only known senders in.",
         SetId::Sender4 | SetId::Sender6 => {
             "Such a port, with an Ethernet and a source address that belong there."
         }

@@ -24,13 +24,15 @@ use crate::{
     ports::PublishedPort,
     types::IfName,
 };
-pub(super) use read::read;
+pub(super) use read::{of_legacy, read};
 
 /// Everything of ours in the firewall of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// In the order in which a packet meets them; those of others last.
     pub tables: Vec<ListedTable>,
+    /// What is ours where nf_tables does not reach.
+    pub elsewhere: Vec<ListedElsewhere>,
 }
 
 /// A table, or what is ours of somebody else's.
@@ -118,6 +120,28 @@ pub struct ListedRule {
     pub counted: Vec<Counted>,
 }
 
+/// What is ours in another firewall that is no table of nf_tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedElsewhere {
+    /// The program that lists and changes it.
+    pub program: String,
+    /// What it is for.
+    pub about: String,
+    /// What lets a bridge of ours through.
+    pub rules: Vec<ListedPassage>,
+}
+
+/// What lets a bridge through another firewall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPassage {
+    /// The bridge.
+    pub link: String,
+    /// The program's words that make it so.
+    pub text: String,
+    /// What it counted, where that is counted.
+    pub counted: Option<Counted>,
+}
+
 /// What elements are to be shown: those of some networks and endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Concern {
@@ -149,7 +173,7 @@ impl Concern {
 }
 
 impl Listing {
-    /// Leaves out all elements, and our rules in chains of others, that are nobody's of these; then sets without any.
+    /// Leaves out all elements, and what is ours in firewalls of others, that are nobody's of these; then sets without any.
     pub fn only(&mut self, concern: &Concern) {
         for table in &mut self.tables {
             for set in &mut table.sets {
@@ -164,6 +188,10 @@ impl Listing {
                 table.chains.iter_mut().for_each(|chain| chain.rules.retain(names));
             }
         }
+        for other in &mut self.elsewhere {
+            other.rules.retain(|rule| concern.links.iter().any(|link| link.as_str() == rule.link));
+        }
+        self.elsewhere.retain(|other| !other.rules.is_empty());
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reads what the kernel has of ours, and puts it in order.
 
 use super::{
-    ListedChain, ListedElement, ListedRule, ListedSet, ListedTable, Listing, TableOwner, about,
+    ListedChain, ListedElement, ListedElsewhere, ListedPassage, ListedRule, ListedSet, ListedTable, Listing,
+    TableOwner, about,
     words::{self, SetWords},
 };
 use crate::firewall::{
-    FirewallError, NfSocket, egress,
+    FirewallError, NfSocket, egress, legacy,
     nft::{
         chain::{Table, anchor_text},
         dump::{self, ForwardChain, FoundChain, FoundRule, FoundSet, RawElement},
@@ -32,6 +33,21 @@ pub(in crate::firewall) fn read(socket: &mut NfSocket) -> Result<Listing, Firewa
     let foreign = dump::forward_chains(socket, &[TABLE, egress::TABLE])?;
     listing.tables.extend(foreign.iter().filter_map(others));
     Ok(listing)
+}
+
+/// Our rules in the old iptables, family by family.
+pub(in crate::firewall) fn of_legacy(looks: Vec<legacy::Look>) -> Vec<ListedElsewhere> {
+    let marked = looks.into_iter().filter(|look| !look.ours.is_empty());
+    let listed = |look: legacy::Look| ListedElsewhere {
+        program: look.program.to_owned(),
+        about: about::IN_LEGACY.to_owned(),
+        rules: look
+            .ours
+            .into_iter()
+            .map(|rule| ListedPassage { link: rule.link, text: rule.text, counted: Some(rule.counted) })
+            .collect(),
+    };
+    marked.map(listed).collect()
 }
 
 /// Sets that the rules of a table look into.

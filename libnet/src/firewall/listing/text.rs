@@ -2,11 +2,19 @@
 
 use std::fmt;
 
-use super::{ListedChain, ListedElement, ListedSet, ListedTable, Listing, words};
+use super::{ListedChain, ListedElement, ListedElsewhere, ListedSet, ListedTable, Listing, words};
 
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tables.iter().try_for_each(|table| table.fmt(f))
+        self.tables.iter().try_for_each(|table| table.fmt(f))?;
+        self.elsewhere.iter().try_for_each(|other| other.fmt(f))
+    }
+}
+
+impl fmt::Display for ListedElsewhere {
+    /// Comments: nft knows nothing of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rules.iter().try_for_each(|rule| writeln!(f, "# {} {}", self.program, rule.text))
     }
 }
 
