@@ -316,6 +316,30 @@ fn firewalld() {
 }
 
 #[test]
+fn firewalld_that_has_our_zone_already_is_not_reloaded() {
+    let mut scene = Scene::new("firewalld-zone");
+    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/firewalld");
+    scene
+        .machine
+        .neighbours(&format!(
+            "mount -t overlay -o lowerdir={installed}:/usr/lib/firewalld overlay /usr/lib/firewalld
+             start_firewalld; firewall-cmd --zone=work --add-port=1234/tcp"
+        ))
+        .ok();
+    let before = zones(&scene);
+    let net = scene.begin();
+    scene.assert_reached(&net, "beside firewalld");
+    assert!(scene.machine.sh("firewall-cmd --zone=pontoon --list-interfaces").ok().contains("br-"));
+    let ports = || scene.machine.sh("firewall-cmd --zone=work --list-ports").ok();
+    assert_eq!(ports(), "1234/tcp", "nobody reloaded it: this is in no file");
+    scene.machine.neighbours("firewall-cmd --reload; firewall-cmd --zone=work --add-port=1234/tcp").ok();
+    scene.assert_reached(&net, "it was reloaded");
+    scene.end(net);
+    assert_eq!(zones(&scene), before, "zone and policy stay, without a link in it");
+    assert_eq!(scene.machine.sh("firewall-cmd --zone=pontoon --list-interfaces").ok(), "");
+}
+
+#[test]
 fn firewalld_that_comes_after_us() {
     let mut scene = Scene::new("firewalld-late");
     let net = scene.begin();

@@ -203,7 +203,8 @@ pub(super) async fn look(bus: &Connection, links: &[IfName]) -> zbus::Result<Zon
 }
 
 /// Takes all of ours out of firewalld. Zone and policy are gone from what it keeps; what it does it forgets with the next
-/// reload, which is not ours to ask for: it would lose what others have changed meanwhile.
+/// reload, which is not ours to ask for: it would lose what others have changed meanwhile. What was installed with us
+/// (`dist/firewalld`) stays: it is no more ours to remove than the program is.
 pub(super) async fn withdraw(bus: &Connection) -> zbus::Result<()> {
     if ZonesProxy::new(bus).await?.zones().await?.iter().any(|zone| zone == ZONE) {
         assign(bus, &[]).await?;
@@ -211,11 +212,14 @@ pub(super) async fn withdraw(bus: &Connection) -> zbus::Result<()> {
     let lasting = LastingProxy::new(bus).await?;
     // The policy first: it names the zone.
     if let Ok(path) = lasting.policy(POLICY).await {
-        LastingPolicyProxy::new(bus, path).await?.remove().await?;
+        expect(LastingPolicyProxy::new(bus, path).await?.remove().await, "BUILTIN_POLICY")?;
     }
     if let Ok(path) = lasting.zone(ZONE).await {
-        LastingZoneProxy::new(bus, path).await?.remove().await?;
-        tracing::info!(zone = ZONE, "zone removed from firewalld");
+        let removed = LastingZoneProxy::new(bus, path).await?.remove().await;
+        if removed.is_ok() {
+            tracing::info!(zone = ZONE, "zone removed from firewalld");
+        }
+        expect(removed, "BUILTIN_ZONE")?;
     }
     Ok(())
 }
