@@ -82,6 +82,18 @@ fn a_namespace_that_is_attached_is_kept_to_its_addresses() {
     machine.sh("ip -n blue address add 10.81.1.200/24 dev eth0").ok();
     assert!(!ping("-I 10.81.1.200 10.81.1.1"));
     machine.pontoon(["netns", "detach", "blue", "web"]).ok();
+    assert!(
+        !machine.sh("nft list set bridge pontoon guarded").ok().contains("veth"),
+        "nobody is left to be kept"
+    );
+
+    machine
+        .pontoon(["network", "create", "--subnet", "10.81.2.0/24", "-o", "io.pontoon.spoof=allow", "free"])
+        .ok();
+    machine.pontoon(["netns", "attach", "blue", "free"]).ok();
+    machine.sh("ip -n blue address add 10.81.2.200/24 dev eth0").ok();
+    assert!(ping("-I 10.81.2.200 10.81.2.1"));
+    machine.pontoon(["netns", "detach", "blue", "free"]).ok();
     machine.sh("ip netns del blue").ok();
 }
 
