@@ -93,3 +93,54 @@ fn what_is_not_ours_is_asked_of_the_hosts_server() {
         if text.contains("far") && text.contains("example") { Ok(()) } else { Err(text) }
     });
 }
+
+/// The answers to one question in the order in which they came, with the name as it was repeated.
+fn answers(machine: &Machine, asker: &str, words: &[&str]) -> Vec<(String, String)> {
+    let line = [&["exec", asker, "dig", "+noall", "+answer", "+tries=1", "+time=3"], words].concat();
+    let said = machine.pontoon(line).ok();
+    let ends = |line: &str| {
+        Some((line.split_whitespace().next()?.to_owned(), line.split_whitespace().last()?.to_owned()))
+    };
+    said.lines().filter_map(ends).collect()
+}
+
+#[test]
+fn a_container_is_found_by_all_its_names_in_both_families() {
+    let machine = Lab::new().machine("aa");
+    let subnets = ["--ipv6", "--subnet", "10.81.0.0/24", "--subnet", "fd81::/64"];
+    machine.pontoon([&["network", "create"], &subnets[..], &["web"]].concat()).ok();
+    let names = ["--hostname", "hosted", "--net-alias", "search", "--net-alias", "*.wild"];
+    let addresses = ["--network", "web", "--ip", "10.81.0.9", "--ip6", "fd81::9"];
+    sleeper(&machine, "cc", &[&addresses[..], &names[..]].concat());
+    sleeper(&machine, "asker", &["--network", "web", "--link", "cc:linked"]);
+
+    for name in
+        ["cc", "hosted", "SeArCh", "linked", "any.at.all.wild", "hosted.WEB", "linked.web", "x.wild.web"]
+    {
+        for (kind, address) in [("A", "10.81.0.9"), ("AAAA", "fd81::9")] {
+            let expected = [(format!("{name}."), address.to_owned())];
+            assert_eq!(answers(&machine, "asker", &[name, kind]), expected, "{name} {kind}");
+        }
+    }
+    assert_eq!(dig(&machine, "asker", &["-x", "fd81::9"]), ["cc.web."]);
+    assert_eq!(dig(&machine, "asker", &["-x", "10.81.0.9"]), ["cc.web."]);
+    assert!(dig(&machine, "cc", &["linked"]).is_empty(), "a link is the asker's own");
+}
+
+#[test]
+fn the_network_of_the_gateway_comes_first() {
+    let machine = Lab::new().machine("aa");
+    for (network, subnet) in [("one", "10.82.1.0/24"), ("two", "10.82.2.0/24")] {
+        machine.pontoon(["network", "create", "--subnet", subnet, network]).ok();
+    }
+    for (name, ends) in [("peer", "9"), ("asker", "8")] {
+        sleeper(&machine, name, &["--network", "one", "--ip", &format!("10.82.1.{ends}")]);
+        machine.pontoon(["network", "connect", "--ip", &format!("10.82.2.{ends}"), "two", name]).ok();
+    }
+    let order =
+        || -> Vec<String> { answers(&machine, "asker", &["peer"]).into_iter().map(|(_, to)| to).collect() };
+    assert_eq!(order(), ["10.82.1.9", "10.82.2.9"]);
+    machine.pontoon(["network", "disconnect", "two", "asker"]).ok();
+    machine.pontoon(["network", "connect", "--gw-priority", "9", "two", "asker"]).ok();
+    assert_eq!(order(), ["10.82.2.9", "10.82.1.9"]);
+}

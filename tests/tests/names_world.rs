@@ -85,3 +85,44 @@ fn internal_networks_ask_nobody_through_the_host() {
         "a network that leads out leads questions out"
     );
 }
+
+/// Asks for 1,500 names of the world at once, then for one of ours; says how many were refused and what ours has.
+const FLOOD: &str = r#"
+import socket, struct, sys, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+sock.connect(("127.0.0.11", 53)); sock.settimeout(3)
+def ask(number, *labels):
+    name = b"".join(bytes([len(label)]) + label for label in labels)
+    sock.send(struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + name + b"\0\0\1\0\1")
+for number in range(1500):
+    ask(number, b"n%d" % number, b"example")
+    if number % 50 == 0: time.sleep(0.002)
+ask(9999, b"bb")
+refused = 0
+while True:
+    reply = sock.recv(512)
+    if reply[:2] == struct.pack("!H", 9999): break
+    refused += reply[3] & 15 == 5
+print(refused, reply[3] & 15, reply[7])
+"#;
+
+#[test]
+fn a_container_that_floods_is_bounded_and_holds_up_nobody() {
+    let machine = Lab::new().machine("aa");
+    let (silent, good) = (machine.lan("silent"), server(&machine, "good"));
+    // Takes every question, and never says a word.
+    let _silent = silent.spawn(["socat", "-u", "UDP-RECV:53", "/dev/null"]);
+    eventually("the silent one listens", || silent.sh("ss -Hlun sport = :53 | grep .").result());
+    use_servers(&machine, &[good.address()]);
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.start("bb", &["--network", "web"], &["sleep", "1000"]);
+    machine.start("flood", &["--network", "web", "--dns", &silent.address()], &["sleep", "1000"]);
+    let line = format!("python3 - <<'END'{FLOOD}END");
+    assert_eq!(
+        machine.pontoon(["exec", "flood", "bash", "-c", &line]).ok(),
+        "476 0 1",
+        "1,024 are under way"
+    );
+    assert_eq!(told(&machine, "bb", "any.example"), good.address(), "another asks, and is answered");
+}
