@@ -147,6 +147,40 @@ async fn a_question_waits_for_the_next_server() {
     assert_eq!(second.server.counts().answered, 1);
 }
 
+/// What a daemon's restart looks like that was announced: what is with upstreams is answered, the rest waits.
+#[tokio::test]
+async fn who_finishes_answers_what_it_has_read() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let fake = Fake::new(move |query, _| {
+        let _until_dropped = released.lock().unwrap().recv();
+        vec![addressed(query, 1)]
+    });
+    let patient = Limits { patience: GIVE_UP, hedge: GIVE_UP, ..Limits::default() };
+    let mut first = serve(&[fake.host()], patient);
+    let (udp, tcp) = (first.udp.try_clone().unwrap(), first.tcp.try_clone().unwrap());
+    let client = client(first.addr);
+    client.send(&query("example.com.", 1).to_vec().unwrap()).unwrap();
+    let started = std::time::Instant::now();
+    while fake.asked() == 0 {
+        assert!(started.elapsed() < GIVE_UP, "the upstream is asked");
+        tokio::task::yield_now().await;
+    }
+    let finishing = first.server.finish();
+    tokio::task::yield_now().await;
+    client.send(&query("c1.", 2).to_vec().unwrap()).unwrap();
+    drop(release);
+    finishing.await;
+    let counts = first.server.counts();
+    assert_eq!((counts.forwarded, counts.answered), (1, 0));
+    drop(first);
+    let _second = serve_on(udp, tcp, &[], Limits::default(), world());
+    let replies = tokio::task::spawn_blocking(move || [(); 2].map(|()| receive(&client))).await.unwrap();
+    let replies = replies.map(|reply| Message::from_vec(&reply).unwrap());
+    let seen = replies.each_ref().map(|reply| (reply.metadata.id, addresses(reply).concat()));
+    assert_eq!(seen, [(1, "192.0.2.1".to_owned()), (2, "10.9.0.1".to_owned())]);
+}
+
 #[tokio::test]
 async fn a_dropped_server_closes_its_sockets() {
     let served = serve(&[], Limits::default());

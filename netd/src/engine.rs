@@ -187,6 +187,7 @@ impl Engine {
     /// has been told meanwhile.
     pub async fn shutdown(&self, now: &Config) {
         if now.live_restore {
+            self.networks.finish_names().await;
             return;
         }
         self.containers.close(now.shutdown_timeout).await;

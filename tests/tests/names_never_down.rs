@@ -95,6 +95,45 @@ fn no_question_is_lost_while_the_daemon_is_killed_again_and_again() {
     assert!(twice <= KILLS * 32, "at most what one reads at a time: {twice}");
 }
 
+/// Answers every question half a second after it came, with the address of its host; `asked` is there once one has come.
+const SLOW: &str = r#"
+import socket, sys, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); sock.bind(("", 53))
+while True:
+    query, client = sock.recvfrom(512)
+    open("/run/asked", "w").close()
+    time.sleep(0.5)
+    end = 12 + query[12:].index(0) + 5
+    answer = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04" + socket.inet_aton(sys.argv[1])
+    sock.sendto(query[:2] + b"\x81\x80\0\x01\0\x01\0\0\0\0" + query[12:end] + answer, client)
+"#;
+
+#[test]
+fn a_question_that_is_with_an_upstream_is_answered_before_the_daemon_ends() {
+    let config = Some(r#"{"live-restore": true}"#.to_owned());
+    let mut machine = Lab::new().machine_with("aa", NetdOptions { config, ..NetdOptions::default() });
+    let lan = machine.lan("slow");
+    let _slow = lan.spawn(["python3", "-c", SLOW, &lan.address()]);
+    eventually("the slow one listens", || lan.sh("ss -Hlun sport = :53 | grep .").result());
+    fs::write(machine.path("/run/lab/resolv.conf"), format!("nameserver {}\n", lan.address()))
+        .expect("resolv.conf");
+    machine.pontoon(["network", "create", "web"]).ok();
+    machine.start("cc", &["--network", "web"], &["sleep", "1000"]);
+
+    let dig = "nsenter --net=$(echo /run/netns/pontoon-[0-9a-f]*) dig +short +tries=1 +time=4 @127.0.0.11 far.example";
+    let mut client = machine.spawn(["bash", "-c", &format!("{dig} > {FOLDER}/answer")]);
+    eventually("the upstream is asked", || fs::metadata(lan.path("/run/asked")));
+    machine.stop_netd();
+    machine.start_netd();
+    eventually("the client ends", || client.child.try_wait().ok().flatten().ok_or("it runs"));
+    let answer = fs::read_to_string(machine.path(&format!("{FOLDER}/answer"))).unwrap_or_default();
+    assert_eq!(answer.trim_end(), lan.address());
+    // What is left to itself is not cleaned up.
+    machine.set_config("{}");
+    machine.kill_netd();
+    machine.start_netd();
+}
+
 #[test]
 fn no_question_is_lost_while_the_daemon_is_replaced_by_another_program() {
     let config = Some(r#"{"live-restore": true}"#.to_owned());

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RecordType};
-use tokio::sync::{broadcast, watch};
-use tokio::task::AbortHandle;
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use self::handle::{Handled, Handler};
 pub use self::limits::Limits;
@@ -66,6 +66,8 @@ pub struct Replied {
 /// them elsewhere stay open).
 pub struct Server {
     handler: Arc<Handler>,
+    /// The UDP loop, and what it reads on for, until it is told to finish.
+    reading: Option<(JoinHandle<()>, oneshot::Sender<()>)>,
     tasks: [AbortHandle; 2],
 }
 
@@ -99,11 +101,23 @@ impl Server {
             counters,
             log: Arc::default(),
         });
-        let tasks = [
-            tokio::spawn(udp::serve(handler.clone(), Arc::new(udp))).abort_handle(),
-            tokio::spawn(tcp::serve(handler.clone(), tcp)).abort_handle(),
-        ];
-        Ok(Self { handler, tasks })
+        let (reading, no_more) = oneshot::channel();
+        let udp = tokio::spawn(udp::serve(handler.clone(), Arc::new(udp), no_more));
+        let tcp = tokio::spawn(tcp::serve(handler.clone(), tcp));
+        let tasks = [udp.abort_handle(), tcp.abort_handle()];
+        Ok(Self { handler, reading: Some((udp, reading)), tasks })
+    }
+
+    /// Reads no more questions over UDP: they wait in the socket for who serves it next. The future is done when those
+    /// that are with upstreams have had their answers.
+    pub fn finish(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let udp = self.reading.take().map(|(udp, _)| udp);
+        async move {
+            if let Some(udp) = udp {
+                // One that panicked has nothing left to do either.
+                let _ended = udp.await;
+            }
+        }
     }
 
     /// What it has done so far.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::handle::{Handled, Handler, now};
@@ -25,7 +26,8 @@ thread_local! {
 /// How long to leave a socket alone that fails for a reason that we don't know.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
-pub(super) async fn serve(handler: Arc<Handler>, socket: Arc<UdpSocket>) {
+/// Serves until there is `no_more`, and then as long as questions are with upstreams.
+pub(super) async fn serve(handler: Arc<Handler>, socket: Arc<UdpSocket>, mut no_more: oneshot::Receiver<()>) {
     // Dropped with this future, and all forwards with it.
     let mut forwards = JoinSet::new();
     let mut pace = Pace::new(Leave::arrange(socket.as_fd()));
@@ -39,8 +41,10 @@ pub(super) async fn serve(handler: Arc<Handler>, socket: Arc<UdpSocket>) {
                 }
             }
             Some(_) = forwards.join_next() => {}
+            _ = &mut no_more => break,
         }
     }
+    while forwards.join_next().await.is_some() {}
 }
 
 fn serve_batch(

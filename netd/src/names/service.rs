@@ -6,6 +6,7 @@ use std::{
     fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use dns::{
@@ -13,6 +14,7 @@ use dns::{
     View, ZoneId,
     resolv_conf::{self, Internal, Ipv6, Overrides, ResolvConf},
 };
+use futures_util::future::join_all;
 use libnet::{
     netns::DnsSockets,
     types::{ContainerId, NetworkId},
@@ -119,6 +121,19 @@ impl Names {
             sandbox.start(container, self.directory.clone(), self.shared.clone(), internal)?;
         }
         Ok(())
+    }
+
+    /// Reads no more questions, which wait for the next daemon, and answers those that are with upstreams, as far as these
+    /// speak within `most`.
+    pub(crate) async fn finish(&self, most: Duration) {
+        let servers: Vec<_> = {
+            let mut sandboxes = self.sandboxes();
+            let running = sandboxes.values_mut().filter_map(|sandbox| sandbox.server.as_mut());
+            running.map(|running| running.server.finish()).collect()
+        };
+        if tokio::time::timeout(most, join_all(servers)).await.is_err() {
+            tracing::info!("not waiting for all answers of name servers");
+        }
     }
 
     /// Ends the name service of a sandbox.

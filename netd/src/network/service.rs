@@ -1,7 +1,7 @@
 //! The front door: each request is one blocking job on a copy of the handle, so that a caller that goes away (an HTTP
 //! client that hangs up) leaves nothing half done.
 
-use std::{net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
+use std::{net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
 use dns::hickory_proto::rr::{Name, RecordType};
 use libnet::{
@@ -52,6 +52,9 @@ pub struct NetworkParts {
     /// What time it is.
     pub clock: Clock,
 }
+
+/// How long the daemon's end may wait for upstreams: questions about containers wait as long.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// All networks of a host. Requests about one container must come one after the other; its owner sees to that.
 pub struct Networks {
@@ -342,6 +345,11 @@ impl Networks {
     /// The namespace, no container's, that goes by this name in a network.
     pub fn namespace_named(&self, name: &str) -> Option<ContainerId> {
         self.inner.state().borrowed_named(name)
+    }
+
+    /// Questions that are with upstreams have their answers before the daemon ends, and the rest wait for the next.
+    pub(crate) async fn finish_names(&self) {
+        self.inner.names.finish(LAST_ANSWERS).await;
     }
 
     /// Gives all namespaces back that are no container's: the daemon ends.
