@@ -243,6 +243,8 @@ fn what_changes_on_the_host_is_told() {
             // More than the socket holds.
             "for i in $(seq 400); do echo address add 10.80.$((i % 200)).1/24 dev lan0; echo address del 10.80.$((i % 200)).1/24 dev lan0; done | ip -batch -",
             "ip route replace default via 198.51.100.3; ip address del 192.0.2.1/28 dev lan0",
+            "ip link add v2 mtu 1200 type veth peer name v3; ip link set v3 up; ip link set v2 up; ip route replace default dev v2",
+            "ip route del default",
         ] {
             machine.sh(change).ok();
             // A link gets its link-local address a moment after it came up.

@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use libnet::{
     firewall::FirewallOptions,
-    host::{Forwarding, Host, HostConfig, HostError, Watch},
+    host::{Forwarding, Host, HostConfig, HostError, Report, Watch},
     netns::ETC,
     store::{self, Change, HostLock, RedbStore, Store, StoreError},
     types::Port,
@@ -152,7 +152,8 @@ impl Engine {
         let containers = Arc::new(Containers::new(parts.clone()));
         recovery::recover(&parts, &containers).await?;
         let repairs = Repairs::default();
-        let watch = repairs.watch(&ground.host, events.clone(), clock.clone(), firewalld.clone())?;
+        let first = hears_first(firewalld.clone(), &networks);
+        let watch = repairs.watch(&ground.host, events.clone(), clock.clone(), first)?;
         firewalld.nudge();
         tokio::spawn(firewalld_task.run(system_bus, Arc::downgrade(&ground.host)));
         let refused = tell_refused(&ground.host, &networks);
@@ -205,6 +206,18 @@ impl Engine {
         });
         if let Ok(Err(error)) = cleared.await {
             tracing::warn!(error = crate::error::chain(&error), "kernel objects are left");
+        }
+    }
+}
+
+/// Who has something to do when the host is not as it was.
+fn hears_first(firewalld: Firewalld, networks: &Arc<Networks>) -> impl FnMut(&Report) + Send + 'static {
+    let networks = Arc::downgrade(networks);
+    move |report| {
+        // Where a chain began to drop, it may have been firewalld's first.
+        firewalld.nudge();
+        if let (Some(way_out), Some(networks)) = (report.way_out, networks.upgrade()) {
+            networks.follow(way_out);
         }
     }
 }

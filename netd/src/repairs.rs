@@ -11,7 +11,6 @@ use crate::{
     engine::Clock,
     error::chain,
     events::{Event, EventKind, Events},
-    firewalld::Firewalld,
 };
 
 /// How often something was put right; clones count together.
@@ -23,18 +22,18 @@ impl Repairs {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Watches the host. Each repair is an event `repair` of the daemon, with the object that was repaired.
+    /// Watches the host. Each repair is an event `repair` of the daemon, with the object that was repaired; `first` hears of
+    /// all that is reported before.
     pub(crate) fn watch(
         &self,
         host: &Arc<Host>,
         events: Events,
         clock: Clock,
-        firewalld: Firewalld,
+        mut first: impl FnMut(&Report) + Send + 'static,
     ) -> Result<Watch, HostError> {
         let count = self.clone();
         host.watch(move |report| {
-            // Where a chain began to drop, it may have been firewalld's first.
-            firewalld.nudge();
+            first(&report);
             count.tell(&report, &events, &clock);
         })
     }

@@ -257,21 +257,13 @@ impl Effects<'_> {
             }
             error => StepError::from(error),
         })?;
-        self.silence(&join.host);
+        self.host.silence(&join.host);
         self.index = match veth::inside_index(&heard) {
             Some(index) => index,
             None => sandbox.links().look_for(&join.inside)?.ok_or(Errno::ENODEV)?,
         };
         sandbox.links().enter(join.endpoint, self.index);
         Ok(Some(Step::Part(join.parting())))
-    }
-
-    /// The host speaks IPv6 by the bridge, never by a port of it. What the kernel would give the port as soon as the
-    /// container's end is up (a route, groups and their reports) costs each later endpoint more than the one before it.
-    fn silence(&self, port: &IfName) {
-        if let Err(error) = self.host.links_v6.disable(port) {
-            tracing::debug!(if.name = %port, error = %error, "a bridge port speaks IPv6");
-        }
     }
 
     /// The endpoint was here a moment ago, or others were that still have their ports of the bridge.

@@ -141,7 +141,7 @@ impl Inner {
             .map_err(|source| HostError::of_step("tell a bridge its neighbours", source))
     }
 
-    fn mend_settings(&self, net: &BridgeNetwork, differing: &[Setting], report: &mut Report) {
+    pub(super) fn mend_settings(&self, net: &BridgeNetwork, differing: &[Setting], report: &mut Report) {
         let failed = match self.effects() {
             Ok(mut effects) => {
                 let mut steps = bridge::setting_steps(net, self.forwarding);

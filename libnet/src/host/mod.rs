@@ -22,6 +22,7 @@ mod network;
 mod parent;
 mod read;
 mod reconcile;
+mod resize;
 mod sandbox;
 mod settings;
 mod shape;

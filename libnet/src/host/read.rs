@@ -41,7 +41,12 @@ impl Kept {
         let heard = self.events.drain(|datagram| {
             let told = rtnl::told(datagram);
             known = known.take().zip(told).map(|(mut covered, told)| {
-                told.iter().for_each(|message| covered.hear(message));
+                for event in &told {
+                    if event.replaces {
+                        covered.make_way(&event.message);
+                    }
+                    covered.hear(&event.message);
+                }
                 covered
             });
         })?;

@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, io};
 
-use crate::{netns::NetNs, sys::sysctl, types::Setting};
+use super::Inner;
+use crate::{
+    netns::NetNs,
+    sys::sysctl,
+    types::{IfName, Setting},
+};
 
 /// Of each list, the settings that are not as they should be; lists without any are left out. A setting that is not there
 /// belongs to a link that is not there.
@@ -71,6 +76,16 @@ pub(super) fn forward_v6(netns: &NetNs) -> io::Result<Vec<Setting>> {
         settings.push(Setting::new("ipv6/conf/all/forwarding", "1"));
         write(&settings, say)
     })?
+}
+
+impl Inner {
+    /// The host speaks IPv6 by the bridge, never by a port of it. What the kernel would give the port as soon as the
+    /// container's end is up (a route, groups and their reports) costs each later endpoint more than the one before it.
+    pub(super) fn silence(&self, port: &IfName) {
+        if let Err(error) = self.links_v6.disable(port) {
+            tracing::debug!(if.name = %port, error = %error, "a bridge port speaks IPv6");
+        }
+    }
 }
 
 /// What was written before one failed is written back. Each that was changed is told, as it was and as it is.

@@ -319,11 +319,18 @@ pub struct Report {
     pub lost: Vec<String>,
     /// What failed on the way; the rest was done all the same.
     pub errors: Vec<super::HostError>,
+    /// Told to who watches: packets leave this host by a link with this MTU from now on (see
+    /// [`Host::egress_mtu`](super::Host::egress_mtu)).
+    pub way_out: Option<Mtu>,
 }
 
 impl Report {
     /// Whether all was as it should be.
     pub fn is_empty(&self) -> bool {
-        self.repaired.is_empty() && self.removed.is_empty() && self.lost.is_empty() && self.errors.is_empty()
+        self.repaired.is_empty()
+            && self.removed.is_empty()
+            && self.lost.is_empty()
+            && self.errors.is_empty()
+            && self.way_out.is_none()
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use ipnetwork::IpNetwork;
 
 use super::{
-    Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec, HostError, NetworkSpec,
+    BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec, HostError, NetworkSpec,
     watch::{Told, ToldLink},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     },
     firewall::FirewallEndpoint,
     ports::{Barred, PublishedPort, Reservation},
-    types::{EndpointId, IfName, Internal, MacAddr, NetworkId},
+    types::{EndpointId, IfName, Internal, MacAddr, Mtu, NetworkId, Rates},
 };
 
 #[derive(Debug, Default)]
@@ -56,6 +56,15 @@ pub(crate) struct Endpoint {
     pub(crate) sandbox: String,
     /// Host ports that are held for it.
     pub(crate) ports: Vec<Reservation>,
+}
+
+/// A network that has another MTU from now on.
+#[derive(Debug)]
+pub(super) struct Resized {
+    /// As it was.
+    pub(super) bridge: BridgeNetwork,
+    /// Its endpoints, each with the name of its sandbox.
+    pub(super) endpoints: Vec<(EndpointId, String, Rates)>,
 }
 
 impl Endpoint {
@@ -142,6 +151,26 @@ impl State {
             _ => self.barred.admit(spec.id()),
         }
         self.lock().networks.insert(spec.id(), Network { spec, bridge });
+    }
+
+    /// From now on a network with a bridge of ours has this MTU, and so have its endpoints.
+    pub(super) fn set_mtu(&self, id: NetworkId, mtu: Mtu) -> Result<Resized, HostError> {
+        let mut tables = self.lock();
+        let bridge = match tables.networks.get_mut(&id).map(|network| &mut network.spec) {
+            Some(NetworkSpec::Bridge(net)) if net.lent.is_none() => {
+                let before = net.clone();
+                net.mtu = mtu;
+                before
+            }
+            _ => return Err(HostError::UnknownNetwork(id)),
+        };
+        let within = tables.endpoints.values_mut().filter(|endpoint| endpoint.spec.network == id);
+        let resize = |endpoint: &mut Endpoint| {
+            endpoint.spec.mtu = mtu;
+            (endpoint.spec.id, endpoint.sandbox.clone(), endpoint.spec.rates)
+        };
+        let endpoints = within.map(resize).collect();
+        Ok(Resized { bridge, endpoints })
     }
 
     /// Whether any network is on this link.
@@ -270,6 +299,8 @@ impl State {
                 None => false,
             },
             Told::AddressGone { link } => is_bridge(*link),
+            // Nothing of ours, but see `Watcher::look_out`.
+            Told::WayOut => false,
             // Whose link that is would have to be asked for.
             Told::QueueGone => tables.endpoints.values().any(|endpoint| endpoint.spec.rates.is_any()),
             Told::NotForwarding { link } => link.map_or(!tables.networks.is_empty(), is_bridge),

@@ -54,6 +54,13 @@ pub(crate) fn up(link: Which<'_>) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
+/// `ip link set LINK mtu MTU`
+pub(crate) fn set_mtu(link: Which<'_>, mtu: Mtu) -> Request {
+    let mut message = link.message();
+    message.attributes.push(LinkAttribute::Mtu(mtu.bytes()));
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
 /// `ip link set LINK alias ALIAS up`
 pub(crate) fn own(link: &IfName, alias: String) -> Request {
     let mut message = Which::Name(link).message();

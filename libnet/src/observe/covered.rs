@@ -68,6 +68,14 @@ impl Covered {
         }
     }
 
+    /// Forgets the route in whose place this one came: it may have led to another link.
+    pub(crate) fn make_way(&mut self, message: &RouteNetlinkMessage) {
+        let RouteNetlinkMessage::NewRoute(route) = message else { return };
+        if let Some((_, key)) = keyed(route) {
+            self.links.values_mut().for_each(|near| near.routes.retain(|other, _| *other != key));
+        }
+    }
+
     /// The subnets that `counts`, by index and group of the link that they are near; default routes left out.
     pub(crate) fn subnets(&self, counts: impl Fn(u32, u32, &IpNetwork) -> bool) -> BTreeSet<IpNetwork> {
         let near = |(index, near): (&u32, &Near)| {

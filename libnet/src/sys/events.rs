@@ -18,9 +18,9 @@ use nix::{
 
 use super::filter;
 
-/// `RTNLGRP_LINK`, `RTNLGRP_TC`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV4_NETCONF`,
-/// `RTNLGRP_IPV6_NETCONF` of linux/rtnetlink.h.
-const ROUTE_GROUPS: [u32; 6] = [1, 4, 5, 9, 24, 25];
+/// `RTNLGRP_LINK`, `RTNLGRP_TC`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV4_ROUTE`, `RTNLGRP_IPV6_IFADDR`,
+/// `RTNLGRP_IPV6_ROUTE`, `RTNLGRP_IPV4_NETCONF`, `RTNLGRP_IPV6_NETCONF` of linux/rtnetlink.h.
+const ROUTE_GROUPS: [u32; 8] = [1, 4, 5, 7, 9, 11, 24, 25];
 /// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV4_ROUTE`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV6_ROUTE`.
 const WAY_GROUPS: [u32; 5] = [1, 5, 7, 9, 11];
 /// `NFNLGRP_NFTABLES` of linux/netfilter/nfnetlink.h.
@@ -48,7 +48,7 @@ pub(crate) enum Heard {
 }
 
 impl Events {
-    /// Changes of links, queues, addresses and forwarding settings in the calling thread's namespace.
+    /// Changes of links, queues, addresses, routes and forwarding settings in the calling thread's namespace.
     pub(crate) fn of_links() -> io::Result<Self> {
         Self::open(NETLINK_ROUTE, &ROUTE_GROUPS, |_| Ok(()))
     }

@@ -7,8 +7,8 @@
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NlasIterator,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
@@ -236,10 +236,20 @@ impl std::fmt::Debug for RtSocket {
     }
 }
 
-/// The events in a datagram that nobody asked for; `None`: it can't be read.
-pub(crate) fn told(datagram: &[u8]) -> Option<Vec<RouteNetlinkMessage>> {
-    let told = messages(datagram).ok()?.into_iter();
-    Some(told.filter_map(|message| inner(message).ok()).collect())
+/// Something that the kernel told without being asked.
+pub(crate) struct Event {
+    pub(crate) message: RouteNetlinkMessage,
+    /// What it tells of took the place of something else, of which nothing is told.
+    pub(crate) replaces: bool,
+}
+
+/// The events in a datagram; `None`: it can't be read.
+pub(crate) fn told(datagram: &[u8]) -> Option<Vec<Event>> {
+    let event = |message: NetlinkMessage<RouteNetlinkMessage>| {
+        let replaces = message.header.flags & NLM_F_REPLACE != 0;
+        Some(Event { message: inner(message).ok()?, replaces })
+    };
+    Some(messages(datagram).ok()?.into_iter().filter_map(event).collect())
 }
 
 /// All messages of what was received at once.

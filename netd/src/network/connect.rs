@@ -61,6 +61,7 @@ impl Inner {
         if let Some(record) = record.filter(|record| !record.ports.is_empty()) {
             self.live.commit(&[put_endpoint(&record)?])?;
         }
+        self.catch_up(&plan.record)?;
         self.settle_roles(container, None)?;
         self.publish_names(container, network)?;
         self.relink(network)

@@ -99,6 +99,7 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn firewall(&self) -> Result<(Listing, Figures), KernelError>;
     fn routes_and_links(&self) -> Result<Vec<IpNetwork>, KernelError>;
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError>;
+    fn set_mtu(&self, network: NetworkId, mtu: Mtu) -> Result<(), KernelError>;
     fn forwards_v4(&self) -> Result<bool, KernelError>;
     fn has_ipv6(&self) -> bool;
     fn supports(&self, kind: Child) -> Result<bool, KernelError>;
@@ -301,6 +302,11 @@ impl Kernel for HostKernel {
 
     fn egress_mtu(&self) -> Result<Option<Mtu>, KernelError> {
         Ok(self.host.egress_mtu()?)
+    }
+
+    fn set_mtu(&self, network: NetworkId, mtu: Mtu) -> Result<(), KernelError> {
+        let sandboxes: Vec<Sandbox> = self.sandboxes().values().cloned().collect();
+        Ok(self.host.set_mtu(network, mtu, &sandboxes)?)
     }
 
     fn forwards_v4(&self) -> Result<bool, KernelError> {

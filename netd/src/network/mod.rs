@@ -24,6 +24,7 @@ mod inspect;
 mod kernel;
 mod links;
 mod moves;
+mod mtu;
 mod namespaces;
 mod naming;
 mod options;

@@ -10,7 +10,7 @@ use libnet::{
     netns::Reference,
     ports::PortRequest,
     store::Store,
-    types::{ContainerId, IfName, NetworkId},
+    types::{ContainerId, IfName, Mtu, NetworkId},
 };
 use netd_api::{
     Filters,
@@ -235,6 +235,11 @@ impl Networks {
     /// A connection from this address was refused by the host.
     pub(crate) fn refused(&self, from: IpAddr, attempt: Attempt) {
         self.inner.refused(from, attempt);
+    }
+
+    /// Packets leave the host by a link with this MTU from now on.
+    pub(crate) fn follow(&self, way_out: Mtu) {
+        self.inner.follow(way_out);
     }
 
     /// What the name service has done.

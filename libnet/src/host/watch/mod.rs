@@ -31,6 +31,7 @@ use crate::{
         nfnl,
         xtables::LockWatch,
     },
+    types::Mtu,
 };
 use pace::{Fight, Looked, Pace};
 pub(super) use told::{Told, ToldLink};
@@ -68,6 +69,7 @@ impl Host {
                 // What was changed before the sockets were open was told to nobody.
                 suspicion: Suspicion::ALL,
                 pace: Pace::default(),
+                way_out: WayOut::Suspect,
                 round_at: Instant::now() + ROUND,
                 known: Known::default(),
                 tell: Box::new(tell),
@@ -99,15 +101,24 @@ struct Watcher {
     old_tables: Option<LockWatch>,
     stop: Arc<EventFd>,
     suspicion: Suspicion,
+    way_out: WayOut,
     pace: Pace,
     round_at: Instant,
     known: Known,
     tell: Box<dyn FnMut(Report) + Send>,
 }
 
+/// Whether packets may leave the host by another link than was told, or by one that is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WayOut {
+    Known,
+    Suspect,
+}
+
 /// What was told, and is so still.
 #[derive(Debug, Default)]
 struct Known {
+    way_out: Option<Mtu>,
     lost: BTreeSet<String>,
     errors: Vec<String>,
 }
@@ -137,6 +148,9 @@ impl Watcher {
         }
         let Some(host) = self.host.upgrade() else { return Ok(Go::Home) };
         self.hear(&host)?;
+        if std::mem::replace(&mut self.way_out, WayOut::Known) == WayOut::Suspect {
+            self.look_out(&host);
+        }
         if self.round_at <= Instant::now() {
             self.round_at = Instant::now() + ROUND;
             self.suspicion.links = true;
@@ -178,14 +192,20 @@ impl Watcher {
     fn hear(&mut self, host: &Host) -> io::Result<()> {
         let suspicion = &mut self.suspicion;
         let heard = self.links.drain(|datagram| {
-            let told = nfnl::messages(datagram).filter_map(|(kind, payload)| told::read(kind, payload));
-            for told in told.filter(|told| host.inner.state.is_contradicted_by(told)) {
-                tracing::debug!(event = ?told, "not as it was left");
-                suspicion.links = true;
+            let all = nfnl::messages(datagram).filter_map(|(kind, payload)| told::read(kind, payload));
+            for told in all {
+                if told.is_of_the_way_out() {
+                    self.way_out = WayOut::Suspect;
+                }
+                if host.inner.state.is_contradicted_by(&told) {
+                    tracing::debug!(event = ?told, "not as it was left");
+                    suspicion.links = true;
+                }
             }
         })?;
-        suspicion.links |= heard == Heard::Gaps;
         if heard == Heard::Gaps {
+            suspicion.links = true;
+            self.way_out = WayOut::Suspect;
             tracing::debug!("events were lost");
         }
         let heard = self.tables.drain(|datagram| {
@@ -200,6 +220,18 @@ impl Watcher {
             suspicion.firewall.legacy |= old_tables.drain()?;
         }
         Ok(())
+    }
+
+    /// Tells of another way out. While there is none, nothing is told: most of the time it is on its way back.
+    fn look_out(&mut self, host: &Host) {
+        match host.egress_mtu() {
+            Ok(now) if now.is_some() && now != self.known.way_out => {
+                self.known.way_out = now;
+                (self.tell)(Report { way_out: now, ..Report::default() });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %error, "networks don't follow the MTU of the way out"),
+        }
     }
 
     fn look(&mut self, host: &Host) {

@@ -1,11 +1,16 @@
 //! What an event of rtnetlink says, as far as it may concern us. Pure.
 
-use crate::{bridge::names::Owner, sys::nfnl::attr::Attrs};
+use crate::{
+    bridge::names::{CONDEMNED, GROUP as GROUP_OF_OURS, Owner},
+    sys::nfnl::attr::Attrs,
+};
 
-/// `RTM_NEWLINK`, `RTM_DELLINK`, `RTM_DELADDR`, `RTM_NEWNETCONF` of linux/rtnetlink.h.
+/// `RTM_NEWLINK`, `RTM_DELLINK`, `RTM_DELADDR`, `RTM_NEWROUTE`, `RTM_DELROUTE`, `RTM_NEWNETCONF` of linux/rtnetlink.h.
 const NEW_LINK: u16 = 16;
 const DEL_LINK: u16 = 17;
 const DEL_ADDRESS: u16 = 21;
+const NEW_ROUTE: u16 = 24;
+const DEL_ROUTE: u16 = 25;
 const NEW_NETCONF: u16 = 80;
 /// `RTM_NEWQDISC`, `RTM_DELQDISC`, `RTM_DELTFILTER`.
 const NEW_QUEUE: u16 = 36;
@@ -44,11 +49,26 @@ pub(crate) enum Told {
     },
     /// Some link has another queue, or sends what it receives by another way.
     QueueGone,
+    /// A default route came or went.
+    WayOut,
     /// Packets that come in by a link are not forwarded.
     NotForwarding {
         /// Index of the link; `None`: any link.
         link: Option<u32>,
     },
+}
+
+impl Told {
+    /// Whether packets for nobody near may leave by another link now, or by one that is another.
+    pub(super) fn is_of_the_way_out(&self) -> bool {
+        match self {
+            Self::WayOut => true,
+            Self::Link(link) | Self::LinkGone(link) => {
+                link.owner.is_none() && link.group != GROUP_OF_OURS && link.group != CONDEMNED
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A link, as an event tells of it.
@@ -70,6 +90,8 @@ pub(crate) fn read(kind: u16, payload: &[u8]) -> Option<Told> {
         NEW_LINK => link(payload).map(Told::Link),
         DEL_LINK => link(payload).map(Told::LinkGone),
         DEL_ADDRESS => word(payload, 4).map(|link| Told::AddressGone { link }),
+        // The length of the prefix that a route is for (`struct rtmsg`).
+        NEW_ROUTE | DEL_ROUTE => (*payload.get(1)? == 0).then_some(Told::WayOut),
         NEW_NETCONF => forwarding(payload),
         NEW_QUEUE | DEL_QUEUE | DEL_FILTER => Some(Told::QueueGone),
         _ => None,
@@ -159,9 +181,24 @@ mod tests {
         assert_eq!(read(NEW_NETCONF, &netconf(4, None)), None);
     }
 
+    #[test]
+    fn what_may_be_the_way_out() {
+        // `struct rtmsg`: family, length of the destination's prefix, the rest.
+        let route = |length| [2, length, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0];
+        assert_eq!(read(NEW_ROUTE, &route(0)), Some(Told::WayOut));
+        assert_eq!(read(DEL_ROUTE, &route(0)), Some(Told::WayOut));
+        assert_eq!(read(NEW_ROUTE, &route(24)), None);
+        assert!(Told::WayOut.is_of_the_way_out());
+        let link = |attrs: &[(u16, &[u8])]| read(NEW_LINK, &link_event(0, UP, attrs)).unwrap();
+        assert!(link(&[(MTU, &1_400_u32.to_ne_bytes())]).is_of_the_way_out());
+        let alias = owner().alias("web");
+        assert!(!link(&[(ALIAS, alias.as_bytes())]).is_of_the_way_out());
+        assert!(!link(&[(GROUP, &GROUP_OF_OURS.to_ne_bytes())]).is_of_the_way_out());
+    }
+
     proptest! {
         #[test]
-        fn any_bytes(kind in prop_oneof![Just(16_u16), Just(17), Just(21), Just(37), Just(80), any::<u16>()],
+        fn any_bytes(kind in prop_oneof![Just(16_u16), Just(17), Just(21), Just(24), Just(37), Just(80), any::<u16>()],
                      payload in prop::collection::vec(any::<u8>(), 0..80)) {
             let _ = read(kind, &payload);
         }

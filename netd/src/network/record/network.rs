@@ -12,7 +12,7 @@ use libnet::{
 };
 
 use super::{Configuration, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord, v4_in, v6_in};
-use crate::network::{Driver, NetworkSummary, Scope, Subnet, subnet, template::Template};
+use crate::network::{Driver, NetworkSummary, Scope, Subnet, options, subnet, template::Template};
 
 impl NetworkRecord {
     /// One that nothing in the kernel stands for, and that has no addresses.
@@ -109,6 +109,17 @@ impl NetworkRecord {
     pub(in crate::network) fn mtu(&self) -> Mtu {
         let parent = self.parent.as_ref().and_then(|parent| parent.mtu);
         self.bridge.as_ref().map(|bridge| bridge.mtu).or(parent).unwrap_or(Mtu::ETHERNET)
+    }
+
+    /// The MTU that it is to have where packets leave the host by a link with this one; none if it was given one, or is not
+    /// on a bridge of ours. What IPv6 can't live with is no way out for it in any case.
+    pub(in crate::network) fn mtu_behind(&self, way_out: Mtu) -> Option<Mtu> {
+        let own = self.bridge.as_ref().is_some_and(|bridge| bridge.lent.is_none());
+        // Zero is none, too.
+        let given =
+            self.options.get(options::MTU).is_some_and(|value| !matches!(options::mtu(value), Ok(None)));
+        let least = if self.v6.is_some() { Mtu::LEAST_V6 } else { way_out };
+        (own && !given).then(|| way_out.max(least))
     }
 
     /// What interfaces inside are called, before their number.

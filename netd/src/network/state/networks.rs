@@ -8,13 +8,15 @@ use libnet::{
 
 use netd_api::dns::DnsRecord;
 
-use super::{Member, Network, Phase, State};
+use super::{Endpoint, Member, Network, Phase, State};
 use crate::network::{
     Chosen, Driver, NetworkError,
     draft::{Draft, DriverOptions},
     options::BridgeOptions,
     parent,
-    record::{BridgeRecord, Configuration, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord},
+    record::{
+        BridgeRecord, Configuration, EndpointRecord, IpamDriver, NetworkRecord, ParentRecord, SubnetRecord,
+    },
     subnet::{self, Families, GatewayNeed, SubnetAsk, SubnetAsks},
     template::Template,
 };
@@ -126,6 +128,23 @@ impl State {
         if let Some(network) = self.networks.get_mut(&id) {
             network.record.records = records;
         }
+    }
+
+    /// A network has another MTU now, and so have its endpoints: as they are to be written down.
+    pub(in crate::network) fn set_mtu(
+        &mut self,
+        id: NetworkId,
+        mtu: Mtu,
+    ) -> Result<(NetworkRecord, Vec<EndpointRecord>), NetworkError> {
+        self.network(id)?;
+        let network = self.networks.get_mut(&id).ok_or_else(|| NetworkError::NotFound(id.to_string()))?;
+        network.record.bridge.iter_mut().for_each(|bridge| bridge.mtu = mtu);
+        let within = self.containers.values_mut().filter_map(|member| member.endpoints.get_mut(&id));
+        let resize = |endpoint: &mut Endpoint| {
+            endpoint.record.spec.iter_mut().for_each(|spec| spec.mtu = mtu);
+            endpoint.record.clone()
+        };
+        Ok((network.record.clone(), within.map(resize).collect()))
     }
 
     /// A network that could not be made, or is gone: name and subnets are free again.

@@ -346,6 +346,18 @@ impl Kernel for FakeKernel {
         self.call(|_| Ok(1_400_u32.try_into().ok()))
     }
 
+    fn set_mtu(&self, network: NetworkId, mtu: Mtu) -> Result<(), KernelError> {
+        self.call(|world| {
+            let Some(NetworkSpec::Bridge(net)) = world.networks.get_mut(&network) else {
+                return Err(missing(network));
+            };
+            net.mtu = mtu;
+            let all = world.sandboxes.values_mut().flat_map(BTreeMap::values_mut);
+            all.filter(|spec| spec.network == network).for_each(|spec| spec.mtu = mtu);
+            Ok(())
+        })
+    }
+
     fn forwards_v4(&self) -> Result<bool, KernelError> {
         self.call(|_| Ok(true))
     }
