@@ -30,6 +30,52 @@ fn a_host_that_is_well_is_told_so() {
 }
 
 #[test]
+fn nothing_is_wrong_with_any_kind_of_network() {
+    let machine = Lab::new().machine("aa");
+    let lan = machine.lan("client");
+    let create = |words: &str| drop(machine.docker(format!("network create {words}").split(' ')).ok());
+    create("--ipv6 --subnet 10.9.1.0/24 --subnet fd09:0:0:1::/64 both");
+    create("--ipv6 --ipv4=false --subnet fd09:0:0:2::/64 six");
+    create("--internal --subnet 10.9.3.0/24 inner");
+    create("--internal --subnet 10.9.4.0/24 -o com.docker.network.bridge.gateway_mode_ipv4=isolated alone");
+    create("--subnet 10.9.5.0/24 -o com.docker.network.bridge.inhibit_ipv4=true handed");
+    create("--ipam-driver null none-given");
+    create("--subnet 10.9.6.0/24 -o com.docker.network.bridge.gateway_mode_ipv4=routed routed");
+    create(
+        "-d macvlan -o parent=lan0 --subnet 198.51.100.0/24 --gateway 198.51.100.2 --ip-range 198.51.100.64/28 out",
+    );
+    machine.sh("ip link add br9 type bridge; ip address add 10.9.7.1/24 dev br9; ip link set br9 up").ok();
+    create("--subnet 10.9.7.0/24 --gateway 10.9.7.1 -o com.docker.network.bridge.name=br9 lent");
+    let names = ["both", "six", "inner", "alone", "handed", "none-given", "routed", "out", "lent"];
+    for name in names {
+        machine.start(&format!("c-{name}"), &["--network", name], &["sleep", "1000"]);
+    }
+    let address = ["--network", "both", "--link-local-ip", "169.254.3.3"];
+    machine.start("many", &address, &["sleep", "1000"]);
+    machine.docker(["network", "connect", "--gw-priority", "5", "lent", "many"]).ok();
+    machine.docker(["network", "connect", "inner", "many"]).ok();
+    let well = |when: &str| {
+        assert_eq!(findings(&machine, "wrong"), Vec::<String>::new(), "{when}");
+        let notes = findings(&machine, "note");
+        assert!(!notes.iter().any(|note| note.starts_with("in ")), "{when}: {notes:?}");
+    };
+    well("as they are");
+    machine.docker(["network", "disconnect", "lent", "many"]).ok();
+    well("another way out");
+    machine.docker(["pause", "many"]).ok();
+    well("paused");
+    machine.docker(["unpause", "many"]).ok();
+    machine.docker(["stop", "-t", "0", "c-out"]).ok();
+    well("stopped");
+    let text = machine.pontoon(["doctor"]).ok();
+    assert!(text.contains(&format!("{} namespaces have inside", names.len())), "{text}");
+    machine.docker(["rm", "-f", "c-lent"]).ok();
+    machine.docker(["network", "rm", "lent"]).ok();
+    machine.sh("ip link delete br9").ok();
+    drop(lan);
+}
+
+#[test]
 fn what_is_broken_is_found_and_fixed() {
     let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "-o", "com.docker.network.bridge.name=br-web", "web"]).ok();
