@@ -66,6 +66,46 @@ async fn what_is_denied_is_not_asked_and_what_is_watched_is_told_first() {
     assert_eq!(served.server.counts().denied, 1);
 }
 
+/// A gate with a bug.
+struct Trap;
+
+impl Gate for Trap {
+    fn judge(&self, name: &Name) -> Judged {
+        assert_ne!(name.to_string(), "trap.", "as a bug would");
+        Judged::Free
+    }
+
+    fn told(&self, _: &Name, _: &[Told]) {}
+
+    fn denied(&self, _: &Name) {}
+}
+
+/// Questions wait in the socket for their answer; one that none can come to must not be there for the next server.
+#[tokio::test]
+async fn a_question_that_makes_us_panic_costs_itself_alone() {
+    let first = serve_gated(&[], Arc::new(Trap));
+    let (udp, tcp) = (first.udp.try_clone().unwrap(), first.tcp.try_clone().unwrap());
+    let client = client(first.addr);
+    for (name, id) in [("c1.", 1), ("trap.", 2), ("c2.", 3)] {
+        client.send(&query(name, id).to_vec().unwrap()).unwrap();
+    }
+    let next_two = |client: std::net::UdpSocket| {
+        let two =
+            move || ([(); 2].map(|()| Message::from_vec(&receive(&client)).unwrap().metadata.id), client);
+        async { tokio::task::spawn_blocking(two).await.unwrap() }
+    };
+    let (ids, client) = next_two(client).await;
+    assert_eq!(ids, [1, 3]);
+    client.send(&query("c1.", 4).to_vec().unwrap()).unwrap();
+    client.send(&query("c2.", 5).to_vec().unwrap()).unwrap();
+    assert_eq!(next_two(client).await.0, [4, 5], "and it goes on");
+    assert_eq!(first.server.counts().ignored, 1);
+    drop(first);
+    let second = serve_on(udp, tcp, &[], quick(), world());
+    assert_eq!(addresses(&ask_a(&second, "c1.").await), ["10.9.0.1"]);
+    assert_eq!(second.server.counts().udp_queries, 1);
+}
+
 #[tokio::test]
 async fn an_alias_passes_by_either_name() {
     let doorman = Arc::new(Doorman::default());

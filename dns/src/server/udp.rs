@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,33 +59,16 @@ fn serve_batch(
         let leave = pace.leave(now);
         receive(socket, batch, leave)?;
         pace.took(leave, batch.len(), now);
-        let answering = Answering { batch, socket, leave };
-        answer(handler, socket, answering.batch, forwards);
+        answer(handler, socket, batch, forwards);
+        batch.finish(socket.as_fd(), leave);
         Ok(())
     })
-}
-
-/// A batch between its messages and their replies. However that ends, the messages leave the socket then: one that made
-/// us panic must not be there for the next daemon too.
-struct Answering<'a> {
-    batch: &'a mut Batch,
-    socket: &'a UdpSocket,
-    leave: Leave,
-}
-
-impl Drop for Answering<'_> {
-    fn drop(&mut self) {
-        self.batch.finish(self.socket.as_fd(), self.leave);
-    }
 }
 
 fn answer(handler: &Arc<Handler>, socket: &Arc<UdpSocket>, batch: &mut Batch, forwards: &mut JoinSet<()>) {
     handler.counters.udp_queries.add(batch.len());
     for i in 0..batch.len() {
-        let (message, reply) = batch.message(i);
-        let Handled::Forward(forwarding) = handler.handle(message, Transport::Udp, reply) else {
-            continue;
-        };
+        let Some(Handled::Forward(forwarding)) = handle(handler, batch, i) else { continue };
         let Some(sender) = batch.sender(i) else { continue };
         let (handler, socket) = (handler.clone(), socket.clone());
         forwards.spawn(async move {
@@ -95,6 +79,19 @@ fn answer(handler: &Arc<Handler>, socket: &Arc<UdpSocket>, batch: &mut Batch, fo
         });
     }
     handler.counters.unsent.add(batch.send(socket.as_fd()));
+}
+
+/// One that makes us panic costs itself alone: it must not take its neighbours along, nor be there for the next daemon too.
+fn handle(handler: &Handler, batch: &mut Batch, i: usize) -> Option<Handled> {
+    let (message, reply) = batch.message(i);
+    // What is behind locks is whole whenever it is let go of.
+    let handling = AssertUnwindSafe(|| handler.handle(message, Transport::Udp, &mut *reply));
+    let handled = catch_unwind(handling).ok();
+    if handled.is_none() {
+        reply.clear();
+        handler.counters.ignored.one();
+    }
+    handled
 }
 
 /// Fills the batch. If that emptied the socket, tokio is told so (it takes "would block" for it), which saves the
