@@ -5,7 +5,7 @@
 mod support;
 
 use libnet::{
-    host::{Declared, DefaultRoute, EndpointSpec, HostError},
+    host::{Declared, DefaultRoute, EndpointSpec, HostError, host_link},
     netns::NetNs,
     ports::{HostPort, PortRequest},
     types::{Mtu, Port, Proto, Setting},
@@ -86,6 +86,17 @@ fn a_container_has_ipv6_where_its_endpoint_has() {
             machine.exec(["ip", "netns", "exec", name, "sysctl", "-n", &key]).ok()
         };
         assert_eq!((setting("eth0").as_str(), setting("eth1").as_str()), ("1", "0"));
+        // The host's ends have none in either, and cost the kernel no route and no group.
+        for net in [&four, &six] {
+            let end = host_link(&endpoint(net, 2, "eth0").id);
+            let key = format!("net.ipv6.conf.{end}.disable_ipv6");
+            assert_eq!(machine.exec(["sysctl", "-n", &key]).ok(), "1", "{}", net.name);
+            let found =
+                machine.sh(&format!("ip -6 address show dev {end}; ip -6 route show table all dev {end}"));
+            assert_eq!(found.ok(), "", "{}", net.name);
+            let groups = machine.sh(&format!("ip -6 maddress show dev {end} | grep inet6")).stdout;
+            assert!(!groups.contains("ff02::1:ff"), "{}: {groups}", net.name);
+        }
         // No address is tentative: both ends can be used at once.
         assert_eq!(machine.exec(["ip", "-n", name, "-6", "address", "show", "tentative"]).ok(), "");
         machine.exec(["ip", "netns", "exec", name, "ping", "-c1", "-W2", "fd09::1"]).ok();

@@ -58,6 +58,16 @@ fn macvlan_containers_are_hosts_of_the_lan() {
     );
     assert!(!machine.docker(["ps", "--format", "{{.Ports}}"]).ok().contains("8080"));
 
+    for of in ["phys", "ca"] {
+        let shown = machine.pontoon(["firewall", "show", of]).ok();
+        let heading =
+            "# No end of these is the host's (macvlan, ipvlan): it filters and counts nothing there:";
+        assert!(shown.contains(heading) && shown.contains(&a), "{shown}");
+        assert!(!shown.contains("received and sent"), "{shown}");
+        let report = machine.pontoon(["firewall", "show", of, "--json"]).json();
+        assert!(report["Endpoints"][0].get("RxBytes").is_none(), "{report}");
+    }
+
     let inspected = machine.docker(["network", "inspect", "phys"]).json();
     assert_eq!(inspected[0]["Driver"], "macvlan");
     assert_eq!(inspected[0]["Options"]["parent"], "lan0");
@@ -281,4 +291,39 @@ fn macvlan_outlives_netd_and_is_adopted() {
     assert!(!lan.exec(["ping", "-c1", "-W1", &there]).status.success());
     machine.docker(["restart", "-t", "0", "cb"]).ok();
     lan.exec(["ping", "-c1", "-W2", &address(&machine, "cb", "phys")]).ok();
+}
+
+#[test]
+fn a_link_of_the_user_s_that_has_another_name_is_named_until_it_is_back() {
+    let machine = Lab::new().machine("aa");
+    let lan = machine.lan("client");
+    on_the_lan(&machine, &lan, "phys", &["-o", "parent=lan0"]);
+    machine.sh("ip link add br9 type bridge && ip link set br9 up").ok();
+    machine.docker(["network", "create", "-o", "com.docker.network.bridge.name=br9", "web"]).ok();
+    machine.start("ca", &["--network", "phys"], &["sleep", "1000"]);
+    machine.start("cb", &["--network", "web"], &["sleep", "1000"]);
+    let gateway =
+        machine.docker(["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "web"]).ok();
+
+    machine.sh("ip link set lan0 down; ip link set lan0 name lan9 up; ip link set br9 down; ip link set br9 name br8 up").ok();
+    let text = machine.pontoon(["doctor"]).stdout;
+    for (link, network) in [("lan0", "phys"), ("br9", "web")] {
+        let what = format!("link {link}, which network {network} is on, is gone or has another name");
+        let advice = format!("→ bring {link} back, or remove the network");
+        assert!(text.contains(&what) && text.contains(&advice), "{text}");
+    }
+    // Who is there goes on; who comes is told what is missing.
+    lan.exec(["ping", "-c1", "-W2", &address(&machine, "ca", "phys")]).ok();
+    let error = machine.run("cc", &["--network", "phys"]).fails(125);
+    assert!(error.contains("lan0 was not found on the Docker host"), "{error}");
+    let error = machine.run("cd", &["--network", "web"]).fails(125);
+    assert!(error.contains("bridge device with non default name br9 must be created manually"), "{error}");
+
+    machine.sh("ip link set lan9 down; ip link set lan9 name lan0 up; ip link set br8 down; ip link set br8 name br9 up").ok();
+    eventually("all is well", || machine.pontoon(["doctor"]).result());
+    machine.docker(["exec", "cb", "ping", "-c1", "-W2", &gateway]).ok();
+    machine.docker(["start", "cc"]).ok();
+    machine.docker(["rm", "-f", "ca", "cb", "cc", "cd"]).ok();
+    machine.docker(["network", "rm", "phys", "web"]).ok();
+    machine.sh("ip link del br9").ok();
 }

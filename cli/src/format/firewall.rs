@@ -9,6 +9,10 @@ use super::{human, table, text};
 pub(crate) fn page(report: &Value, colour: Colour) -> String {
     let mut page = Page { out: String::new(), colour };
     page.figures("What containers received and sent, counted at their links", &endpoints(report));
+    page.figures(
+        "No end of these is the host's (macvlan, ipvlan): it filters and counts nothing there",
+        &apart(report),
+    );
     page.figures(ports_heading(report), &ports(report));
     for found in list(&report["Tables"]) {
         page.table(found);
@@ -101,6 +105,16 @@ fn endpoints(report: &Value) -> Vec<String> {
         )
     });
     std::iter::once("CONTAINER\tNETWORK\tADDRESS\tRECEIVED\tSENT".to_owned()).chain(rows).collect()
+}
+
+/// Endpoints that nothing is counted of.
+fn apart(report: &Value) -> Vec<String> {
+    let rows = list(&report["Endpoints"]).filter(|end| end.get("RxBytes").is_none());
+    let rows = rows.map(|end| {
+        let addresses: Vec<&str> = list(&end["Addresses"]).filter_map(Value::as_str).collect();
+        format!("{}\t{}\t{}", text(end, "Container"), text(end, "Network"), addresses.join(" "))
+    });
+    std::iter::once("CONTAINER\tNETWORK\tADDRESS".to_owned()).chain(rows).collect()
 }
 
 fn ports_heading(report: &Value) -> &'static str {

@@ -16,7 +16,7 @@ use crate::{
     types::{EndpointId, MacAddr, Mtu, NetworkId, Port, Proto, Rates, Setting},
 };
 
-fn network() -> BridgeNetwork {
+pub(super) fn network() -> BridgeNetwork {
     BridgeNetwork {
         id: NetworkId::from_bytes([7; 32]),
         name: "web".to_owned(),
@@ -45,7 +45,7 @@ fn on_a_link() -> ParentNetwork {
     }
 }
 
-fn endpoint() -> EndpointSpec {
+pub(super) fn endpoint() -> EndpointSpec {
     let port = |number| Port::new(number).unwrap();
     EndpointSpec {
         egress: Default::default(),
@@ -106,7 +106,7 @@ fn machine() -> Machine {
     Lab::new().host("cut")
 }
 
-fn open() -> Host {
+pub(super) fn open() -> Host {
     Host::open(HostConfig { ready_namespaces: 0, ..HostConfig::default() }).unwrap()
 }
 

@@ -268,7 +268,7 @@ impl Effects<'_> {
 
     /// The endpoint was here a moment ago, or others were that still have their ports of the bridge.
     fn is_for_want_of_sweeping(&mut self, error: &NetlinkError, join: &Join) -> Result<bool, StepError> {
-        Ok(error.is(Errno::EXFULL) || error.is(Errno::EEXIST) && self.is_condemned(&join.host)?)
+        Ok(error.is(Errno::EXFULL) || error.is(Errno::EEXIST) && self.is_leaving(&join.host)?)
     }
 
     /// All that the host does for an endpoint, in one send; `told` is what its bridge is told of it.
@@ -321,9 +321,10 @@ impl Effects<'_> {
         Ok(None)
     }
 
-    fn is_condemned(&mut self, link: &IfName) -> Result<bool, StepError> {
+    /// Whether a link that had this name a moment ago is on its way out, or has gone since.
+    pub(super) fn is_leaving(&mut self, link: &IfName) -> Result<bool, StepError> {
         let found = observe::one_link(&mut self.socket, Which::Name(link))?;
-        Ok(found.is_some_and(|link| link.group == CONDEMNED))
+        Ok(found.is_none_or(|link| link.group == CONDEMNED))
     }
 
     /// All that is done inside, in one send. Addresses come first: what is announced when the link goes up is them.

@@ -12,7 +12,8 @@ use super::{BridgeNetwork, Host, HostError, Inner, NetworkSpec, Report, heal::Su
 use crate::{
     bridge::{self, names::host_link},
     firewall::{self, Examined},
-    types::Setting,
+    observe::Snapshot,
+    types::{IfName, Setting},
 };
 
 pub use inside::examine_inside;
@@ -140,12 +141,16 @@ impl Host {
 impl Inner {
     fn examine_links(&self) -> Result<Vec<Finding>, HostError> {
         let ailments = self.ailments()?;
+        let seen = self.look()?;
         let mut findings = Vec::new();
         for id in &ailments.broken {
             let Ok(network) = self.state.network(*id) else { continue };
             let (link, name) = (network.spec.link(), network.spec.name());
             let what = format!("bridge {link} of network {name} is gone, down or without its address");
-            findings.push(Finding::wrong(Area::Links, what, FIX));
+            match network.spec.is_lent() && is_gone(&seen, link) {
+                true => findings.push(missing(link, name)),
+                false => findings.push(Finding::wrong(Area::Links, what, FIX)),
+            }
         }
         for ep in &ailments.loose {
             let what = format!("link {} ({}) is down or out of its bridge", host_link(&ep.id), ep.label);
@@ -178,11 +183,7 @@ impl Inner {
             NetworkSpec::Parent(net) if difference.broken.contains(&net.id) => Some(net),
             _ => None,
         });
-        let gone = parents.map(|net| {
-            let link = net.parent.link();
-            let what = format!("link {link}, which network {} is on, is gone", net.name);
-            Finding::wrong(Area::Links, what, format!("bring {link} back, or remove the network"))
-        });
+        let gone = parents.map(|net| missing(net.parent.link(), &net.name));
         let ghosts = difference.ghosts.iter().map(|link| {
             let what = format!("link {link} is marked as ours, and no network or container has it");
             let advice =
@@ -199,6 +200,16 @@ impl Inner {
             Finding::wrong(Area::Firewall, what, FIX)
         }))
     }
+}
+
+fn is_gone(seen: &Snapshot, link: &IfName) -> bool {
+    seen.links.iter().all(|found| found.name != *link)
+}
+
+/// A link of the user's own that is not there by this name.
+fn missing(link: &IfName, network: &str) -> Finding {
+    let what = format!("link {link}, which network {network} is on, is gone or has another name");
+    Finding::wrong(Area::Links, what, format!("bring {link} back, or remove the network"))
 }
 
 fn of_settings(differing: &[(BridgeNetwork, Vec<Setting>)]) -> Vec<Finding> {

@@ -7,6 +7,8 @@
 
 mod admission;
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod cut;
 mod effects;
 mod endpoint;

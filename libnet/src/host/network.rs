@@ -95,7 +95,15 @@ impl Inner {
     /// A network whose bridge was missing when the daemon started may have it by now.
     pub(super) fn whole_network(&self, id: NetworkId) -> Result<Network, HostError> {
         let network = self.state.network(id)?;
-        if network.bridge.is_some() || matches!(network.spec, NetworkSpec::Parent(_)) {
+        let is_whole = match &network.spec {
+            NetworkSpec::Parent(_) => true,
+            // Its owner may have given it another name, which the firewall does not know.
+            NetworkSpec::Bridge(net) if net.lent.is_some() => {
+                network.bridge.is_some() && self.index_of(&net.link).ok() == network.bridge
+            }
+            NetworkSpec::Bridge(_) => network.bridge.is_some(),
+        };
+        if is_whole {
             return Ok(network);
         }
         self.make_network(&network.spec, &self.creation(&network.spec))?;

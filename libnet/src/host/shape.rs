@@ -9,10 +9,10 @@ use super::{
 use crate::{
     bridge::{
         self, Detour, Limit, Step,
-        names::{CONDEMNED, GROUP, host_link},
+        names::{GROUP, host_link},
     },
-    link::{Which, shape},
-    observe::{self, Queues, Snapshot},
+    link::shape,
+    observe::{Queues, Snapshot},
     plan::Apply as _,
     sys::rtnl::NetlinkError,
     types::IfName,
@@ -59,9 +59,8 @@ impl Effects<'_> {
         let create = || vec![shape::create_detour(&detour.through, detour.mtu, GROUP)];
         match self.socket.send(create()) {
             Err(error) if error.is(Errno::EEXIST) => {
-                let found = observe::one_link(&mut self.socket, Which::Name(&detour.through))?;
-                if found.is_some_and(|found| found.group == CONDEMNED) {
-                    // The endpoint was here a moment ago.
+                // The endpoint was here a moment ago.
+                if self.is_leaving(&detour.through)? {
                     self.host.janitor.sweep();
                     self.socket.send(create())?;
                 }
