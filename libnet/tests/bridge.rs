@@ -12,7 +12,7 @@ use libnet::{
     ports::{HostPort, PortRequest, PublishedPort},
     types::{Icc, Internal, Mtu, Port, Proto},
 };
-use support::{endpoint, here, network, open};
+use support::{endpoint, here, network, open, open_with_web};
 use tests::{Host as Machine, Lab, eventually};
 
 const ONE: &str = "pontoon-000000000001";
@@ -82,9 +82,7 @@ fn a_bridge_carries_127_0_0_0_8_while_a_port_is_reached_so() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "fd09::1/64");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "fd09::1/64");
         let sandbox = host.open_sandbox(ONE).unwrap();
         let setting = || machine.exec(["sysctl", "-n", "net.ipv4.conf.br-web.route_localnet"]).ok();
         let port = |ip: &str, number| PortRequest {
@@ -205,9 +203,7 @@ fn a_network_is_made_once_and_changes_its_gateway() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let made = here();
         host.create_network(&net).unwrap();
         assert_eq!(here(), made);

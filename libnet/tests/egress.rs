@@ -11,7 +11,7 @@ use libnet::{
     host::{EndpointSpec, Host, Sandbox},
     types::{Egress, Port, Proto},
 };
-use support::{endpoint, network, open};
+use support::{endpoint, open, open_with_web};
 use tests::{Host as Machine, Lab, Lan, Output, eventually};
 
 const A: &str = "pontoon-000000000001";
@@ -60,9 +60,7 @@ fn a_denied_endpoint_reaches_what_it_is_allowed_and_its_neighbours() {
     let _listener = listen(&lan);
     let (far, far6) = (lan.address(), lan.address6());
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "fd09::1/64");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "fd09::1/64");
         let denied = EndpointSpec { egress: Egress::Deny, ..endpoint(&net, 2, "eth0") };
         let sandbox = attach(&host, A, &denied);
         attach(&host, B, &endpoint(&net, 3, "eth0"));
@@ -120,9 +118,7 @@ fn restrictions_outlive_the_daemon_and_what_others_do_to_them() {
     let _listener = listen(&lan);
     let far = lan.address();
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let denied = |number| EndpointSpec { egress: Egress::Deny, ..endpoint(&net, number, "eth0") };
         let ((_one, _two), specs) =
             ((attach(&host, A, &denied(2)), attach(&host, B, &denied(3))), [denied(2), denied(3)]);
@@ -164,9 +160,7 @@ fn who_learns_reaches_everything_and_it_is_noted() {
     let _listener = listen(&lan);
     let far = lan.address();
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let _sandbox = attach(&host, A, &EndpointSpec { egress: Egress::Learn, ..endpoint(&net, 2, "eth0") });
         assert!(reaches(&machine, A, &far, 80) && reaches(&machine, A, &far, 443));
         let noted = host.attempts(&[ip("10.9.0.2")]).unwrap();

@@ -8,7 +8,7 @@ use libnet::{
     host::{Area, EndpointSpec, Finding, Host, Severity},
     types::Egress,
 };
-use support::{endpoint, network, open};
+use support::{endpoint, open_with_web};
 use tests::Lab;
 
 fn wrong(host: &Host) -> Vec<Finding> {
@@ -22,9 +22,7 @@ fn each_injury_is_found_and_mended() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let sandbox = host.open_sandbox("pontoon-000000000001").unwrap();
         let denied = EndpointSpec { egress: Egress::Deny, ..endpoint(&net, 2, "eth0") };
         let link = host.attach(&sandbox, &denied).unwrap().host_link.unwrap();

@@ -152,8 +152,15 @@ fn of_both_families() -> Vec<PublishedPort> {
     ]
 }
 
+fn step(name: &'static str, text: &'static str, changes: Vec<Change>) -> Step {
+    Step { name, text, changes }
+}
+
 fn steps() -> Vec<Step> {
-    let step = |name, text, changes| Step { name, text, changes };
+    [containers(), networks(), endings()].into_iter().flatten().collect()
+}
+
+fn containers() -> Vec<Step> {
     let all_ports = vec![
         published("0.0.0.0", 8080, 80, Proto::Tcp),
         published("::", 8080, 80, Proto::Tcp),
@@ -161,8 +168,6 @@ fn steps() -> Vec<Step> {
         published("192.0.2.1", 53, 53, Proto::Udp),
         published("2001:db8::1", 132, 132, Proto::Sctp),
     ];
-    let one_port = vec![published("0.0.0.0", 1, 2, Proto::Tcp)];
-    let on_internal = vec![published("0.0.0.0", 9, 9, Proto::Tcp)];
     vec![
         step(
             "One network",
@@ -182,6 +187,12 @@ fn steps() -> Vec<Step> {
             "Table `bridge pontoon` knows its port, its Ethernet address and the addresses that it may send from.",
             vec![Change::AddEndpoint(guarded(1, 4))],
         ),
+    ]
+}
+
+fn networks() -> Vec<Step> {
+    let on_internal = vec![published("0.0.0.0", 9, 9, Proto::Tcp)];
+    vec![
         step(
             "Options of networks",
             "`br-2`: no traffic between containers (`enable_icc=false`). `br-3`: internal; a port published there is \
@@ -209,6 +220,12 @@ fn steps() -> Vec<Step> {
              `lan0` and `lan1`. `br-12`: isolated; the host itself has no address there.",
             gateway_modes(),
         ),
+    ]
+}
+
+fn endings() -> Vec<Step> {
+    let one_port = vec![published("0.0.0.0", 1, 2, Proto::Tcp)];
+    vec![
         step(
             "Other ports",
             "The container of above publishes port 1 in the place of the others.",

@@ -10,7 +10,7 @@ use libnet::{
     ports::{HostPort, PortRequest},
     types::{Mtu, Port, Proto, Setting},
 };
-use support::{endpoint, here, network, open, within};
+use support::{endpoint, here, network, open, open_with_web, within};
 use tests::{Lab, eventually};
 
 #[test]
@@ -19,9 +19,7 @@ fn two_containers_reach_each_other_and_leave_nothing() {
     let machine = lab.host("a");
     let before = machine.run(here);
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let (one, two) = (
             host.open_sandbox("pontoon-000000000001").unwrap(),
             host.open_sandbox("pontoon-000000000002").unwrap(),
@@ -45,9 +43,7 @@ fn an_endpoint_goes_and_comes_back_at_once() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let sandbox = host.open_sandbox("pontoon-000000000001").unwrap();
         let ep = endpoint(&net, 2, "eth0");
         let empty = within(&sandbox);
@@ -109,9 +105,7 @@ fn an_interface_has_further_addresses_and_settings() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let name = "pontoon-000000000001";
         let sandbox = host.open_sandbox(name).unwrap();
         let before = (here(), within(&sandbox));
@@ -174,9 +168,7 @@ fn many_attach_at_once() {
     let machine = lab.host("a");
     let before = machine.run(here);
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let worker = |numbers: std::ops::Range<u8>| {
             for number in numbers {
                 let sandbox = host.open_sandbox(&format!("pontoon-0000000000{number:02x}")).unwrap();
@@ -279,9 +271,7 @@ fn an_address_that_moves_is_announced() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "fd09::1/64");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "fd09::1/64");
         let names = ["pontoon-000000000001", "pontoon-000000000002", "pontoon-000000000003"];
         let [one, two, three] = names.map(|name| host.open_sandbox(name).unwrap());
         let ep = endpoint(&net, 2, "eth0");
@@ -305,9 +295,7 @@ fn the_kernel_says_why_in_its_own_words() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let sandbox = host.open_sandbox("pontoon-000000000001").unwrap();
         let astray = DefaultRoute::Via { v4: Some("10.9.0.255".parse().unwrap()), v6: None };
         let error =
@@ -326,9 +314,7 @@ fn a_port_is_published_once_and_moves_with_its_endpoint() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let names = ["pontoon-000000000001", "pontoon-000000000002"];
         let [one, two] = names.map(|name| host.open_sandbox(name).unwrap());
         let port = |number| Port::new(number).unwrap();
@@ -364,9 +350,7 @@ fn a_borrowed_namespace_is_given_back_as_it_was() {
     let all = "sh -c 'ip -br link; ip -br address; ip route; ip -6 route; nft list ruleset'";
     let before = inside(all).ok();
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let path = std::path::PathBuf::from("/run/netns/blue");
         let netns = NetNs::open(&path).unwrap();
         assert!(!host.is_own(&netns).unwrap() && host.is_own(&NetNs::current().unwrap()).unwrap());

@@ -8,7 +8,7 @@ use libnet::{
     host::{BridgeNetwork, EndpointSpec, Host, HostError, Sandbox},
     types::EndpointId,
 };
-use support::{endpoint, here, network, open};
+use support::{endpoint, here, open_with_web};
 use tests::{Lab, eventually};
 
 /// Ports of a bridge of Linux.
@@ -20,9 +20,7 @@ fn a_full_network_says_so_and_goes_on() {
     let machine = lab.host("a");
     let before = machine.run(here);
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/16", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/16", "");
         let sandboxes: Vec<Sandbox> = (1..=PORTS).map(|number| attached(&host, &net, number)).collect();
         let late = sandbox(&host, PORTS + 1);
         let full = machine.run(here);

@@ -7,7 +7,7 @@ mod support;
 use std::net::UdpSocket;
 
 use libnet::netns::NetNs;
-use support::{endpoint, network, open, within};
+use support::{endpoint, open, open_with_web, within};
 use tests::{Lab, eventually};
 
 const NAME: &str = "pontoon-000000000001";
@@ -95,9 +95,7 @@ fn checksums_are_completed_where_asked() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let sandbox = host.open_sandbox(NAME).unwrap();
         host.attach(&sandbox, &endpoint(&net, 2, "eth0")).unwrap();
         sandbox.netns().complete_checksums(&"eth0".parse().unwrap()).unwrap();
@@ -111,9 +109,7 @@ fn a_container_may_have_links_of_its_own() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let sandbox = host.open_sandbox(NAME).unwrap();
         machine.exec(["ip", "-n", NAME, "link", "add", "own", "index", "2", "type", "bridge"]).ok();
         host.attach(&sandbox, &endpoint(&net, 2, "eth0")).unwrap();

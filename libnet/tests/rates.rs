@@ -16,7 +16,7 @@ use libnet::{
     host::{Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec, Host, NetworkSpec, Sandbox},
     types::Rates,
 };
-use support::{endpoint, network, open};
+use support::{endpoint, network, open, open_with_web};
 use tests::{Host as Machine, Lab, eventually};
 
 const A: &str = "pontoon-000000000001";
@@ -71,9 +71,7 @@ fn is_twenty_mbit(speed: f64) -> bool {
 fn what_comes_and_what_goes_is_limited_each_by_its_own() {
     let machine = Lab::new().host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "");
         let free = attach(&host, B, &endpoint(&net, 3, "eth0"));
         assert_eq!(shown(&machine), "", "nothing for who is not limited");
         for (rates, is_in, is_out) in [(rates("20mbit", ""), true, false), (rates("", "20mbit"), false, true)]

@@ -9,7 +9,7 @@ use libnet::{
     host::{Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec, Host, NetworkSpec, Sandbox},
     types::Spoof,
 };
-use support::{endpoint, network, open};
+use support::{endpoint, network, open, open_with_web};
 use tests::{Host as Machine, Lab, Output, eventually};
 
 const A: &str = "pontoon-000000000001";
@@ -72,9 +72,7 @@ impl Stage {
     fn new(lab: &Lab, spoof: Spoof) -> (Self, Host, [Sandbox; 2]) {
         let machine = lab.host("a");
         let (host, [first, second], sandboxes) = machine.run(|| {
-            let host = open();
-            let net = network("web", "10.9.0.1/24", "fd09::1/64");
-            host.create_network(&net).unwrap();
+            let (host, net) = open_with_web("10.9.0.1/24", "fd09::1/64");
             let link_local = |text: &str| vec![text.parse().unwrap()];
             let first =
                 EndpointSpec { spoof, link_local: link_local("169.254.7.7/16"), ..endpoint(&net, 2, "eth0") };

@@ -11,7 +11,7 @@ use libnet::{
     ports::{HostPort, PortRequest},
     types::{Port, Proto},
 };
-use support::{endpoint, network, open};
+use support::{endpoint, open_with_web};
 use tests::{Host as Machine, Lab};
 
 /// Fifty ports from this one on.
@@ -64,9 +64,7 @@ fn each_operation_is_one_transaction() {
     let lab = Lab::new();
     let machine = lab.host("a");
     machine.run(|| {
-        let host = open();
-        let net = network("web", "10.9.0.1/24", "fd09::1/64");
-        host.create_network(&net).unwrap();
+        let (host, net) = open_with_web("10.9.0.1/24", "fd09::1/64");
         let sandbox = host.open_sandbox("pontoon-000000000001").unwrap();
         let mut transactions = Transactions::watch(&machine);
         let ep = EndpointSpec { ports: ports(8_000), ..endpoint(&net, 2, "eth0") };

@@ -128,13 +128,17 @@ fn a_port_goes_with_its_container() {
     ask(&machine, "127.0.0.1:8080").unwrap_err();
 }
 
+/// What ports of a container were asked for, as `inspect` shows it.
+fn bound(machine: &Machine, container: &str, key: &str) -> String {
+    let template = format!("{{{{json (index .HostConfig.PortBindings \"{key}\")}}}}");
+    machine.docker(["inspect", "-f", &template, container]).ok()
+}
+
 #[test]
 fn ports_of_a_running_container_come_and_go() {
     let mut machine = Lab::new().machine("aa");
     let client = machine.lan("client");
-    machine.pontoon(["network", "create", "web"]).ok();
-    server(&machine, "c1", &["--network", "web", "-p", "8080:8000"]);
-    server(&machine, "c2", &["--network", "web", "-p", "8090:8000"]);
+    server(&machine, "c1", &["-p", "8080:8000"]);
     let at = |port: u16| format!("{}:{port}", client.gateway());
     eventually("it is answered", || ask(&client, &at(8080)));
     // A connection through a port that stays goes on.
@@ -148,30 +152,9 @@ fn ports_of_a_running_container_come_and_go() {
     assert_eq!(machine.docker(["port", "c1"]).ok(), expected);
     assert_eq!(machine.pontoon(["port", "ls", "c1", "9100/udp"]).ok(), "127.0.0.1:9100");
     assert!(machine.docker(["ps"]).ok().contains("0.0.0.0:9090->8000/tcp"));
-    let bound = |machine: &Machine, key: &str| {
-        let template = format!("{{{{json (index .HostConfig.PortBindings \"{key}\")}}}}");
-        machine.docker(["inspect", "-f", &template, "c1"]).ok()
-    };
     let two = r#"[{"HostIp":"","HostPort":"8080"},{"HostIp":"","HostPort":"9090"}]"#;
-    assert_eq!(bound(&machine, "8000/tcp"), two);
+    assert_eq!(bound(&machine, "c1", "8000/tcp"), two);
     eventually("the new port is answered", || ask(&client, &at(9090)));
-
-    // None of what is asked for is done if one is refused.
-    let refused = machine.pontoon(["port", "add", "c1", "9200:80", "8090:81"]).fails(1);
-    assert!(refused.contains("Bind for 0.0.0.0:8090 failed: port is already allocated"), "{refused}");
-    assert_eq!(bound(&machine, "80/tcp"), "null");
-    assert_eq!(bound(&machine, "8000/tcp"), two);
-    let _listener = machine.spawn(["nc", "-lk", "9300"]);
-    eventually("it listens", || machine.sh("ss -ltn | grep 9300").result());
-    let refused = machine.pontoon(["port", "add", "c1", "9300:80"]).fails(1);
-    assert!(
-        refused.contains("failed to bind host port 0.0.0.0:9300/tcp: address already in use (by nc, pid "),
-        "{refused}"
-    );
-    machine.exec(["pkill", "-x", "nc"]).ok();
-    assert!(machine.pontoon(["port", "add", "c1", "x:80"]).fails(1).contains("invalid hostPort: x"));
-    let gone = machine.pontoon(["port", "rm", "c1", "1234:8000"]).fails(1);
-    assert!(gone.contains("No public port '1234:8000/tcp' published for c1"), "{gone}");
 
     // Over a restart of the daemon, and of the container.
     machine.kill_netd();
@@ -191,8 +174,39 @@ fn ports_of_a_running_container_come_and_go() {
     assert!(!rules.contains("8080") && !rules.contains("9100"), "{rules}");
     // What was given back is anybody's.
     server(&machine, "c3", &["-p", "8080:8000"]);
+}
 
-    // They follow the gateway, and a container that does not run remembers.
+#[test]
+fn none_of_the_ports_is_added_if_one_is_refused() {
+    let machine = Lab::new().machine("aa");
+    server(&machine, "c1", &["-p", "8080:8000"]);
+    server(&machine, "c2", &["-p", "8090:8000"]);
+    let before = bound(&machine, "c1", "8000/tcp");
+    let refused = machine.pontoon(["port", "add", "c1", "9200:80", "8090:81"]).fails(1);
+    assert!(refused.contains("Bind for 0.0.0.0:8090 failed: port is already allocated"), "{refused}");
+    assert_eq!(bound(&machine, "c1", "80/tcp"), "null");
+    assert_eq!(bound(&machine, "c1", "8000/tcp"), before);
+    let _listener = machine.spawn(["nc", "-lk", "9300"]);
+    eventually("it listens", || machine.sh("ss -ltn | grep 9300").result());
+    let refused = machine.pontoon(["port", "add", "c1", "9300:80"]).fails(1);
+    assert!(
+        refused.contains("failed to bind host port 0.0.0.0:9300/tcp: address already in use (by nc, pid "),
+        "{refused}"
+    );
+    machine.exec(["pkill", "-x", "nc"]).ok();
+    assert!(machine.pontoon(["port", "add", "c1", "x:80"]).fails(1).contains("invalid hostPort: x"));
+    let gone = machine.pontoon(["port", "rm", "c1", "1234:8000"]).fails(1);
+    assert!(gone.contains("No public port '1234:8000/tcp' published for c1"), "{gone}");
+}
+
+#[test]
+fn ports_that_were_added_follow_the_gateway_and_outlive_a_stop() {
+    let machine = Lab::new().machine("aa");
+    let client = machine.lan("client");
+    machine.pontoon(["network", "create", "web"]).ok();
+    server(&machine, "c1", &["--network", "web"]);
+    machine.pontoon(["port", "add", "c1", "9090:8000"]).ok();
+    let at = |port: u16| format!("{}:{port}", client.gateway());
     machine.pontoon(["network", "create", "apart"]).ok();
     machine.pontoon(["network", "connect", "--gw-priority", "9", "apart", "c1"]).ok();
     assert_eq!(machine.docker(["port", "c1"]).ok(), "8000/tcp -> 0.0.0.0:9090\n8000/tcp -> [::]:9090");

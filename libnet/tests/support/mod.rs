@@ -71,6 +71,13 @@ pub(crate) fn open() -> Host {
     Host::open(HostConfig { ready_namespaces: 1, ..HostConfig::default() }).unwrap()
 }
 
+/// The same, with network `web` made on it.
+pub(crate) fn open_with_web(v4: &str, v6: &str) -> (Host, BridgeNetwork) {
+    let (host, net) = (open(), network("web", v4, v6));
+    host.create_network(&net).unwrap();
+    (host, net)
+}
+
 /// Links, addresses and routes of the namespace that this is called in. Link-local addresses are left out: the kernel
 /// makes them by itself, when it gets round to it.
 pub(crate) fn here() -> String {

@@ -70,9 +70,17 @@ fn every_value_is_typed() {
     assert_eq!(checked(&["--bridge=none"]).unwrap().network.bridge, None);
 }
 
+/// Each of these command lines, and what it is refused with.
+#[track_caller]
+fn assert_refused(table: &[(&[&str], &str)]) {
+    for (args, text) in table {
+        assert_eq!(refused(args), *text);
+    }
+}
+
 #[test]
-fn nonsense_is_refused_with_its_name() {
-    let table: &[(&[&str], &str)] = &[
+fn nonsense_about_the_default_bridge_is_refused_with_its_name() {
+    assert_refused(&[
         (
             &["--bip=10.0.0.1"],
             r#"invalid value "10.0.0.1" for "bip": invalid CIDR address: it should be of the form 10.10.0.0/16"#,
@@ -100,6 +108,12 @@ fn nonsense_is_refused_with_its_name() {
         (&["--mtu=-1"], r#"invalid value "-1" for "mtu": invalid MTU number: -1"#),
         (&["--mtu=1000", "--ipv6"], r#"invalid value "1000" for "mtu": IPv6 needs 1280 at least"#),
         (&["--ip=localhost"], r#"invalid value "localhost" for "ip": IP address is not correctly formatted"#),
+    ]);
+}
+
+#[test]
+fn nonsense_is_refused_with_its_name() {
+    assert_refused(&[
         (&["--dns=8.8.8"], r#"invalid value "8.8.8" for "dns": IP address is not correctly formatted"#),
         (&["--dns-search=a..b"], r#"invalid value "a..b" for "dns-search": it is not a valid domain"#),
         (&["-l", "loud"], r#"invalid value "loud" for "log-level": invalid logging level"#),
@@ -140,10 +154,7 @@ fn nonsense_is_refused_with_its_name() {
             &["--shutdown-timeout=-2"],
             r#"invalid value "-2" for "shutdown-timeout": it should be -1 or a number of seconds"#,
         ),
-    ];
-    for (args, text) in table {
-        assert_eq!(refused(args), *text);
-    }
+    ]);
 }
 
 /// What a user may write as one value: near misses of everything that is read here.

@@ -61,19 +61,7 @@ fn act(mut daemon: Daemon, step: Step) -> Daemon {
             let _ = daemon.run(|inner| inner.create(families));
         }
         Step::Remove(number) => _ = daemon.run(|inner| inner.remove(&format!("n{number}"))),
-        Step::Open(number) => {
-            let container = container(number);
-            if daemon.inner.state().sandbox(container).is_none() {
-                let ask = SandboxAsk {
-                    container,
-                    hostname: String::new(),
-                    dns: DnsSettings::default(),
-                    egress: None,
-                    traffic: Default::default(),
-                };
-                let _ = daemon.run(|inner| inner.open_sandbox(ask));
-            }
-        }
+        Step::Open(number) => open(&daemon, container(number)),
         Step::Connect { container: number, network, priority, ports, live } => {
             if let Some(network) = id(&daemon, network) {
                 let ask = EndpointAsk {
@@ -112,6 +100,20 @@ fn act(mut daemon: Daemon, step: Step) -> Daemon {
     }
     disarm(&daemon);
     daemon
+}
+
+fn open(daemon: &Daemon, container: ContainerId) {
+    if daemon.inner.state().sandbox(container).is_some() {
+        return;
+    }
+    let ask = SandboxAsk {
+        container,
+        hostname: String::new(),
+        dns: DnsSettings::default(),
+        egress: None,
+        traffic: Default::default(),
+    };
+    let _ = daemon.run(|inner| inner.open_sandbox(ask));
 }
 
 /// The daemon is killed; the next one adopts the containers of these bits.
