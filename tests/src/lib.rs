@@ -12,6 +12,7 @@
 mod lab;
 
 pub use lab::{
+    etc::OwnEtc,
     golden::Golden,
     host::{Host, Lan},
     machine::{Clean, HostKind, Machine, NetdOptions},

@@ -1,7 +1,7 @@
 //! `pontoon doctor`: finds what somebody broke, says what to do, and does it.
 
 use serde_json::Value;
-use tests::{Lab, Machine, eventually};
+use tests::{Lab, Machine, OwnEtc, eventually};
 
 fn findings(machine: &Machine, severity: &str) -> Vec<String> {
     let examination: Value = serde_json::from_str(&machine.pontoon(["doctor", "--json"]).stdout).unwrap();
@@ -107,6 +107,7 @@ fn what_a_container_did_to_its_own_network_is_told() {
         .pontoon(["network", "create", "--ipv6", "--subnet", "10.9.0.0/24", "--subnet", "fd09::/64", "web"])
         .ok();
     machine.start("c1", &["--network", "web", "--cap-add", "NET_ADMIN"], &["sleep", "1000"]);
+    let etc = OwnEtc::lay(&machine);
     machine.sh("ip netns add blue").ok();
     machine.pontoon(["netns", "attach", "blue", "web"]).ok();
     assert_eq!(findings(&machine, "wrong"), Vec::<String>::new());
@@ -153,6 +154,7 @@ fn what_a_container_did_to_its_own_network_is_told() {
     assert_eq!(findings(&machine, "wrong"), ["in blue: interface eth0 is down"]);
     machine.pontoon(["netns", "detach", "blue", "web"]).ok();
     machine.sh("ip netns del blue").ok();
+    etc.lift();
 }
 
 #[test]

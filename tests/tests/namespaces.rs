@@ -1,6 +1,6 @@
 //! `pontoon netns`: namespaces of anybody, looked at, made, entered.
 
-use tests::{Lab, Machine, Process, eventually};
+use tests::{Lab, Machine, OwnEtc, Process, eventually};
 
 /// A process that sleeps in a namespace, once it is there.
 fn sleeper(machine: &Machine, name: &str) -> (Process, String) {
@@ -97,23 +97,6 @@ fn a_container_is_found_in_its_namespace() {
     assert_eq!(seen[0]["Tables"], serde_json::json!(["ip pontoon-dns"]));
     let error = machine.pontoon(["netns", "rm", &name]).fails(1);
     assert!(error.contains("is in use by"), "{error}");
-}
-
-/// An /etc of the host's own, over the machine's, until it is lifted.
-struct OwnEtc<'m>(&'m Machine);
-
-impl<'m> OwnEtc<'m> {
-    fn lay(machine: &'m Machine) -> Self {
-        let line = "mkdir -p /run/lab/etc /run/lab/etc-work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/lab/etc,workdir=/run/lab/etc-work /etc
-            mount --bind /run/lab/resolv.conf /etc/resolv.conf";
-        machine.sh(line).ok();
-        Self(machine)
-    }
-
-    fn lift(self) {
-        self.0.sh("umount /etc/resolv.conf /etc").ok();
-    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tests::{Lab, Machine, NetdOptions, Place, eventually};
+use tests::{Lab, Machine, NetdOptions, OwnEtc, Place, eventually};
 
 /// Whether a process of the container, which may change its network, does what `line` says.
 fn can(machine: &Machine, container: &str, line: &str) -> bool {
@@ -75,6 +75,7 @@ fn labels_and_options_say_who_may_send_from_any_address() {
 fn a_namespace_that_is_attached_is_kept_to_its_addresses() {
     let machine = Lab::new().machine("aa");
     machine.pontoon(["network", "create", "--subnet", "10.81.1.0/24", "web"]).ok();
+    let etc = OwnEtc::lay(&machine);
     machine.sh("ip netns add blue").ok();
     machine.pontoon(["netns", "attach", "blue", "web"]).ok();
     let ping = |words: &str| machine.sh(&format!("ip netns exec blue ping -c1 -W1 {words}")).status.success();
@@ -95,6 +96,7 @@ fn a_namespace_that_is_attached_is_kept_to_its_addresses() {
     assert!(ping("-I 10.81.2.200 10.81.2.1"));
     machine.pontoon(["netns", "detach", "blue", "free"]).ok();
     machine.sh("ip netns del blue").ok();
+    etc.lift();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Hosts, their daemons and other firewalls, what they say, and how long we wait for it.
 
+pub(crate) mod etc;
 pub(crate) mod golden;
 pub(crate) mod host;
 pub(crate) mod machine;
