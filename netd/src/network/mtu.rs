@@ -9,7 +9,7 @@ use libnet::{
 use super::{
     NetworkError,
     inner::{Inner, failed, put_endpoint},
-    record::{EndpointRecord, NETWORKS, NetworkRecord},
+    record::{EndpointRecord, NETWORKS},
 };
 use crate::error::chain;
 
@@ -40,18 +40,20 @@ impl Inner {
     fn resize(&self, id: NetworkId, mtu: Mtu) -> Result<(), NetworkError> {
         let _changing = self.changing_records();
         let before = self.state().network(id)?.mtu();
-        let (record, endpoints) = self.state().set_mtu(id, mtu)?;
-        self.write_down_mtu(&record, &endpoints).inspect_err(|_| drop(self.state().set_mtu(id, before)))?;
-        self.kernel.set_mtu(id, mtu).map_err(failed("set the MTU of network", &record.name))
+        let name = self.note_mtu(id, mtu).inspect_err(|_| {
+            if let Err(error) = self.note_mtu(id, before) {
+                tracing::error!(network.id = %id, error = chain(&error), "network has another MTU on record than in the kernel");
+            }
+        })?;
+        self.kernel.set_mtu(id, mtu).map_err(failed("set the MTU of network", name))
     }
 
-    fn write_down_mtu(
-        &self,
-        record: &NetworkRecord,
-        endpoints: &[EndpointRecord],
-    ) -> Result<(), NetworkError> {
-        self.declared.commit(&[Change::put(NETWORKS, record.id, record)?])?;
+    /// In memory and on disk; the network's name.
+    fn note_mtu(&self, id: NetworkId, mtu: Mtu) -> Result<String, NetworkError> {
+        let (record, endpoints) = self.state().set_mtu(id, mtu)?;
+        self.declared.commit(&[Change::put(NETWORKS, id, &record)?])?;
         let changes = endpoints.iter().map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
-        Ok(self.live.commit(&changes)?)
+        self.live.commit(&changes)?;
+        Ok(record.name)
     }
 }

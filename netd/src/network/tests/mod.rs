@@ -5,6 +5,7 @@ mod fake;
 mod life;
 mod links;
 mod model;
+mod mtu;
 mod namespaces;
 mod networks;
 mod recovery;
