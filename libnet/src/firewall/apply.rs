@@ -259,8 +259,11 @@ impl State {
     /// Sees to it that the packets of our networks are let through where somebody else's chain drops what it doesn't
     /// know; the chains that were changed for it.
     fn admit(&mut self) -> Result<Vec<String>, FirewallError> {
-        let links = self.links();
-        let ops = foreign::plan(&dump::forward_chains(&mut self.socket, &[TABLE, egress::TABLE])?, &links);
+        let chains = dump::forward_chains(&mut self.socket, &[TABLE, egress::TABLE])?;
+        if chains.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ops = foreign::plan(&chains, &self.links());
         commit(&mut self.socket, &ops, None)?;
         let changed: BTreeSet<&ForeignChain> = ops.iter().filter_map(Op::foreign_chain).collect();
         Ok(changed.into_iter().map(ToString::to_string).collect())
@@ -268,7 +271,7 @@ impl State {
 
     /// The same in tables of the old iptables.
     fn admit_legacy(&self) -> Result<Vec<String>, FirewallError> {
-        Ok(legacy::admit(&self.netns, &self.links())?)
+        Ok(legacy::admit(&self.netns, || self.links())?)
     }
 
     /// The bridges of our networks.

@@ -10,8 +10,7 @@ use ipnetwork::IpNetwork;
 use super::{Host, HostError, Inner, settings};
 use crate::{
     bridge::names::CONDEMNED,
-    ipam::{encloses, masked},
-    observe::{self, Covered},
+    observe::{self, Covered, Own},
     sys::{
         events::{Events, Heard},
         rtnl,
@@ -68,11 +67,11 @@ impl Host {
     /// If the kernel can't be read.
     pub fn routes_and_links(&self) -> Result<Vec<IpNetwork>, HostError> {
         let own = self.inner.state.bridges();
-        let is_own = |link: u32, subnet: &IpNetwork| {
-            own.get(&link).is_some_and(|nets| nets.iter().any(|net| encloses(&masked(net), subnet)))
+        let of = |link, group| match own.get(&link) {
+            _ if group == CONDEMNED => Own::Whole,
+            subnets => Own::Subnets(subnets.map_or(&[], Vec::as_slice)),
         };
-        let counts = |link, group, subnet: &IpNetwork| group != CONDEMNED && !is_own(link, subnet);
-        self.inner.around(|covered| covered.subnets(counts).into_iter().collect())
+        self.inner.around(|covered| covered.subnets(of).into_iter().collect())
     }
 
     /// Whether packets that come in by one link of this host can leave by another, in IPv4.

@@ -19,6 +19,7 @@ use crate::{
         names::{CONDEMNED, Owner},
     },
     firewall::FirewallEndpoint,
+    ipam::masked,
     ports::{Barred, PublishedPort, Reservation},
     types::{EndpointId, IfName, Internal, MacAddr, Mtu, NetworkId, Rates},
 };
@@ -122,7 +123,9 @@ impl State {
     /// The bridges of all networks by index, each with the subnets that its network has there.
     pub(crate) fn bridges(&self) -> HashMap<u32, Vec<IpNetwork>> {
         let subnets = |network: &Network| match &network.spec {
-            NetworkSpec::Bridge(spec) => Some((network.bridge?, spec.gateways().collect())),
+            NetworkSpec::Bridge(spec) => {
+                Some((network.bridge?, spec.gateways().map(|own| masked(&own)).collect()))
+            }
             NetworkSpec::Parent(_) => None,
         };
         self.lock().networks.values().filter_map(subnets).collect()

@@ -14,7 +14,10 @@ use netlink_packet_route::{
 };
 
 use super::{as_address, as_route, decides};
-use crate::{ipam::masked, types::Mtu};
+use crate::{
+    ipam::{encloses, masked},
+    types::Mtu,
+};
 
 /// Links with the subnets that they are in or lead to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,6 +33,15 @@ struct Near {
     mtu: Option<Mtu>,
     addresses: BTreeSet<IpNetwork>,
     routes: BTreeMap<Key, RouteType>,
+}
+
+/// What of a link is our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own<'o> {
+    /// The link.
+    Whole,
+    /// These subnets.
+    Subnets(&'o [IpNetwork]),
 }
 
 /// What tells the routes of a link apart.
@@ -76,14 +88,18 @@ impl Covered {
         }
     }
 
-    /// The subnets that `counts`, by index and group of the link that they are near; default routes left out.
-    pub(crate) fn subnets(&self, counts: impl Fn(u32, u32, &IpNetwork) -> bool) -> BTreeSet<IpNetwork> {
-        let near = |(index, near): (&u32, &Near)| {
+    /// The subnets, default routes left out; `own` says of a link, by its index and group, what else is left out of what is
+    /// near it, with all that is within that.
+    pub(crate) fn subnets<'o>(&self, own: impl Fn(u32, u32) -> Own<'o>) -> BTreeSet<IpNetwork> {
+        let mut subnets = BTreeSet::new();
+        for (index, near) in &self.links {
+            let Own::Subnets(own) = own(*index, near.group) else { continue };
             let all = near.addresses.iter().chain(near.routes.keys().map(|key| &key.to));
-            let count = |subnet: &&IpNetwork| !is_default(subnet) && counts(*index, near.group, subnet);
-            all.filter(count).map(masked).collect::<Vec<_>>()
-        };
-        self.links.iter().flat_map(near).collect()
+            let counts =
+                |subnet: &&IpNetwork| !is_default(subnet) && !own.iter().any(|own| encloses(own, subnet));
+            subnets.extend(all.filter(counts).map(masked));
+        }
+        subnets
     }
 
     /// The MTU of the link that the main table's default route leads out of, IPv4's first.

@@ -7,7 +7,7 @@ mod sockets;
 mod text;
 mod traffic;
 
-pub(crate) use covered::Covered;
+pub(crate) use covered::{Covered, Own};
 pub use inside::{Inside, Neighbour, Owned, Table, owned};
 pub(crate) use queues::Queues;
 pub use sockets::Listening;

@@ -44,14 +44,16 @@ pub struct LegacyError {
     source: io::Error,
 }
 
-/// Sees to it that packets of these bridges are let through by FORWARD of the old iptables, if that drops; the chains
-/// that were changed for it, in words.
-pub(super) fn admit(netns: &NetNs, links: &[IfName]) -> Result<Vec<String>, LegacyError> {
-    let wanted = foreign::admissions(links);
+/// Sees to it that packets of these bridges, which are asked for if anybody has such tables, are let through by FORWARD of
+/// the old iptables, if that drops; the chains that were changed for it, in words.
+pub(super) fn admit(
+    netns: &NetNs,
+    links: impl Fn() -> Vec<IfName> + Sync,
+) -> Result<Vec<String>, LegacyError> {
     let both = || -> Result<Vec<String>, LegacyError> {
         let mut changed = Vec::new();
         for family in [Family::V4, Family::V6] {
-            if is_used(family) && amend(family, &wanted)? {
+            if is_used(family) && amend(family, &foreign::admissions(&links()))? {
                 changed.push(format!("{} FORWARD", program(family)));
             }
         }
