@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::BridgeNetwork;
-use crate::types::{Announce, IfName, Mtu, NetworkId};
+use crate::types::{Announce, Family, IfName, Internal, Mtu, NetworkId};
 
 /// A network of this host, by what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,14 @@ impl NetworkSpec {
             Self::Bridge(net) => Some(net),
             Self::Parent(_) => None,
         }
+    }
+
+    /// Whether the host forwards packets of this family for it, whatever else it does.
+    pub(crate) fn forwards(&self, family: Family) -> bool {
+        self.bridge().is_some_and(|net| {
+            let has = if family == Family::V4 { net.v4.is_some() } else { net.v6.is_some() };
+            has && net.internal == Internal::No
+        })
     }
 
     /// Whether it is on a bridge of the user's own.

@@ -306,7 +306,11 @@ impl State {
             Told::WayOut => false,
             // Whose link that is would have to be asked for.
             Told::QueueGone => tables.endpoints.values().any(|endpoint| endpoint.spec.rates.is_any()),
-            Told::NotForwarding { link } => link.map_or(!tables.networks.is_empty(), is_bridge),
+            // A bridge is not born with what its network asks for, and a network asks for nothing in the other family.
+            Told::NotForwarding { family, link } => tables
+                .networks
+                .values()
+                .any(|network| network.spec.forwards(*family) && (link.is_none() || network.bridge == *link)),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     bridge::names::{CONDEMNED, GROUP as GROUP_OF_OURS, Owner},
     sys::nfnl::attr::Attrs,
+    types::Family,
 };
 
 /// `RTM_NEWLINK`, `RTM_DELLINK`, `RTM_DELADDR`, `RTM_NEWROUTE`, `RTM_DELROUTE`, `RTM_NEWNETCONF` of linux/rtnetlink.h.
@@ -21,6 +22,9 @@ const LINK_HEADER: usize = 16;
 const NETCONF_HEADER: usize = 4;
 /// `AF_UNSPEC`: about the link as such. Bridges tell of their ports in a family of their own.
 const UNSPECIFIED: u8 = 0;
+/// `AF_INET`, `AF_INET6`.
+const INET: u8 = 2;
+const INET6: u8 = 10;
 /// `IFF_UP`.
 const UP: u32 = 1;
 /// `IFLA_MTU`, `IFLA_MASTER`, `IFLA_IFALIAS`, `IFLA_GROUP` of linux/if_link.h.
@@ -51,8 +55,10 @@ pub(crate) enum Told {
     QueueGone,
     /// A default route came or went.
     WayOut,
-    /// Packets that come in by a link are not forwarded.
+    /// Packets of a family that come in by a link are not forwarded.
     NotForwarding {
+        /// Which family.
+        family: Family,
         /// Index of the link; `None`: any link.
         link: Option<u32>,
     },
@@ -114,10 +120,15 @@ fn link(payload: &[u8]) -> Option<ToldLink> {
 }
 
 fn forwarding(payload: &[u8]) -> Option<Told> {
+    let family = match *payload.first()? {
+        INET => Family::V4,
+        INET6 => Family::V6,
+        _ => return None,
+    };
     let attrs = Attrs::parse(payload.get(NETCONF_HEADER..)?).ok()?;
     let index = attrs.native(NETCONF_INDEX).filter(|index| *index != NEW_LINKS)?;
     let is_off = attrs.native(NETCONF_FORWARDING)? == 0;
-    is_off.then_some(Told::NotForwarding { link: (index != EVERY_LINK).then_some(index) })
+    is_off.then_some(Told::NotForwarding { family, link: (index != EVERY_LINK).then_some(index) })
 }
 
 /// A number in the host's order.
@@ -144,8 +155,8 @@ mod tests {
         Owner::Network(NetworkId::from_bytes([7; 32]))
     }
 
-    fn netconf(index: u32, forwarding: Option<u32>) -> Vec<u8> {
-        let mut payload = vec![2, 0, 0, 0];
+    fn netconf(family: u8, index: u32, forwarding: Option<u32>) -> Vec<u8> {
+        let mut payload = vec![family, 0, 0, 0];
         let mut writer = Writer::new(&mut payload);
         writer.bytes(NETCONF_INDEX, &index.to_ne_bytes());
         forwarding.iter().for_each(|value| writer.bytes(NETCONF_FORWARDING, &value.to_ne_bytes()));
@@ -173,12 +184,19 @@ mod tests {
 
     #[test]
     fn forwarding_that_was_turned_off() {
-        let off = |link| Some(Told::NotForwarding { link });
-        assert_eq!(read(NEW_NETCONF, &netconf(EVERY_LINK, Some(0))), off(None));
-        assert_eq!(read(NEW_NETCONF, &netconf(4, Some(0))), off(Some(4)));
-        assert_eq!(read(NEW_NETCONF, &netconf(NEW_LINKS, Some(0))), None);
-        assert_eq!(read(NEW_NETCONF, &netconf(4, Some(1))), None);
-        assert_eq!(read(NEW_NETCONF, &netconf(4, None)), None);
+        let off = |family, link| Some(Told::NotForwarding { family, link });
+        let table = [
+            (netconf(INET, EVERY_LINK, Some(0)), off(Family::V4, None)),
+            (netconf(INET, 4, Some(0)), off(Family::V4, Some(4))),
+            (netconf(INET6, 4, Some(0)), off(Family::V6, Some(4))),
+            (netconf(28, 4, Some(0)), None), // MPLS
+            (netconf(INET, NEW_LINKS, Some(0)), None),
+            (netconf(INET, 4, Some(1)), None),
+            (netconf(INET, 4, None), None),
+        ];
+        for (payload, expected) in table {
+            assert_eq!(read(NEW_NETCONF, &payload), expected, "{payload:?}");
+        }
     }
 
     #[test]
