@@ -20,9 +20,10 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const DOMAIN: u16 = 53;
 const TABLE: Table = Table { family: TableFamily::Ip, name: "pontoon-dns" };
 
-/// Makes table `ip pontoon-dns` in the namespace of `socket`, in place of one that is there: 127.0.0.11:53 leads to 127.0.0.11:`udp` and
-/// 127.0.0.11:`tcp`. Answers are translated back by the connection they belong to; the source rule is for what the
-/// server sends first.
+/// Makes table `ip pontoon-dns` in the namespace of `socket`, in place of one that is there: 127.0.0.11:53 leads to
+/// 127.0.0.11:`udp` and 127.0.0.11:`tcp`.
+///
+/// Ports are written into packets, and no connection is followed for it: the kernel would follow all of the namespace's.
 ///
 /// # Errors
 /// If the kernel refuses.
@@ -41,18 +42,21 @@ pub(crate) fn dns_no_redirect(socket: &mut NfSocket) -> Result<(), FirewallError
 fn redirection(udp: Port, tcp: Port) -> Vec<Op> {
     let Some(domain) = Port::new(DOMAIN) else { return Vec::new() };
     let sockets = [(Proto::Udp, udp), (Proto::Tcp, tcp)];
-    let there = sockets.map(|(proto, port)| {
-        Rule::new().ip_end(End::Destination, SERVER, proto, domain).nat_to(End::Destination, SERVER, port)
+    let questions = sockets.map(|(proto, port)| {
+        let question = Rule::new().ip_end(End::Destination, SERVER, proto, domain);
+        question.set_port(End::Destination, proto, port)
     });
-    let back = sockets.map(|(proto, port)| {
-        Rule::new().ip_end(End::Source, SERVER, proto, port).nat_to(End::Source, SERVER, domain)
+    let answers = sockets.map(|(proto, port)| {
+        Rule::new().ip_end(End::Source, SERVER, proto, port).set_port(End::Source, proto, domain)
     });
-    let nat = |name, hook, priority, rules: [Rule; 2]| Chain {
+    let chain = |name, priority, rules: [Rule; 2]| Chain {
         name,
-        anchor: Some(Anchor { kind: "nat", hook, priority }),
+        anchor: Some(Anchor { kind: "filter", hook: Hook::Output, priority }),
         rules: rules.into(),
     };
-    let chains = [nat("output", Hook::Output, -100, there), nat("postrouting", Hook::Postrouting, 100, back)];
+    // Rules of the container's own, and connections that are followed for their sake, are to see port 53 alone: answers
+    // are written before them (-300, `raw`), questions after them.
+    let chains = [chain("answers", -300, answers), chain("questions", 300, questions)];
     // A table that is there can't be told from one that is not, so that one is made before it is deleted.
     let make = || Op::AddTable(TABLE, "made by Pontoon");
     let mut ops = vec![make(), Op::DeleteTable(TABLE), make()];

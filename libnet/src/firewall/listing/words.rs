@@ -81,6 +81,12 @@ impl Speaker<'_> {
                 let term = self.payload(*base, *offset, *len)?;
                 self.load(*to, term);
             }
+            Expr::SetTransport { offset, len, from, .. } => {
+                let field = self.transport(*offset, *len);
+                let Term::Data(bytes) = &self.registers.get(&from.0)?.term else { return None };
+                let (field, value) = (name(&field)?, number(bytes)?);
+                self.say(format!("{field} set {value}"));
+            }
             Expr::Mask { reg, mask } => self.registers.get_mut(&reg.0)?.mask = Some(mask.clone()),
             Expr::Compare { reg, op, with } => return self.compare(*reg, *op, with),
             Expr::Lookup { set, from, member } => {

@@ -103,6 +103,13 @@ pub(crate) enum Expr {
         len: u32,
         to: Reg,
     },
+    /// Writes into the packet's transport header, whose checksum is at `checksum`.
+    SetTransport {
+        offset: u32,
+        len: u32,
+        from: Reg,
+        checksum: u32,
+    },
     /// The type (`RTN_*`) of the route that leads to the packet's destination.
     FibDestinationType {
         to: Reg,
@@ -202,7 +209,7 @@ impl Expr {
         match self {
             Self::Meta { .. } => "meta",
             Self::Ct { .. } => "ct",
-            Self::Payload { .. } => "payload",
+            Self::Payload { .. } | Self::SetTransport { .. } => "payload",
             Self::FibDestinationType { .. } => "fib",
             Self::Mask { .. } => "bitwise",
             Self::Compare { .. } => "cmp",
@@ -224,6 +231,12 @@ impl Expr {
             Self::Ct { key, to } => write_numbers(attrs, &[to.number(), *key as u32]),
             Self::Payload { base, offset, len, to } => {
                 write_numbers(attrs, &[to.number(), *base as u32, *offset, *len]);
+            }
+            Self::SetTransport { offset, len, from, checksum } => {
+                let base = Base::Transport as u32;
+                let [inet, no_flags] = [1, 0]; // NFT_PAYLOAD_CSUM_INET
+                let values = [base, *offset, *len, from.number(), inet, *checksum, no_flags];
+                (2..).zip(values).for_each(|(kind, value)| attrs.number(kind, value));
             }
             // NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR
             Self::FibDestinationType { to } => write_numbers(attrs, &[to.number(), 3, 2]),
@@ -283,6 +296,13 @@ impl Expr {
                     _ => return Err(Malformed),
                 };
                 Ok(Self::Ct { key, to: Reg::read(attrs, 1)? })
+            }
+            "payload" if attrs.get(5).is_some() => {
+                if (attrs.number(2)?, attrs.number(6)?, attrs.number_or_zero(8)?) != (2, 1, 0) {
+                    return Err(Malformed);
+                }
+                let (offset, len, checksum) = (attrs.number(3)?, attrs.number(4)?, attrs.number(7)?);
+                Ok(Self::SetTransport { offset, len, from: Reg::read(attrs, 5)?, checksum })
             }
             "payload" => {
                 let base = match attrs.number(2)? {

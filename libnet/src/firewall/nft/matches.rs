@@ -194,6 +194,22 @@ impl Rule {
         ];
         self.word(format!("ip {word} {addr} {proto} {side} {number}"), exprs)
     }
+
+    /// Writes another port into a packet of this protocol; nobody remembers it.
+    pub(crate) fn set_port(self, end: End, proto: Proto, number: Port) -> Self {
+        let (side, offset) = if end == End::Source { ("sport", 0) } else { ("dport", 2) };
+        // RFC 768, RFC 9293, RFC 9260: where the checksum is.
+        let checksum = match proto {
+            Proto::Udp => 6,
+            Proto::Tcp => 16,
+            Proto::Sctp => 8,
+        };
+        let exprs = [
+            Expr::Load { to: SCRATCH, value: number.get().to_be_bytes().to_vec() },
+            Expr::SetTransport { offset, len: 2, from: SCRATCH, checksum },
+        ];
+        self.word(format!("{proto} {side} set {number}"), exprs)
+    }
 }
 
 fn link_pair() -> [Expr; 2] {

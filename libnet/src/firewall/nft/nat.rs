@@ -1,13 +1,11 @@
 //! Words of rules that rewrite an end of a connection, or find those that were.
 
-use std::net::Ipv4Addr;
-
 use super::{
     expr::{Cmp, Ct, Expr, Meta, Nat, Reg},
-    field::{End, IPV4, SCRATCH, compare, destination, has_bits, load, nfproto, port},
+    field::{End, SCRATCH, compare, destination, has_bits, load, nfproto, port},
     rule::Rule,
 };
-use crate::types::{Family, Port};
+use crate::types::Family;
 
 /// `IPS_DST_NAT` of linux/netfilter/nf_conntrack_common.h.
 const DST_NAT: u32 = 1 << 5;
@@ -72,20 +70,6 @@ impl Rule {
         ];
         let nfproto = if family == Family::V4 { "ipv4" } else { "ipv6" };
         self.word(format!("meta nfproto {nfproto} snat {name} to iifname map @{map}"), exprs)
-    }
-
-    /// Rewrites one end of a connection (in a table of family `ip`).
-    pub(crate) fn nat_to(self, end: End, addr: Ipv4Addr, number: Port) -> Self {
-        let (word, kind) = match end {
-            End::Source => ("snat", Nat::Source),
-            End::Destination => ("dnat", Nat::Destination),
-        };
-        let exprs = [
-            Expr::Load { to: Reg(0), value: addr.octets().to_vec() },
-            Expr::Load { to: Reg(1), value: number.get().to_be_bytes().to_vec() },
-            Expr::Nat { kind, family: IPV4, addr: Reg(0), port: Some(Reg(1)) },
-        ];
-        self.word(format!("{word} to {addr}:{number}"), exprs)
     }
 
     /// Rewrites the source to the address of the link that the packet leaves by.
