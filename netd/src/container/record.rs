@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -23,8 +24,9 @@ pub(super) struct Record {
     pub(super) created: Timestamp,
     /// The image's id.
     pub(super) image_id: String,
-    pub(super) config: models::ContainerConfig,
-    pub(super) host: models::HostConfig,
+    /// Shared, as the next one, by all copies of the record: what it says can be long, and seldom changes.
+    pub(super) config: Arc<models::ContainerConfig>,
+    pub(super) host: Arc<models::HostConfig>,
     /// The networks it is in, or will be in when it runs, in the order in which it joined them.
     pub(super) endpoints: Vec<Endpoint>,
     /// Volumes that were made for it, or found: what `rm -v` and `inspect` look at.

@@ -1,5 +1,7 @@
 //! Published ports of a container that exists: they come and go while it runs, and are its own from then on.
 
+use std::sync::Arc;
+
 use libnet::ports::PublishedPort;
 use netd_api::models;
 
@@ -48,7 +50,7 @@ impl Actor {
         live: &[PublishedPort],
         gone: &[PublishedPort],
     ) -> Result<(), ContainerError> {
-        self.record.host.port_bindings = Some(bindings);
+        Arc::make_mut(&mut self.record.host).port_bindings = Some(bindings);
         let mut requests = self.wanted()?.ports.requests;
         if !gone.is_empty() {
             bindings::keep(&mut requests, live, gone);
@@ -61,7 +63,7 @@ impl Actor {
     }
 
     async fn rebind(&mut self, bindings: Option<models::PortMap>) {
-        self.record.host.port_bindings = bindings;
+        Arc::make_mut(&mut self.record.host).port_bindings = bindings;
         if let Err(error) = self.parts.save(&self.record).await {
             tracing::error!(
                 container.id = %self.record.id,

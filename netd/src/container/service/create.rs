@@ -1,7 +1,7 @@
 //! `POST /containers/create`: everything is checked first, then the volumes and the directory are made, and the record
 //! is written last: a daemon that is killed before has nothing to remember.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use libnet::types::{ContainerId, EndpointId};
 use netd_api::models;
@@ -117,8 +117,8 @@ impl Containers {
             name: name.to_owned(),
             created: self.parts.now(),
             image_id,
-            config,
-            host,
+            config: Arc::new(config),
+            host: Arc::new(host),
             endpoints: Vec::new(),
             volumes: Vec::new(),
             state: State::created(),
@@ -127,7 +127,7 @@ impl Containers {
         })
     }
 
-    fn joined(&self, other: &str) -> Result<std::sync::Arc<crate::container::registry::Container>> {
+    fn joined(&self, other: &str) -> Result<Arc<crate::container::registry::Container>> {
         self.find(other).map_err(|source| ContainerError::Other {
             what: "joining network namespace of container".to_owned(),
             source: Box::new(source),
@@ -158,7 +158,7 @@ impl Containers {
             taken.extend(theirs.mounts.into_iter().map(|mount| mount.target));
         }
         if !wanted.volumes_from.is_empty() {
-            record.host.binds = Some(binds);
+            Arc::make_mut(&mut record.host).binds = Some(binds);
         }
         Ok(())
     }
