@@ -22,7 +22,7 @@ use super::{
         op::{ForeignChain, Op},
     },
     ruleset::{
-        Delta, Elements, SetId, TABLE, TABLES,
+        Delta, Elements, SetId, TABLE, TABLES, Taken,
         base::{self, BRIDGED},
         foreign,
     },
@@ -48,7 +48,8 @@ struct State {
     netns: NetNs,
     socket: NfSocket,
     declared: DeclaredFirewall,
-    ruleset: Ruleset,
+    /// The elements of what is declared.
+    taken: Taken,
 }
 
 /// What may have been changed by somebody else.
@@ -136,7 +137,7 @@ impl Firewall {
         };
         let options = FirewallOptions { guarding, ..options };
         let declared = DeclaredFirewall { options, ..DeclaredFirewall::default() };
-        let state = State { netns, socket, declared, ruleset: Ruleset::default() };
+        let state = State { netns, socket, declared, taken: Taken::default() };
         Ok(Self { state: Mutex::new(state) })
     }
 
@@ -209,7 +210,7 @@ impl Firewall {
 
     /// The value that the kernel holds.
     pub fn ruleset(&self) -> Ruleset {
-        self.lock().ruleset.clone()
+        self.lock().ruleset()
     }
 
     /// What is declared.
@@ -224,9 +225,14 @@ impl Firewall {
 }
 
 impl State {
+    /// What the kernel is to hold.
+    fn ruleset(&self) -> Ruleset {
+        Ruleset::of(&self.declared)
+    }
+
     fn apply(&mut self, change: Change) -> Result<(), FirewallError> {
-        let delta = self.ruleset.delta(&self.declared, &change)?;
-        if self.ruleset.is_empty() || self.leaves_nothing(&delta) {
+        let delta = self.taken.delta(&self.declared, &change)?;
+        if self.taken.len() == 0 || self.leaves_nothing(&delta) {
             // The table comes or goes: what is there already, and whether the user has rules in it, matters.
             return self.replace_with(change);
         }
@@ -240,7 +246,7 @@ impl State {
         debug!(gone = delta.gone.len(), come = delta.come.len(), "firewall changed");
         let concerns_links = matches!(change, Change::AddNetwork(_) | Change::RemoveNetwork(_));
         self.declared.change(change)?;
-        self.ruleset.apply(delta);
+        self.taken.apply(&delta);
         if concerns_links {
             self.admit_or_warn();
         }
@@ -282,7 +288,7 @@ impl State {
     fn heal(&mut self, suspects: Suspects) -> Result<Vec<String>, FirewallError> {
         let mut healed = Vec::new();
         if suspects.table {
-            let wanted = self.ruleset.clone();
+            let wanted = self.ruleset();
             let diverged = self.match_kernel(&wanted)?;
             healed.extend(diverged.into_iter().map(|(table, how)| how.in_words(table)));
         }
@@ -301,7 +307,7 @@ impl State {
     }
 
     fn leaves_nothing(&self, delta: &Delta) -> bool {
-        delta.come.is_empty() && delta.gone.len() == self.ruleset.elements.len()
+        delta.come.is_empty() && delta.gone.len() == self.taken.len()
     }
 
     fn replace(&mut self, declared: DeclaredFirewall) -> Result<(), FirewallError> {
@@ -311,7 +317,7 @@ impl State {
         if !wanted.is_empty() && diverged.iter().any(|(_, how)| *how == Divergence::Table) {
             info!("firewall table made anew");
         }
-        (self.declared, self.ruleset) = (declared, wanted);
+        (self.declared, self.taken) = (declared, Taken::of(&wanted));
         self.admit_or_warn();
         Ok(())
     }

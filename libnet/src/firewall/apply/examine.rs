@@ -42,7 +42,7 @@ impl Firewall {
 
 impl State {
     fn examine(&mut self) -> Result<Examined, FirewallError> {
-        let wanted = self.ruleset.clone();
+        let wanted = self.ruleset();
         let (_, diverged) = self.diverges(&wanted)?;
         let tables = diverged.into_iter().map(|(table, how)| how.in_words(table)).collect();
         let links = self.links();

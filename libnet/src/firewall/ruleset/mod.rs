@@ -5,6 +5,7 @@ pub(crate) mod base;
 mod contribution;
 pub(super) mod foreign;
 mod guard;
+mod taken;
 mod text;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 pub(super) use base::{SetId, TABLE, TABLES};
 pub(super) use contribution::lookup;
 use contribution::{of_endpoint, of_links, of_network};
+pub(super) use taken::Taken;
 
 use super::{
     Change, DeclaredFirewall, FirewallError, Guarding,
@@ -49,22 +51,22 @@ impl Ruleset {
     /// # Errors
     /// If two networks or endpoints want the same: one subnet, one port of the host.
     pub fn compute(declared: &DeclaredFirewall) -> Result<Self, FirewallError> {
+        let mut ruleset = Self::empty(declared);
+        contributions(declared).try_for_each(|more| add(&mut ruleset.elements, more))?;
+        Ok(ruleset)
+    }
+
+    /// The ruleset of what is declared and known to be without contradiction.
+    pub(super) fn of(declared: &DeclaredFirewall) -> Self {
+        let mut ruleset = Self::empty(declared);
+        contributions(declared).for_each(|more| ruleset.elements.extend(more));
+        ruleset
+    }
+
+    fn empty(declared: &DeclaredFirewall) -> Self {
         let options = &declared.options;
         let (accept_mark, guarding) = (options.accept_mark, options.guarding);
-        let mut ruleset = Self { accept_mark, guarding, ..Self::default() };
-        for network in declared.networks.values() {
-            add(&mut ruleset.elements, of_network(options, network))?;
-        }
-        for endpoint in declared.endpoints.values() {
-            add(
-                &mut ruleset.elements,
-                of_endpoint(&declared.options, declared.network(endpoint.network)?, endpoint),
-            )?;
-        }
-        for (network, openings) in &declared.openings {
-            add(&mut ruleset.elements, of_links(*network, openings))?;
-        }
-        Ok(ruleset)
+        Self { accept_mark, guarding, ..Self::default() }
     }
 
     /// Whether nothing is declared: then there is no table either.
@@ -81,26 +83,6 @@ impl Ruleset {
     pub(super) fn elements_of(&self, table: Table) -> Elements {
         let own = self.elements.iter().filter(|((set, _), _)| set.table() == table);
         own.map(|(key, entry)| (key.clone(), entry.clone())).collect()
-    }
-
-    /// What a change of `declared` changes, at the cost of the objects that it concerns.
-    pub(super) fn delta(&self, declared: &DeclaredFirewall, change: &Change) -> Result<Delta, FirewallError> {
-        let (before, after) = affected(declared, change)?;
-        let delta = Delta::between(&before, &after);
-        let is_taken =
-            |key: &&(SetId, Tuple)| self.elements.contains_key(*key) && !delta.gone.contains_key(*key);
-        match delta.come.keys().find(is_taken) {
-            Some(key) => Err(taken(key)),
-            None => Ok(delta),
-        }
-    }
-
-    /// Becomes what the delta leads to.
-    pub(super) fn apply(&mut self, delta: Delta) {
-        for key in delta.gone.keys() {
-            self.elements.remove(key);
-        }
-        self.elements.extend(delta.come);
     }
 }
 
@@ -127,6 +109,17 @@ fn by_set(elements: &Elements) -> impl Iterator<Item = (SetId, Vec<(Tuple, Entry
         sets.entry(*set).or_default().push((key.clone(), entry.clone()));
     }
     sets.into_iter()
+}
+
+/// What each declared object adds.
+fn contributions(declared: &DeclaredFirewall) -> impl Iterator<Item = Elements> {
+    let networks = declared.networks.values().map(|network| of_network(&declared.options, network));
+    let endpoints = declared.endpoints.values().filter_map(|endpoint| {
+        // None is declared without its network.
+        Some(of_endpoint(&declared.options, declared.network(endpoint.network).ok()?, endpoint))
+    });
+    let openings = declared.openings.iter().map(|(network, openings)| of_links(*network, openings));
+    networks.chain(endpoints).chain(openings)
 }
 
 /// The elements of the objects that a change concerns, before and after it.
@@ -284,16 +277,20 @@ mod tests {
             let direct_routing = if direct { DirectRouting::Allowed } else { DirectRouting::Denied };
             let private = [Port::new(9323).unwrap()].into();
             let options = FirewallOptions { direct_routing, private, ..FirewallOptions::default() };
-            let (mut declared, mut ruleset) =
-                (DeclaredFirewall { options, ..DeclaredFirewall::default() }, Ruleset::default());
+            let (mut elements, mut taken) = (Elements::new(), Taken::default());
+            let mut declared = DeclaredFirewall { options, ..DeclaredFirewall::default() };
             for change in changes {
                 let mut after = declared.clone();
                 let whole = after.change(change.clone()).and_then(|()| Ruleset::compute(&after));
-                match (ruleset.delta(&declared, &change), whole) {
+                match (taken.delta(&declared, &change), whole) {
                     (Ok(delta), Ok(whole)) => {
-                        prop_assert_eq!(&delta, &Delta::between(&ruleset.elements, &whole.elements), "the delta is the difference, no more");
-                        ruleset.apply(delta);
-                        prop_assert_eq!(&ruleset, &whole);
+                        prop_assert_eq!(&delta, &Delta::between(&elements, &whole.elements), "the delta is the difference, no more");
+                        taken.apply(&delta);
+                        elements.retain(|key, _| !delta.gone.contains_key(key));
+                        elements.extend(delta.come);
+                        prop_assert_eq!(&elements, &whole.elements);
+                        prop_assert_eq!(&elements, &Ruleset::of(&after).elements);
+                        prop_assert_eq!(&taken, &Taken::of(&whole));
                         declared = after;
                     }
                     (Err(_), Err(_)) => {} // refused by both, nothing changed
