@@ -16,17 +16,23 @@ PONTOON_BIN=$(realpath "$PONTOON_BIN")
 export PATH=$PONTOON_BIN:/usr/lib/podman:$PATH
 work=/run/lab/dns; mkdir -p $work
 
-# ask NAME SERVER FILE COMMAND...: a row of rate, lost, p50 and p99; COMMAND goes before dnsperf. Rate under load of eight
-# clients with 64 questions each; times of one client with one question.
+# ask NAME SERVER FILE PROGRAM COMMAND...: a row of rate, lost, p50, p99, and what PROGRAM, which answers, took of the
+# processors for each question; COMMAND goes before dnsperf. Rate under load of eight clients with 64 questions each; times
+# of one client with one question. A rate may be what dnsperf can ask, with the processor that is left to it.
 ask() {
-  local name=$1 server=$2 file=$3; shift 3
+  local name=$1 server=$2 file=$3 program=$4 spent; shift 4
+  spent=$(spent "$program")
   rate=$("$@" dnsperf -s "$server" -d "$file" -l "$seconds" -c 8 -q 64 -T 1 2>/dev/null)
+  spent=$(($(spent "$program") - spent))
   "$@" dnsperf -s "$server" -d "$file" -l "$seconds" -c 1 -q 1 -T 1 -v 2>/dev/null | awk '$1 == ">" {print $NF * 1e6}' | sort -n > $work/times
   local count; count=$(wc -l < $work/times)
-  printf '| %s | %.0f | %s | %.0f | %.0f |\n' "$name" \
+  printf '| %s | %.0f | %s | %.0f | %.0f | %.1f |\n' "$name" \
     "$(awk '/Queries per second/ {print $4}' <<< "$rate")" "$(awk '/Queries lost/ {print $3}' <<< "$rate")" \
-    "$(sed -n "$((count / 2))p" $work/times)" "$(sed -n "$((count * 99 / 100))p" $work/times)"
+    "$(sed -n "$((count / 2))p" $work/times)" "$(sed -n "$((count * 99 / 100))p" $work/times)" \
+    "$(awk -v spent="$spent" '/Queries completed/ {print $3 ? spent / $3 : 0}' <<< "$rate")"
 }
+# spent PROGRAM: microseconds of processors that it has had (proc_pid_stat(5): fields 14 and 15, in ticks of 10 ms).
+spent() { awk '{print ($14 + $15) * 10000}' "/proc/$(pgrep -xo "$1")/stat"; }
 # questions COUNT: files with questions about COUNT names.
 questions() {
   seq 0 19999 | awk -v n="$1" '{print "n" int(($1 * 7919) % n) " A"}' > "$work/a"
@@ -48,12 +54,12 @@ pontoon network create --subnet 10.80.0.0/16 web >/dev/null
 pontoon run -d --name asker --network web --ip 10.80.0.9 host sleep 100000 >/dev/null
 inside=(nsenter "--net=$(echo /run/netns/pontoon-[0-9a-f]*)") # ready namespaces are pontoon-pool-N
 
-echo "| | questions/s | lost | p50 us | p99 us |"; echo "|---|---|---|---|---|"
+echo "| | questions/s | lost | p50 us | p99 us | processors, us a question |"; echo "|---|---|---|---|---|---|"
 for count in 10 10000; do
   # Records stand for aliases: ten thousand of them are more than one command line takes.
   seq -f 'n%.0f' 0 $((count - 1)) | xargs -P 2 -I{} sh -c 'pontoon network record add web {} A 10.80.1.1 2>/dev/null || true'
   questions "$count"
-  for kind in a aaaa ptr nx up fresh; do ask "Pontoon, $count names, $kind" 127.0.0.11 $work/$kind "${inside[@]}"; done
+  for kind in a aaaa ptr nx up fresh; do ask "Pontoon, $count names, $kind" 127.0.0.11 $work/$kind netd "${inside[@]}"; done
 done
 
 if command -v aardvark-dns >/dev/null; then
@@ -66,7 +72,7 @@ if command -v aardvark-dns >/dev/null; then
     aardvark-dns --config $config -p 53 run > /run/lab/aardvark.log 2>&1 & aardvark=$!
     wait_for dig +short +tries=1 +time=1 @10.80.0.1 -b 10.80.0.9 n0
     questions "$count"
-    for kind in a aaaa nx up fresh; do ask "aardvark $version, $count names, $kind" 10.80.0.1 $work/$kind; done
+    for kind in a aaaa nx up fresh; do ask "aardvark $version, $count names, $kind" 10.80.0.1 $work/$kind aardvark-dns; done
     # It puts itself into the background, and writes down who it is.
     kill $aardvark 2>/dev/null || kill "$(cat $config/aardvark.pid)"
     wait_for sh -c "! ss -Hlun src 10.80.0.1 | grep -q ."
@@ -87,7 +93,7 @@ if start_docker /proc/self/ns/net; then
       docker run -d --name "c$part" --network web --ip "10.81.0.$((9 + part))" --dns 10.81.0.1 "${aliases[@]}" img sleep 100000 >/dev/null
     done
     inside=(nsenter "--net=/proc/$(docker inspect -f '{{.State.Pid}}' c0)/ns/net")
-    for kind in a aaaa ptr nx up fresh; do ask "docker $version, $count names, $kind" 127.0.0.11 $work/$kind "${inside[@]}"; done
+    for kind in a aaaa ptr nx up fresh; do ask "docker $version, $count names, $kind" 127.0.0.11 $work/$kind dockerd "${inside[@]}"; done
     docker ps -q | xargs docker rm -f >/dev/null
   done
 fi

@@ -1,6 +1,7 @@
 //! Many published ports: how long ten thousand of one container take, and what each costs in memory; whether 32 ports of
 //! each of 500 containers grow dearer; and whether a new connection by the last of ten thousand ports costs more than one
-//! by the first, or than one to a bridge without any rules. Rounds take turns, so that a busy machine is busy for all.
+//! by the first, than one to a bridge without any rules, or than one that the only rule of a host rewrites. Rounds take
+//! turns, so that a busy machine is busy for all.
 //!
 //! `cargo build --release -p netd -p netd-runtime -p pontoon && cargo bench -p tests --bench ports`
 
@@ -81,35 +82,46 @@ fn connections(lab: &Lab, machine: &Machine, client: &Lan) {
     let id = machine.pontoon(["inspect", "-f", "{{.Id}}", "many"]).ok();
     let inside = NetNs::open(&machine.path(&format!("/run/netns/pontoon-{}", &id[..12]))).expect("a sandbox");
     [FIRST, LAST].iter().for_each(|port| serve(&inside, *port));
-    let bare = Bare::new(lab);
+    let (bare, dnat) = (Bare::new(lab, "bare"), Bare::new(lab, "dnat"));
+    let rule = "nft add table ip t; nft 'add chain ip t c { type nat hook prerouting priority -100; }'; \
+        nft add rule ip t c tcp dport 9080 dnat to 10.88.0.2:80";
+    dnat.host.sh(rule).ok();
     let at = |lan: &Lan, port: u16| SocketAddr::new(lan.gateway().parse().expect("an address"), port);
-    let ways: [(&str, &Host, SocketAddr); 3] = [
+    let ways: [(&str, &Host, SocketAddr); 4] = [
         ("first port", client, at(client, FIRST)),
         ("last port", client, at(client, LAST)),
         ("bridge alone", &bare.client, Bare::SERVER.parse().expect("an address")),
+        ("one rule", &dnat.client, at(&dnat.client, 9_080)),
     ];
-    let mut rounds: [Vec<f64>; 3] = Default::default();
+    let mut rounds: [Vec<f64>; 4] = Default::default();
     for _ in 0..ROUNDS {
         for ((_, from, to), times) in ways.iter().zip(&mut rounds) {
             times.push(from.run(|| connect_often(*to)));
         }
     }
-    let [first, last, bridge] = rounds.map(|mut times| median(&mut times));
-    println!("new connection, us: first port {first:.1}, last {last:.1}, bridge alone {bridge:.1}");
-    println!("last / first: {:.3}; first / bridge alone: {:.3}", last / first, first / bridge);
+    let [first, last, bridge, rule] = rounds.map(|mut times| median(&mut times));
+    println!(
+        "new connection, us: first port {first:.1}, last {last:.1}, bridge alone {bridge:.1}, one rule {rule:.1}"
+    );
+    println!(
+        "last / first: {:.3}; first / bridge alone: {:.3}; first / one rule: {:.3}",
+        last / first,
+        first / bridge,
+        first / rule
+    );
 }
 
 /// A host with a bridge and a namespace behind it, and not one rule.
 struct Bare {
     client: Lan,
-    _host: Host,
+    host: Host,
 }
 
 impl Bare {
     const SERVER: &str = "10.88.0.2:80";
 
-    fn new(lab: &Lab) -> Self {
-        let host = lab.host("bare");
+    fn new(lab: &Lab, name: &str) -> Self {
+        let host = lab.host(name);
         let client = host.lan("client");
         let made = "sysctl -qw net.ipv4.ip_forward=1; ip link add br0 type bridge; ip address add 10.88.0.1/16 dev br0; \
             ip link set br0 up; ip netns add c; ip link add v0 up master br0 type veth peer name eth0 netns c; \
@@ -117,7 +129,7 @@ impl Bare {
             ip -n c route add default via 10.88.0.1";
         host.sh(made).ok();
         serve(&NetNs::open(&host.path("/run/netns/c")).expect("a namespace"), 80);
-        Self { client, _host: host }
+        Self { client, host }
     }
 }
 
