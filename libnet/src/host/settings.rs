@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use super::Inner;
 use crate::{
     netns::NetNs,
-    sys::sysctl,
+    sys::sysctl::{self, Settings},
     types::{IfName, Setting},
 };
 
@@ -15,12 +15,15 @@ pub(super) fn differing<T: Send>(
     netns: &NetNs,
     lists: Vec<(Vec<Setting>, T)>,
 ) -> io::Result<Vec<(T, Vec<Setting>)>> {
-    let differs = |setting: &Setting| sysctl::read(&setting.key).is_ok_and(|value| value != setting.value);
-    let differing = |(mut settings, of): (Vec<Setting>, T)| {
-        settings.retain(differs);
-        (!settings.is_empty()).then_some((of, settings))
-    };
-    netns.run(|| lists.into_iter().filter_map(differing).collect())
+    netns.run(|| {
+        let here = Settings::here();
+        let differs = |setting: &Setting| here.read(&setting.key).is_ok_and(|value| value != setting.value);
+        let differing = |(mut settings, of): (Vec<Setting>, T)| {
+            settings.retain(differs);
+            (!settings.is_empty()).then_some((of, settings))
+        };
+        lists.into_iter().filter_map(differing).collect()
+    })
 }
 
 /// Writes the settings that differ; returns the former values, last changed first.
@@ -35,19 +38,23 @@ pub(super) fn apply_on_host(netns: &NetNs, settings: &[Setting]) -> io::Result<V
 
 /// What settings are; those that the kernel does not have are left out.
 pub(super) fn read(netns: &NetNs, keys: &[String]) -> io::Result<BTreeMap<String, String>> {
-    let read = |key: &String| match sysctl::read(key) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        other => Some(other.map(|value| (key.clone(), value))),
-    };
-    netns.run(|| keys.iter().filter_map(read).collect())?
+    netns.run(|| {
+        let here = Settings::here();
+        let read = |key: &String| match here.read(key) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            other => Some(other.map(|value| (key.clone(), value))),
+        };
+        keys.iter().filter_map(read).collect()
+    })?
 }
 
 /// Writes settings of an interface that a user asks for: each must be there. Nothing comes back: they go with the
 /// interface.
 pub(super) fn tune(netns: &NetNs, settings: &[Setting]) -> io::Result<()> {
     netns.run(|| {
+        let here = Settings::here();
         settings.iter().try_for_each(|setting| {
-            sysctl::write(&setting.key, &setting.value)
+            here.write(&setting.key, &setting.value)
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", setting.key)))
         })
     })?
@@ -61,13 +68,13 @@ pub(super) fn forward_v6(netns: &NetNs) -> io::Result<Vec<Setting>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other?,
         };
-        let listens = |link: &String| {
-            sysctl::read(&format!("ipv6/conf/{link}/accept_ra")).is_ok_and(|value| value == "1")
+        let here = Settings::here();
+        let is = |link: &String, key, wanted| {
+            here.read(&format!("ipv6/conf/{link}/{key}")).is_ok_and(|value| value == wanted)
         };
-        let routed = |link: &String| {
-            sysctl::read(&format!("ipv6/conf/{link}/forwarding")).is_ok_and(|value| value == "0")
-        };
-        if sysctl::read("ipv6/conf/all/forwarding")? == "1" {
+        let listens = |link: &String| is(link, "accept_ra", "1");
+        let routed = |link: &String| is(link, "forwarding", "0");
+        if here.read("ipv6/conf/all/forwarding")? == "1" {
             return Ok(Vec::new());
         }
         let kept = links.iter().filter(|link| listens(link) && routed(link));
@@ -90,9 +97,10 @@ impl Inner {
 
 /// What was written before one failed is written back. Each that was changed is told, as it was and as it is.
 fn write(settings: &[Setting], tell: impl Fn(&Setting, &Setting)) -> io::Result<Vec<Setting>> {
+    let here = Settings::here();
     let mut former: Vec<Setting> = Vec::new();
     for setting in settings {
-        match write_one(setting) {
+        match write_one(&here, setting) {
             Ok(None) => {}
             Ok(Some(before)) => {
                 tell(&before, setting);
@@ -100,7 +108,7 @@ fn write(settings: &[Setting], tell: impl Fn(&Setting, &Setting)) -> io::Result<
             }
             Err(error) => {
                 // The first error is the one to tell; a setting that can't be restored now could not be later.
-                former.iter().for_each(|before| drop(write_one(before)));
+                former.iter().for_each(|before| drop(write_one(&here, before)));
                 return Err(io::Error::new(error.kind(), format!("{}: {error}", setting.key)));
             }
         }
@@ -109,8 +117,8 @@ fn write(settings: &[Setting], tell: impl Fn(&Setting, &Setting)) -> io::Result<
 }
 
 /// A kernel without IPv6 has no settings for it, and needs none.
-fn write_one(setting: &Setting) -> io::Result<Option<Setting>> {
-    let before = match sysctl::read(&setting.key) {
+fn write_one(here: &Settings, setting: &Setting) -> io::Result<Option<Setting>> {
+    let before = match here.read(&setting.key) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && setting.key.starts_with("ipv6/") => {
             return Ok(None);
         }
@@ -119,7 +127,7 @@ fn write_one(setting: &Setting) -> io::Result<Option<Setting>> {
     if before == setting.value {
         return Ok(None);
     }
-    sysctl::write(&setting.key, &setting.value)?;
+    here.write(&setting.key, &setting.value)?;
     Ok(Some(Setting::new(setting.key.clone(), before)))
 }
 

@@ -12,7 +12,7 @@ use super::{LOOPBACK, NetNs};
 use crate::{
     firewall::{NfSocket, dns_no_redirect, dns_redirect},
     link::{self, Which},
-    sys::{netns as sys, rtnl::RtSocket, sysctl},
+    sys::{netns as sys, rtnl::RtSocket, sysctl::Settings},
     types::Port,
 };
 
@@ -116,8 +116,9 @@ impl Ready {
     fn prepare() -> io::Result<Self> {
         let netns = NetNs::current()?;
         let mut links = RtSocket::open()?;
+        let here = Settings::here();
         for (key, value) in SETTINGS {
-            set(key, value)?;
+            set(&here, key, value)?;
         }
         let dns = serve_dns(&mut links)?;
         Ok(Self { netns, links, dns })
@@ -135,10 +136,10 @@ fn serve_dns(links: &mut RtSocket) -> io::Result<DnsSockets> {
 
 /// A kernel built or booted without IPv6 has no settings for it, and needs none. In a user namespace only groups that
 /// exist there can be named: root may ping then.
-fn set(key: &str, value: &str) -> io::Result<()> {
-    match sysctl::write(key, value) {
+fn set(here: &Settings, key: &str, value: &str) -> io::Result<()> {
+    match here.write(key, value) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && key.starts_with("ipv6/") => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput && key == PING => sysctl::write(key, "0 0"),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput && key == PING => here.write(key, "0 0"),
         other => other,
     }
     .map_err(|error| io::Error::new(error.kind(), format!("set {key}: {error}")))

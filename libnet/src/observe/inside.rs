@@ -14,7 +14,7 @@ use crate::{
     firewall,
     link::neighbour,
     netns::NetNs,
-    sys::{rtnl::RtSocket, sysctl},
+    sys::{rtnl::RtSocket, sysctl::Settings},
     types::{EndpointId, NetworkId},
 };
 
@@ -163,7 +163,8 @@ fn tables() -> Result<Vec<Table>, ObserveError> {
 }
 
 fn settings() -> BTreeMap<String, String> {
-    let read = |key: &str| Some((key.to_owned(), sysctl::read(key).ok()?.replace('\t', " ")));
+    let here = Settings::here();
+    let read = |key: &str| Some((key.to_owned(), here.read(key).ok()?.replace('\t', " ")));
     SETTINGS.into_iter().filter_map(read).collect()
 }
 

@@ -1,9 +1,11 @@
 //! Kernel settings under `/proc/sys/net`, of the calling thread's network namespace.
 
 use std::{
+    cell::RefCell,
+    collections::{BTreeMap, btree_map::Entry},
     fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    io::{self, Read, Write},
+    path::Path,
 };
 
 use nix::{
@@ -19,36 +21,65 @@ const ROOT: &str = "/proc/sys/net";
 
 /// The value as the kernel writes it, without the line end.
 pub(crate) fn read(key: &str) -> io::Result<String> {
-    Ok(fs::read_to_string(path(key))?.trim_end().to_owned())
+    Settings::here().read(key)
 }
 
-/// Sets the value.
-pub(crate) fn write(key: &str, value: &str) -> io::Result<()> {
-    fs::write(path(key), value)
+/// The settings of the namespace that the calling thread is in at the first use of each folder, for whoever has several to
+/// read or write. Folders stay open: a setting that is looked for by its whole path is looked for among those of all
+/// namespaces, of which the kernel keeps folders of one name in one chain.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    /// `ipv4`, `ipv6` and their like.
+    folders: RefCell<BTreeMap<String, File>>,
 }
 
-/// `ipv4/conf/eth0.10/forwarding`: names of interfaces may contain dots, so that keys are written with slashes.
-fn path(key: &str) -> PathBuf {
-    Path::new(ROOT).join(key)
+impl Settings {
+    /// Those of the calling thread's namespace.
+    pub(crate) fn here() -> Self {
+        Self::default()
+    }
+
+    /// The value as the kernel writes it, without the line end. Names of interfaces may contain dots, so that keys are
+    /// written with slashes: `ipv4/conf/eth0.10/forwarding`.
+    pub(crate) fn read(&self, key: &str) -> io::Result<String> {
+        let mut value = String::new();
+        self.open(key, OFlag::O_RDONLY)?.read_to_string(&mut value)?;
+        Ok(value.trim_end().to_owned())
+    }
+
+    /// Sets the value.
+    pub(crate) fn write(&self, key: &str, value: &str) -> io::Result<()> {
+        self.open(key, OFlag::O_WRONLY)?.write_all(value.as_bytes())
+    }
+
+    fn open(&self, key: &str, how: OFlag) -> io::Result<File> {
+        let (folder, rest) = key.split_once('/').ok_or(io::ErrorKind::InvalidInput)?;
+        let mut folders = self.folders.borrow_mut();
+        let folder = match folders.entry(folder.to_owned()) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(free) => {
+                let folder = File::open(Path::new(ROOT).join(folder))?;
+                free.insert(folder)
+            }
+        };
+        Ok(openat(folder, rest, how | OFlag::O_CLOEXEC, Mode::empty())?.into())
+    }
 }
 
 /// The names in a folder of settings.
 pub(crate) fn list(folder: &str) -> io::Result<Vec<String>> {
-    let names =
-        fs::read_dir(path(folder))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    names.collect()
+    let names = fs::read_dir(Path::new(ROOT).join(folder))?;
+    names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-/// The IPv6 settings of links, as a folder that is open: it stays that of the namespace that it was opened in, and what is
-/// below it is found at once. By its whole path, the kernel would look for it among those of all namespaces: it keeps
-/// folders of one name in one chain.
+/// The IPv6 settings of links, as a folder that is open: it stays that of the namespace that it was opened in.
 #[derive(Debug)]
 pub(crate) struct LinksV6(Option<File>);
 
 impl LinksV6 {
     /// Those of the calling thread's namespace; a kernel without IPv6 has none.
     pub(crate) fn open() -> io::Result<Self> {
-        match File::open(path("ipv6/conf")) {
+        match File::open(Path::new(ROOT).join("ipv6/conf")) {
             Ok(folder) => Ok(Self(Some(folder))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
             Err(error) => Err(error),
