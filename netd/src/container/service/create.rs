@@ -112,6 +112,10 @@ impl Containers {
             _ => mode,
         });
         config.labels.get_or_insert_with(HashMap::new);
+        for bindings in host.port_bindings.iter_mut().flat_map(HashMap::values_mut).flatten() {
+            // Read with room for three more each, which ten thousand ports never use.
+            bindings.shrink_to_fit();
+        }
         Ok(Record {
             id,
             name: name.to_owned(),
