@@ -2,7 +2,7 @@
 //! it: the same netlink messages, written by hand, on a bridge of their own. Both take turns, so that a busy machine
 //! is busy for both. All endpoints stay until the last is there: the figures show what number 500 pays. Then the same
 //! for ten thousand containers without ports, [`PER_BRIDGE`] on each bridge (a bridge holds 1,023), or for as many as
-//! there is memory for.
+//! there is memory and time for.
 //!
 //! `cargo bench -p tests --bench attach [-- COUNT]`
 
