@@ -1,6 +1,6 @@
 //! `pontoon netns`: namespaces of anybody, looked at, made, entered.
 
-use tests::{Lab, Machine, OwnEtc, Process, eventually};
+use tests::{Lab, Lan, Machine, OwnEtc, Process, eventually};
 
 /// A process that sleeps in a namespace, once it is there.
 fn sleeper(machine: &Machine, name: &str) -> (Process, String) {
@@ -135,7 +135,30 @@ fn a_namespace_is_attached_like_a_container() {
     );
 
     // A published port leads into it, from the LAN too.
-    let mut server = machine.spawn(machine.pontoon_words(&[
+    let mut server = serve_from_inside(&machine, &client);
+    is_told_to_who_asks(&machine);
+
+    // Detached, nothing of it is left inside nor outside.
+    machine.exec(["pkill", "-f", "TCP-LISTEN:80"]).ok();
+    server.child.wait().unwrap();
+    machine.pontoon(["netns", "detach", "blue", "web"]).ok();
+    eventually("the interface is gone", || match blue(&["ip", "-br", "link"]).ok() {
+        links if links.lines().count() == 1 => Ok(()),
+        links => Err(links),
+    });
+    assert_eq!(blue(&["nft", "list", "ruleset"]).ok(), "");
+    assert_eq!(machine.sh("ls -A /run/lab/etc/netns").stdout, "");
+    machine.pontoon(["exec", "c1", "getent", "hosts", "blue"]).fails(2);
+    let error = machine.pontoon(["netns", "detach", "blue", "web"]).fails(1);
+    assert!(error.contains("network namespace blue is not attached to the network web"), "{error}");
+
+    machine.pontoon(["netns", "rm", "blue"]).ok();
+    etc.lift();
+}
+
+/// A server in namespace `blue`, once it is reached by the port that is published for it.
+fn serve_from_inside(machine: &Machine, client: &Lan) -> Process {
+    let server = machine.spawn(machine.pontoon_words(&[
         "netns",
         "exec",
         "blue",
@@ -148,8 +171,11 @@ fn a_namespace_is_attached_like_a_container() {
         answer if answer.stdout == format!("blue sees {}", client.address()) => Ok(()),
         other => Err(other),
     });
+    server
+}
 
-    // Who asks is told of it.
+/// The API, `docker` and `pontoon` know that `blue` is in `web`.
+fn is_told_to_who_asks(machine: &Machine) {
     let ends = machine
         .docker([
             "network",
@@ -173,23 +199,6 @@ fn a_namespace_is_attached_like_a_container() {
     );
     let listed = machine.curl("/pontoon/namespaces").json();
     assert_eq!(listed[0]["Networks"]["web"]["IPAddress"], "192.168.7.77");
-
-    // Detached, nothing of it is left inside nor outside.
-    machine.exec(["pkill", "-f", "TCP-LISTEN:80"]).ok();
-    server.child.wait().unwrap();
-    machine.pontoon(["netns", "detach", "blue", "web"]).ok();
-    eventually("the interface is gone", || match blue(&["ip", "-br", "link"]).ok() {
-        links if links.lines().count() == 1 => Ok(()),
-        links => Err(links),
-    });
-    assert_eq!(blue(&["nft", "list", "ruleset"]).ok(), "");
-    assert_eq!(machine.sh("ls -A /run/lab/etc/netns").stdout, "");
-    machine.pontoon(["exec", "c1", "getent", "hosts", "blue"]).fails(2);
-    let error = machine.pontoon(["netns", "detach", "blue", "web"]).fails(1);
-    assert!(error.contains("network namespace blue is not attached to the network web"), "{error}");
-
-    machine.pontoon(["netns", "rm", "blue"]).ok();
-    etc.lift();
 }
 
 #[test]

@@ -297,23 +297,8 @@ impl Expr {
                 };
                 Ok(Self::Ct { key, to: Reg::read(attrs, 1)? })
             }
-            "payload" if attrs.get(5).is_some() => {
-                if (attrs.number(2)?, attrs.number(6)?, attrs.number_or_zero(8)?) != (2, 1, 0) {
-                    return Err(Malformed);
-                }
-                let (offset, len, checksum) = (attrs.number(3)?, attrs.number(4)?, attrs.number(7)?);
-                Ok(Self::SetTransport { offset, len, from: Reg::read(attrs, 5)?, checksum })
-            }
-            "payload" => {
-                let base = match attrs.number(2)? {
-                    0 => Base::Link,
-                    1 => Base::Network,
-                    2 => Base::Transport,
-                    _ => return Err(Malformed),
-                };
-                let (offset, len) = (attrs.number(3)?, attrs.number(4)?);
-                Ok(Self::Payload { base, offset, len, to: Reg::read(attrs, 1)? })
-            }
+            "payload" if attrs.get(5).is_some() => read_set_payload(attrs),
+            "payload" => read_payload(attrs),
             "fib" if (attrs.number(2)?, attrs.number(3)?) == (3, 2) => {
                 Ok(Self::FibDestinationType { to: Reg::read(attrs, 1)? })
             }
@@ -376,6 +361,26 @@ fn read_lookup(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
         Some(_) => Ok(Expr::MapTo { map: name, from, to: Reg::read(attrs, 3)? }),
         None => Ok(Expr::Lookup { set: name, from, member: if inverted { Member::No } else { Member::Yes } }),
     }
+}
+
+fn read_payload(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
+    let base = match attrs.number(2)? {
+        0 => Base::Link,
+        1 => Base::Network,
+        2 => Base::Transport,
+        _ => return Err(Malformed),
+    };
+    let (offset, len) = (attrs.number(3)?, attrs.number(4)?);
+    Ok(Expr::Payload { base, offset, len, to: Reg::read(attrs, 1)? })
+}
+
+/// Into the transport header, with a checksum as the Internet's are, and without flags.
+fn read_set_payload(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
+    if (attrs.number(2)?, attrs.number(6)?, attrs.number_or_zero(8)?) != (2, 1, 0) {
+        return Err(Malformed);
+    }
+    let (offset, len, checksum) = (attrs.number(3)?, attrs.number(4)?, attrs.number(7)?);
+    Ok(Expr::SetTransport { offset, len, from: Reg::read(attrs, 5)?, checksum })
 }
 
 fn read_nat(attrs: &Attrs<'_>) -> Result<Expr, Malformed> {
