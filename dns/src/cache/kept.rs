@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 
 use crate::forward::Question;
@@ -33,8 +33,8 @@ pub(crate) enum Age {
 }
 
 impl Kept {
-    /// `None` if the reply may not be kept: it is cut, is no answer, is a denial that doesn't say for how long, or
-    /// holds for this moment only.
+    /// `None` if the reply may not be kept: it is cut, is no answer, is a denial that doesn't say for how long, holds
+    /// for this moment only, or would say something else with other times.
     pub(crate) fn new(reply: &[u8]) -> Option<Self> {
         let code = wire::code(reply);
         if wire::is_cut(reply) || !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
@@ -45,7 +45,25 @@ impl Kept {
         let lifetime = lifetime(reply, code, asked, &records)?;
         let at = |record: &RecordAt| u16::try_from(record.ttl_at).ok();
         let ttls_at = records.iter().filter(|record| record.has_ttl()).map(at).collect::<Option<_>>()?;
-        (lifetime > 0).then(|| Self { bytes: reply.into(), ttls_at, lifetime })
+        let kept = Self { bytes: reply.into(), ttls_at, lifetime };
+        (lifetime > 0 && kept.is_the_same_with_other_times()).then_some(kept)
+    }
+
+    /// A pointer of a name may lead to any place before it (RFC 1035, 4.1.4), also to where a time to live is, of which
+    /// every bit is another one here.
+    fn is_the_same_with_other_times(&self) -> bool {
+        let mut others = self.bytes.to_vec();
+        self.ttls_at
+            .iter()
+            .for_each(|&at| others[usize::from(at)..][..4].iter_mut().for_each(|byte| *byte = !*byte));
+        let (Ok(said), Ok(other)) = (Message::from_vec(&self.bytes), Message::from_vec(&others)) else {
+            return false;
+        };
+        let records = |message: &Message| {
+            let all = message.answers.iter().chain(&message.authorities).chain(&message.additionals);
+            all.map(|record| (record.name.clone(), record.data.clone())).collect::<Vec<_>>()
+        };
+        records(&said) == records(&other)
     }
 
     pub(crate) fn lifetime(&self) -> Duration {
