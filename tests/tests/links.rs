@@ -76,6 +76,20 @@ fn reached(machine: &Machine, from: &str, [v4, v6]: &[String; 2]) {
     }
 }
 
+/// The bridge has no port that is up, for as long as the kernel takes to notice it.
+fn without_carrier(machine: &Machine) {
+    let all = |state: &str| {
+        let each = "for port in /sys/class/net/pontoon0/brif/*; do ip link set ${port##*/}";
+        machine.sh(&format!("{each} {state}; done")).ok();
+        eventually(&format!("the bridge is {state}"), || {
+            let seen = machine.sh("cat /sys/class/net/pontoon0/operstate").ok();
+            if seen == state { Ok(()) } else { Err(seen) }
+        });
+    };
+    all("down");
+    all("up");
+}
+
 #[test]
 fn links_open_exposed_ports_where_containers_are_kept_apart() {
     let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
@@ -103,6 +117,8 @@ fn links_open_exposed_ports_where_containers_are_kept_apart() {
     machine.kill_netd();
     let holder = machine.sh("nft list set inet pontoon links4").ok();
     assert!(holder.contains(&format!(". {v4} . tcp . 8000")), "{holder}");
+    without_carrier(&machine);
+    assert!(machine.sh("ip -6 neigh show proxy").ok().contains(&format!("{v6} dev pontoon0")));
     machine.start_netd();
     reached(&machine, "c1", &db);
     machine.sh("nft flush ruleset").ok();

@@ -27,7 +27,8 @@ pub(crate) fn forget(link: u32, address: IpAddr) -> Request {
     Request { message: RouteNetlinkMessage::DelNeighbour(message(link, address)), flags: 0 }
 }
 
-/// `ip -6 neighbour add proxy ADDRESS dev LINK`: the host answers for it on that link.
+/// `ip -6 neighbour add proxy ADDRESS dev LINK nud permanent`: the host answers for it on that link. What is not
+/// permanent the kernel forgets when the link loses its carrier, as a bridge does without a port that is up.
 pub(crate) fn answer_for(link: u32, address: Ipv6Addr) -> Request {
     Request { message: RouteNetlinkMessage::NewNeighbour(proxy(link, address)), flags: NLM_F_CREATE }
 }
@@ -39,6 +40,7 @@ pub(crate) fn answer_no_more(link: u32, address: Ipv6Addr) -> Request {
 
 fn proxy(link: u32, address: Ipv6Addr) -> NeighbourMessage {
     let mut message = message(link, address.into());
+    message.header.state = NeighbourState::Permanent;
     message.header.flags = NeighbourFlags::Proxy;
     message
 }
