@@ -1,13 +1,14 @@
 //! What a host has already, for those who choose addresses and sizes.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{Mutex, PoisonError},
 };
 
 use ipnetwork::IpNetwork;
 
-use super::{Host, HostError, Inner, settings};
+use super::{Host, HostError, Inner, settings, state::Bridge};
 use crate::{
     bridge::names::CONDEMNED,
     observe::{self, Covered, Own},
@@ -66,12 +67,14 @@ impl Host {
     /// # Errors
     /// If the kernel can't be read.
     pub fn routes_and_links(&self) -> Result<Vec<IpNetwork>, HostError> {
-        let own = self.inner.state.bridges();
-        let of = |link, group| match own.get(&link) {
-            _ if group == CONDEMNED => Own::Whole,
-            subnets => Own::Subnets(subnets.map_or(&[], Vec::as_slice)),
+        let all_but = |covered: &mut Covered, own: &HashMap<u32, Bridge>| {
+            let of = |link, group| match own.get(&link) {
+                _ if group == CONDEMNED => Own::Whole,
+                bridge => Own::Subnets(bridge.map(|bridge| &bridge.subnets)),
+            };
+            covered.subnets(of).into_iter().collect()
         };
-        self.inner.around(|covered| covered.subnets(of).into_iter().collect())
+        self.inner.around(|covered| self.inner.state.with_bridges(|own| all_but(covered, own)))
     }
 
     /// Whether packets that come in by one link of this host can leave by another, in IPv4.
@@ -94,13 +97,13 @@ impl Host {
     /// # Errors
     /// If the kernel can't be read.
     pub fn egress_mtu(&self) -> Result<Option<Mtu>, HostError> {
-        self.inner.around(Covered::egress_mtu)
+        self.inner.around(|covered| covered.egress_mtu())
     }
 }
 
 impl Inner {
     /// Looks at what there is now.
-    fn around<T>(&self, look: impl FnOnce(&Covered) -> T) -> Result<T, HostError> {
+    fn around<T>(&self, look: impl FnOnce(&mut Covered) -> T) -> Result<T, HostError> {
         // Whoever panicked on the way left nothing known, or something that is still right.
         let mut kept = self.surroundings.0.lock().unwrap_or_else(PoisonError::into_inner);
         let covered = match kept.keep_up().map_err(HostError::Open)? {

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ipnetwork::IpNetwork;
@@ -34,6 +34,8 @@ pub(crate) struct State {
 #[derive(Debug, Default)]
 struct Tables {
     networks: HashMap<NetworkId, Network>,
+    /// By index.
+    bridges: HashMap<u32, Bridge>,
     endpoints: HashMap<EndpointId, Endpoint>,
     sandboxes: BTreeSet<String>,
     /// Who had an address last, by network: neighbours may still believe it.
@@ -46,6 +48,14 @@ pub(crate) struct Network {
     pub(crate) spec: NetworkSpec,
     /// Index of the bridge; a parent is looked for whenever it is needed.
     pub(crate) bridge: Option<u32>,
+}
+
+/// Whose a bridge is.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    network: NetworkId,
+    /// The subnets that its network has there.
+    pub(crate) subnets: Arc<[IpNetwork]>,
 }
 
 /// An endpoint of this host.
@@ -86,6 +96,26 @@ impl Endpoint {
 }
 
 impl Tables {
+    fn put(&mut self, network: Network) {
+        let id = network.spec.id();
+        self.take(id);
+        if let (NetworkSpec::Bridge(net), Some(bridge)) = (&network.spec, network.bridge) {
+            let subnets = net.gateways().map(|own| masked(&own)).collect();
+            self.bridges.insert(bridge, Bridge { network: id, subnets });
+        }
+        self.networks.insert(id, network);
+    }
+
+    fn take(&mut self, id: NetworkId) -> Option<Network> {
+        let network = self.networks.remove(&id)?;
+        // Another network may have that index by now, whose bridge came after this one's was gone.
+        let is_its_own = |index: &u32| self.bridges.get(index).is_some_and(|bridge| bridge.network == id);
+        if let Some(index) = network.bridge.filter(is_its_own) {
+            self.bridges.remove(&index);
+        }
+        Some(network)
+    }
+
     fn bridge_of(&self, network: NetworkId) -> Option<u32> {
         self.networks.get(&network)?.bridge
     }
@@ -94,7 +124,7 @@ impl Tables {
     fn agree(&self, link: &ToldLink) -> bool {
         match link.owner {
             Some(Owner::Network(id)) => match self.networks.get(&id) {
-                Some(Network { spec: NetworkSpec::Bridge(net), bridge }) => {
+                Some(Network { spec: NetworkSpec::Bridge(net), bridge, .. }) => {
                     link.up && link.mtu == net.mtu.bytes() && Some(link.index) == *bridge
                 }
                 _ => true,
@@ -120,15 +150,9 @@ impl State {
         self.lock().bridge_of(id)
     }
 
-    /// The bridges of all networks by index, each with the subnets that its network has there.
-    pub(crate) fn bridges(&self) -> HashMap<u32, Vec<IpNetwork>> {
-        let subnets = |network: &Network| match &network.spec {
-            NetworkSpec::Bridge(spec) => {
-                Some((network.bridge?, spec.gateways().map(|own| masked(&own)).collect()))
-            }
-            NetworkSpec::Parent(_) => None,
-        };
-        self.lock().networks.values().filter_map(subnets).collect()
+    /// Looks at the bridges of all networks, by index.
+    pub(crate) fn with_bridges<T>(&self, look: impl FnOnce(&HashMap<u32, Bridge>) -> T) -> T {
+        look(&self.lock().bridges)
     }
 
     /// Who is not let in to relayed ports.
@@ -153,7 +177,7 @@ impl State {
             }
             _ => self.barred.admit(spec.id()),
         }
-        self.lock().networks.insert(spec.id(), Network { spec, bridge });
+        self.lock().put(Network { spec, bridge });
     }
 
     /// From now on a network with a bridge of ours has this MTU, and so have its endpoints.
@@ -191,7 +215,7 @@ impl State {
         self.barred.admit(id);
         let mut tables = self.lock();
         tables.last_seen.retain(|(network, _), _| *network != id);
-        tables.networks.remove(&id)
+        tables.take(id)
     }
 
     /// Enters the endpoint, so that no second caller attaches it meanwhile.
@@ -291,7 +315,6 @@ impl State {
     /// removed is nothing of ours yet, or no longer.
     pub(super) fn is_contradicted_by(&self, told: &Told) -> bool {
         let tables = self.lock();
-        let is_bridge = |index| tables.networks.values().any(|network| network.bridge == Some(index));
         match told {
             // What we condemn ourselves.
             Told::Link(link) | Told::LinkGone(link) if link.group == CONDEMNED => false,
@@ -301,16 +324,19 @@ impl State {
                 Some(Owner::Endpoint(id) | Owner::Detour(id)) => tables.endpoints.contains_key(&id),
                 None => false,
             },
-            Told::AddressGone { link } => is_bridge(*link),
+            Told::AddressGone { link } => tables.bridges.contains_key(link),
             // Nothing of ours, but see `Watcher::look_out`.
             Told::WayOut => false,
             // Whose link that is would have to be asked for.
             Told::QueueGone => tables.endpoints.values().any(|endpoint| endpoint.spec.rates.is_any()),
             // A bridge is not born with what its network asks for, and a network asks for nothing in the other family.
-            Told::NotForwarding { family, link } => tables
-                .networks
-                .values()
-                .any(|network| network.spec.forwards(*family) && (link.is_none() || network.bridge == *link)),
+            Told::NotForwarding { family, link: Some(link) } => {
+                let on = tables.bridges.get(link).and_then(|bridge| tables.networks.get(&bridge.network));
+                on.is_some_and(|network| network.spec.forwards(*family))
+            }
+            Told::NotForwarding { family, link: None } => {
+                tables.networks.values().any(|network| network.spec.forwards(*family))
+            }
         }
     }
 
