@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use libnet::{
     ipam::Ipam,
-    types::{ContainerId, NetworkId},
+    types::{ContainerId, IfName, NetworkId},
 };
 
 use super::{
@@ -27,6 +27,10 @@ pub(super) struct State {
     ipam: Ipam,
     crossing: Crossing,
     networks: BTreeMap<NetworkId, Network>,
+    /// Which network has a name, from when that is reserved until it is free again.
+    named: HashMap<String, NetworkId>,
+    /// Which network has a bridge of that name.
+    on_link: HashMap<IfName, NetworkId>,
     containers: HashMap<ContainerId, Member>,
 }
 
@@ -64,7 +68,14 @@ struct Endpoint {
 
 impl State {
     pub(super) fn new(ipam: Ipam, crossing: Crossing) -> Self {
-        Self { ipam, crossing, networks: BTreeMap::new(), containers: HashMap::new() }
+        Self {
+            ipam,
+            crossing,
+            networks: BTreeMap::new(),
+            named: HashMap::new(),
+            on_link: HashMap::new(),
+            containers: HashMap::new(),
+        }
     }
 
     /// The sandbox of a container.
@@ -139,7 +150,9 @@ impl State {
         let usage = self.ipam.pools().map(|pool| format!("{pool:?} {:?}", self.ipam.usage(pool)));
         let networks = self.networks.values().map(|network| format!("{network:?}"));
         let containers = self.containers.iter().map(|container| format!("{container:?}"));
-        let mut lines: Vec<_> = usage.chain(networks).chain(containers).collect();
+        let names = self.named.iter().map(|name| format!("{name:?}"));
+        let links = self.on_link.iter().map(|link| format!("{link:?}"));
+        let mut lines: Vec<_> = usage.chain(networks).chain(names).chain(links).chain(containers).collect();
         lines.sort();
         lines
     }

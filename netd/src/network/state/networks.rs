@@ -33,8 +33,7 @@ pub(in crate::network) struct Surroundings {
 impl State {
     /// Refuses a name that a network has, or will have in a moment.
     pub(in crate::network) fn check_name(&self, name: &str) -> Result<(), NetworkError> {
-        let taken = self.networks.values().any(|network| network.record.name == name);
-        if taken { Err(NetworkError::NameTaken(name.to_owned())) } else { Ok(()) }
+        if self.named.contains_key(name) { Err(NetworkError::NameTaken(name.to_owned())) } else { Ok(()) }
     }
 
     /// Reserves the name of a new configuration network.
@@ -43,7 +42,7 @@ impl State {
         record: &NetworkRecord,
     ) -> Result<(), NetworkError> {
         self.check_name(&record.name)?;
-        self.networks.insert(record.id, Network { record: record.clone(), phase: Phase::Creating });
+        self.put(Network { record: record.clone(), phase: Phase::Creating });
         Ok(())
     }
 
@@ -97,7 +96,7 @@ impl State {
             ipam_options: draft.ipam_options,
             records: Vec::new(),
         };
-        self.networks.insert(id, Network { record: record.clone(), phase: Phase::Creating });
+        self.put(Network { record: record.clone(), phase: Phase::Creating });
         Ok(record)
     }
 
@@ -114,8 +113,15 @@ impl State {
             };
             request(&mut self.ipam, &ask, subnet::family(&subnet.net), &Surroundings::default())?;
         }
-        self.networks.insert(record.id, Network { record, phase: Phase::Ready });
+        self.put(Network { record, phase: Phase::Ready });
         Ok(())
+    }
+
+    fn put(&mut self, network: Network) {
+        let record = &network.record;
+        self.named.insert(record.name.clone(), record.id);
+        self.on_link.extend(record.bridge.iter().map(|bridge| (bridge.link.clone(), record.id)));
+        self.networks.insert(record.id, network);
     }
 
     /// A reserved network is there now.
@@ -150,6 +156,10 @@ impl State {
     /// A network that could not be made, or is gone: name and subnets are free again.
     pub(in crate::network) fn forget(&mut self, id: NetworkId) {
         let Some(network) = self.networks.remove(&id) else { return };
+        self.named.remove(&network.record.name);
+        if let Some(bridge) = &network.record.bridge {
+            self.on_link.remove(&bridge.link);
+        }
         for subnet in network.record.subnets() {
             give_back(&mut self.ipam, subnet);
         }
@@ -195,7 +205,8 @@ impl State {
     pub(in crate::network) fn resolve(&self, reference: &str) -> Result<&NetworkRecord, NetworkError> {
         let wanted = if reference == "default" { "bridge" } else { reference };
         let by_id = wanted.parse().ok().and_then(|id| self.network(id).ok());
-        if let Some(network) = by_id.or_else(|| self.networks().find(|network| network.name == wanted)) {
+        let by_name = || self.named.get(wanted).and_then(|id| self.network(*id).ok());
+        if let Some(network) = by_id.or_else(by_name) {
             return Ok(network);
         }
         let begins =
@@ -230,14 +241,11 @@ impl State {
     }
 
     fn check_link(&self, new: Option<&BridgeRecord>, id: NetworkId) -> Result<(), NetworkError> {
-        for network in self.networks.values().map(|network| &network.record) {
-            let same =
-                |bridge: &&BridgeRecord| network.bridge.as_ref().is_some_and(|b| b.link == bridge.link);
-            if let Some(bridge) = new.filter(same) {
-                return Err(NetworkError::SameLink { id, link: bridge.link.to_string(), other: network.id });
-            }
+        let Some(BridgeRecord { link, .. }) = new else { return Ok(()) };
+        match self.on_link.get(link) {
+            Some(&other) => Err(NetworkError::SameLink { id, link: link.to_string(), other }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn set_phase(&mut self, id: NetworkId, phase: Phase) {
