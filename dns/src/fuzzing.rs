@@ -99,7 +99,9 @@ fn kept(reply: &[u8], question: &Question) {
     let mut out = Vec::new();
     kept.write(Age::Fresh(Duration::from_secs(1)), question, &mut out);
     assert_eq!(out.len(), reply.len());
-    let read = |bytes: &[u8]| Message::from_vec(bytes).expect("what is kept can be read");
+    let read = |bytes: &[u8]| {
+        Message::from_vec(bytes).unwrap_or_else(|error| panic!("kept and unreadable: {error}"))
+    };
     let (said, served) = (read(reply), read(&out));
     assert_eq!((said.metadata, &said.queries), (served.metadata, &served.queries));
     let records = |message: &Message| [message.answers.clone(), message.authorities.clone()].concat();

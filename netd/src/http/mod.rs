@@ -23,6 +23,7 @@ mod shape;
 mod status;
 mod streams;
 mod system;
+mod tidy;
 mod version;
 mod volumes;
 
@@ -56,7 +57,7 @@ pub(crate) struct Api {
     pub(crate) pruning: Pruning,
 }
 
-/// All routes, behind what is common to them.
+/// All routes, behind what is common to them. Must be called in a runtime.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let routes = Router::new()
         .merge(system::routes())
@@ -78,10 +79,11 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .layer(DefaultBodyLimit::max(body::LIMIT))
         .with_state(api);
     // The version must be off the path before the path is matched, hence the router around the router.
-    Router::new()
+    let router = Router::new()
         .fallback_service(routes)
         .layer(middleware::from_fn(networks::escape_names))
-        .layer(middleware::from_fn(version::negotiate))
+        .layer(middleware::from_fn(version::negotiate));
+    tidy::tidied(router)
 }
 
 async fn not_found(request: Request<axum::body::Body>) -> Response {

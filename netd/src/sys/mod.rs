@@ -15,3 +15,12 @@ pub(crate) fn return_free_memory() {
         }
     }
 }
+
+/// Gives back to the kernel the whole pages of memory that are free, wherever they are (`malloc_trim(3)`).
+pub(crate) fn give_back_free_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim may be called at any time by any thread; it moves nothing that is allocated.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
