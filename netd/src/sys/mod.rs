@@ -24,3 +24,25 @@ pub(crate) fn give_back_free_memory() {
         nix::libc::malloc_trim(0);
     }
 }
+
+#[cfg(all(test, target_env = "gnu"))]
+mod tests {
+    use std::fs;
+
+    /// Resident memory of this process in MiB (proc(5), `statm`, in pages of 4 KiB).
+    fn resident() -> usize {
+        let statm = fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() / 256
+    }
+
+    #[test]
+    fn what_is_free_between_what_is_kept_is_given_back() {
+        let blocks: Vec<Box<[u8]>> = (0..64 << 10).map(|_| vec![1; 1_000].into_boxed_slice()).collect();
+        let kept: Vec<_> = blocks.into_iter().step_by(64).collect();
+        let before = resident();
+        super::give_back_free_memory();
+        let after = resident();
+        assert!(after + 30 < before, "{before} MiB, then {after} MiB");
+        assert_eq!(kept.len(), 1 << 10);
+    }
+}
