@@ -1,8 +1,8 @@
 //! Which ports are somebody's, by name: before a socket is tried for, and where there is none.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
+    collections::{BTreeSet, HashMap},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,7 +12,7 @@ use crate::types::{Family, Port, PortRange, Proto};
 /// The ports of a host that are held.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    addresses: BTreeMap<(Proto, Port), Vec<IpAddr>>,
+    taken: BTreeSet<(Proto, Port, IpAddr)>,
     /// Where the last search in a range ended: a port just given back is taken as late as possible.
     pub(super) last: HashMap<(Proto, PortRange), Port>,
     pub(super) freed: Freed,
@@ -21,28 +21,20 @@ pub(super) struct Held {
 impl Held {
     /// Claims a port of an address. The unspecified address stands for all of its family.
     pub(super) fn claim(&mut self, proto: Proto, port: Port, ip: IpAddr) -> bool {
-        let free = self.is_free(proto, port, ip);
-        if free {
-            self.addresses.entry((proto, port)).or_default().push(ip);
-        }
-        free
+        self.is_free(proto, port, ip) && self.taken.insert((proto, port, ip))
     }
 
     pub(super) fn is_free(&self, proto: Proto, port: Port, ip: IpAddr) -> bool {
-        let conflicts = |other: &IpAddr| {
-            Family::of(*other) == Family::of(ip)
-                && (*other == ip || other.is_unspecified() || ip.is_unspecified())
+        let (first, last): (IpAddr, IpAddr) = match Family::of(ip) {
+            Family::V4 => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into()),
+            Family::V6 => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::from_bits(u128::MAX).into()),
         };
-        self.addresses.get(&(proto, port)).is_none_or(|all| !all.iter().any(conflicts))
+        let mut others = self.taken.range((proto, port, first)..=(proto, port, last));
+        !others.any(|(_, _, other)| *other == ip || other.is_unspecified() || ip.is_unspecified())
     }
 
     pub(super) fn release(&mut self, proto: Proto, port: Port, ip: IpAddr) {
-        if let Some(all) = self.addresses.get_mut(&(proto, port)) {
-            all.retain(|other| *other != ip);
-            if all.is_empty() {
-                self.addresses.remove(&(proto, port));
-            }
-        }
+        self.taken.remove(&(proto, port, ip));
     }
 }
 
@@ -50,4 +42,36 @@ impl Held {
 pub(super) fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
     // Each change is one insertion or removal: there is no half of it.
     held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unspecified_address_stands_for_all_of_its_family() {
+        let port = |number: u16| Port::new(number).unwrap();
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (held, asked, free) in [
+            ("10.0.0.1", "10.0.0.1", false),
+            ("10.0.0.1", "10.0.0.2", true),
+            ("10.0.0.1", "0.0.0.0", false),
+            ("0.0.0.0", "255.255.255.255", false),
+            ("0.0.0.0", "::", true),
+            ("::", "0.0.0.0", true),
+            ("::", "ffff::1", false),
+            ("fd00::1", "::", false),
+            ("fd00::1", "fd00::2", true),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+        ] {
+            let mut all = Held::default();
+            assert!(all.claim(Proto::Tcp, port(80), ip(held)), "{held}");
+            assert_eq!(all.claim(Proto::Tcp, port(80), ip(asked)), free, "{asked} beside {held}");
+            assert!(
+                all.is_free(Proto::Udp, port(80), ip(held)) && all.is_free(Proto::Tcp, port(81), ip(held))
+            );
+            all.release(Proto::Tcp, port(80), ip(held));
+            assert!(all.claim(Proto::Tcp, port(80), ip(held)), "{held} once it is given back");
+        }
+    }
 }

@@ -111,6 +111,9 @@ impl PortTable {
         };
         self.inside(|| all().map_err(PortError::with_holder)).map_err(PortError::Namespace)??;
         reservation.whole = true;
+        // They stay as many for as long as the container runs.
+        reservation.ports.shrink_to_fit();
+        reservation.sockets.shrink_to_fit();
         Ok(reservation)
     }
 
