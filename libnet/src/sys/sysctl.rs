@@ -1,10 +1,11 @@
 //! Kernel settings under `/proc/sys/net`, of the calling thread's network namespace.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, btree_map::Entry},
     fs::{self, File},
     io::{self, Read, Write},
+    os::fd::OwnedFd,
     path::Path,
 };
 
@@ -13,6 +14,8 @@ use nix::{
     fcntl::{OFlag, openat},
     sys::stat::Mode,
 };
+
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use crate::types::IfName;
 
@@ -25,12 +28,14 @@ pub(crate) fn read(key: &str) -> io::Result<String> {
 }
 
 /// The settings of the namespace that the calling thread is in at the first use of each folder, for whoever has several to
-/// read or write. Folders stay open: a setting that is looked for by its whole path is looked for among those of all
-/// namespaces, of which the kernel keeps folders of one name in one chain.
+/// read or write. Folders stay open, and are looked for in an instance of proc of their own: the kernel keeps folders of one
+/// name in one chain for each instance, and a folder of one of a thousand namespaces is looked for among those of all.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     /// `ipv4`, `ipv6` and their like.
     folders: RefCell<BTreeMap<String, File>>,
+    /// The instance of proc; none where the kernel makes none for us.
+    proc: OnceCell<Option<OwnedFd>>,
 }
 
 impl Settings {
@@ -58,12 +63,31 @@ impl Settings {
         let folder = match folders.entry(folder.to_owned()) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(free) => {
-                let folder = File::open(Path::new(ROOT).join(folder))?;
-                free.insert(folder)
+                let opened = self.folder(folder)?;
+                free.insert(opened)
             }
         };
         Ok(openat(folder, rest, how | OFlag::O_CLOEXEC, Mode::empty())?.into())
     }
+
+    fn folder(&self, name: &str) -> io::Result<File> {
+        let Some(proc) = self.proc.get_or_init(|| own_proc().ok()) else {
+            return File::open(Path::new(ROOT).join(name));
+        };
+        let path = Path::new("sys/net").join(name);
+        Ok(openat(proc, &path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?.into())
+    }
+}
+
+/// An instance of proc that is mounted nowhere and knows no folders yet. Each mount is an instance since Linux 5.8; before,
+/// this is another name for the one that all share.
+fn own_proc() -> io::Result<OwnedFd> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
 /// The names in a folder of settings.
