@@ -124,7 +124,7 @@ impl Tables {
     fn agree(&self, link: &ToldLink) -> bool {
         match link.owner {
             Some(Owner::Network(id)) => match self.networks.get(&id) {
-                Some(Network { spec: NetworkSpec::Bridge(net), bridge, .. }) => {
+                Some(Network { spec: NetworkSpec::Bridge(net), bridge }) => {
                     link.up && link.mtu == net.mtu.bytes() && Some(link.index) == *bridge
                 }
                 _ => true,

@@ -99,7 +99,7 @@ pub fn run(flags: &Flags, environment: &Environment) -> Result<Ended, DaemonErro
     }
     let log = LogControl::start(config.log_level);
     raise_open_files();
-    crate::sys::return_free_memory();
+    crate::sys::keep_heaps_small();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

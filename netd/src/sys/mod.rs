@@ -4,7 +4,7 @@
 /// Lets memory go back to the kernel when it is free. glibc gives each thread that waits for another an arena of its own, up
 /// to eight for each processor, and raises the size from which blocks are mapped alone with each large block that is
 /// freed: the texts and lists of one large request (ten thousand ports) would then stay with the process.
-pub(crate) fn return_free_memory() {
+pub(crate) fn keep_heaps_small() {
     #[cfg(target_env = "gnu")]
     {
         use nix::libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, mallopt};
