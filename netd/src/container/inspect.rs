@@ -49,7 +49,7 @@ impl Containers {
         let wanted = create::read(record, &self.parts.defaults).ok();
         let logged = wanted.is_some_and(|wanted| matches!(wanted.logging, Logging::JsonFile { .. }));
         let log = if logged { self.parts.paths.log(id).display().to_string() } else { String::new() };
-        let mut host = models::HostConfig::clone(&record.host);
+        let mut host = record.host.whole();
         host.network_mode = Some(record.network_mode().to_owned());
         host.links = links::shown(record);
         let ports = exposed(record, endpoints);

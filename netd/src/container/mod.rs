@@ -9,6 +9,7 @@ mod create;
 mod error;
 mod examine;
 mod execs;
+mod folded;
 mod inspect;
 mod link_env;
 mod links;

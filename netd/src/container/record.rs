@@ -5,7 +5,6 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
-    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use libnet::types::{ContainerId, EndpointId, MacAddr, NetworkId};
 use netd_api::models;
 use serde::{Deserialize, Serialize};
 
-use super::policy::Phase;
+use super::{folded::Folded, policy::Phase};
 use crate::network::Durability;
 
 /// A container.
@@ -24,9 +23,8 @@ pub(super) struct Record {
     pub(super) created: Timestamp,
     /// The image's id.
     pub(super) image_id: String,
-    /// Shared, as the next one, by all copies of the record: what it says can be long, and seldom changes.
-    pub(super) config: Arc<models::ContainerConfig>,
-    pub(super) host: Arc<models::HostConfig>,
+    pub(super) config: Folded<models::ContainerConfig>,
+    pub(super) host: Folded<models::HostConfig>,
     /// The networks it is in, or will be in when it runs, in the order in which it joined them.
     pub(super) endpoints: Vec<Endpoint>,
     /// Volumes that were made for it, or found: what `rm -v` and `inspect` look at.

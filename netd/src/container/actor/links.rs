@@ -1,7 +1,5 @@
 //! Links of the default bridge while both containers are there: addresses that change, and links that are removed.
 
-use std::sync::Arc;
-
 use super::{Actor, Request};
 use crate::container::{
     ContainerError,
@@ -41,7 +39,7 @@ impl Actor {
         let all = &mut self.record.endpoints[bridge].settings.links;
         let Some(position) = all.iter().position(|link| is_it(link)) else { return Ok(false) };
         let link = all.remove(position);
-        if let Some(asked) = &mut Arc::make_mut(&mut self.record.host).links {
+        if let Some(asked) = &mut self.record.host.rest_mut().links {
             asked.retain(|link| !is_it(link));
         }
         self.parts.save(&self.record).await?;

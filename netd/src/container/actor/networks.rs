@@ -1,7 +1,5 @@
 //! Networks joined and left, other names, other limits: changes of a container that stays what it is.
 
-use std::sync::Arc;
-
 use libnet::types::EndpointId;
 use netd_api::models;
 use netd_runtime::Resources;
@@ -186,7 +184,7 @@ fn overlay(record: &mut Record, ask: models::ContainerUpdateBody) {
             *old = Some(new);
         }
     }
-    let host = Arc::make_mut(&mut record.host);
+    let host = record.host.rest_mut();
     if ask.nano_cpus.is_some_and(|cpus| cpus > 0) {
         (host.cpu_quota, host.cpu_period) = (None, None);
     }

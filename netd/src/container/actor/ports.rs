@@ -1,7 +1,5 @@
 //! Published ports of a container that exists: they come and go while it runs, and are its own from then on.
 
-use std::sync::Arc;
-
 use libnet::ports::PublishedPort;
 use netd_api::models;
 
@@ -26,7 +24,7 @@ impl Actor {
             }
             NetworkMode::None | NetworkMode::Private => {}
         }
-        let before = self.record.host.port_bindings.clone();
+        let before = self.record.host.ports();
         let mut after = before.clone().unwrap_or_default();
         let live = self.live_ports();
         let gone = bindings::change(&mut after, ask, &live, &self.record.name)?;
@@ -50,7 +48,7 @@ impl Actor {
         live: &[PublishedPort],
         gone: &[PublishedPort],
     ) -> Result<(), ContainerError> {
-        Arc::make_mut(&mut self.record.host).port_bindings = Some(bindings);
+        self.record.host.set_ports(Some(&bindings));
         let mut requests = self.wanted()?.ports.requests;
         if !gone.is_empty() {
             bindings::keep(&mut requests, live, gone);
@@ -63,7 +61,7 @@ impl Actor {
     }
 
     async fn rebind(&mut self, bindings: Option<models::PortMap>) {
-        Arc::make_mut(&mut self.record.host).port_bindings = bindings;
+        self.record.host.set_ports(bindings.as_ref());
         if let Err(error) = self.parts.save(&self.record).await {
             tracing::error!(
                 container.id = %self.record.id,

@@ -23,7 +23,7 @@ pub(super) use self::{
     ports::{Ports, read as ports},
     rights::{Space, Spaces, capabilities},
 };
-use super::{ContainerError, error::invalid, record::Record, restart::RestartPolicy};
+use super::{ContainerError, error::invalid, folded::Folded, record::Record, restart::RestartPolicy};
 use crate::{
     config::ContainerDefaults,
     names::{DnsSettings, EgressPolicy},
@@ -170,7 +170,7 @@ fn refuse(config: &models::ContainerConfig, host: &models::HostConfig) -> Result
 }
 
 /// What is asked for, can't be had, and changes nothing that a program would notice.
-pub(super) fn warnings(host: &models::HostConfig) -> Vec<String> {
+pub(super) fn warnings(host: &Folded<models::HostConfig>) -> Vec<String> {
     let swappiness = host.memory_swappiness.is_some_and(|value| value >= 0);
     let asked = [
         (swappiness, "Memory swappiness is not set by this daemon. Memory swappiness discarded."),
@@ -182,7 +182,7 @@ pub(super) fn warnings(host: &models::HostConfig) -> Vec<String> {
         (
             host.network_mode.as_deref() == Some("host")
                 && (host.publish_all_ports == Some(true)
-                    || host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty())),
+                    || host.ports().is_some_and(|ports| !ports.is_empty())),
             "Published ports are discarded when using host network mode",
         ),
     ];

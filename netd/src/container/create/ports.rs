@@ -11,7 +11,7 @@ use libnet::{
 };
 use netd_api::models;
 
-use crate::container::{ContainerError, error::invalid};
+use crate::container::{ContainerError, error::invalid, folded::Folded};
 
 /// A port of a container.
 pub(in crate::container) type Exposed = (Port, Proto);
@@ -25,18 +25,18 @@ pub(in crate::container) struct Ports {
 
 /// Reads what a request says about ports.
 pub(in crate::container) fn read(
-    config: &models::ContainerConfig,
-    host: &models::HostConfig,
+    config: &Folded<models::ContainerConfig>,
+    host: &Folded<models::HostConfig>,
 ) -> Result<Ports, ContainerError> {
     let mut exposed = BTreeSet::new();
-    for text in config.exposed_ports.iter().flatten() {
+    for text in config.ports().iter().flatten() {
         exposed.extend(range(text)?);
     }
     // Sorted: the same request must give the same ports at every start.
     let mut requests = Vec::new();
-    let bindings: BTreeMap<_, _> = host.port_bindings.iter().flatten().collect();
+    let bindings: BTreeMap<_, _> = host.ports().into_iter().flatten().collect();
     for (key, bindings) in bindings {
-        let (container, proto) = port(key)?;
+        let (container, proto) = port(&key)?;
         exposed.insert((container, proto));
         for binding in bindings.iter().flatten() {
             let (host_ip, host) = (host_ip(binding)?, host_port(binding)?);

@@ -13,6 +13,7 @@ use crate::{
         actor::Actor,
         create::{self, Access, Missing, NetworkMode, Rootfs, Source, Wanted},
         error::invalid,
+        folded::Folded,
         links, name,
         parts::remove_tree,
         record::{Endpoint, Record, State, VolumeUse},
@@ -112,17 +113,13 @@ impl Containers {
             _ => mode,
         });
         config.labels.get_or_insert_with(HashMap::new);
-        for bindings in host.port_bindings.iter_mut().flat_map(HashMap::values_mut).flatten() {
-            // Read with room for three more each, which ten thousand ports never use.
-            bindings.shrink_to_fit();
-        }
         Ok(Record {
             id,
             name: name.to_owned(),
             created: self.parts.now(),
             image_id,
-            config: Arc::new(config),
-            host: Arc::new(host),
+            config: Folded::new(config),
+            host: Folded::new(host),
             endpoints: Vec::new(),
             volumes: Vec::new(),
             state: State::created(),
@@ -162,7 +159,7 @@ impl Containers {
             taken.extend(theirs.mounts.into_iter().map(|mount| mount.target));
         }
         if !wanted.volumes_from.is_empty() {
-            Arc::make_mut(&mut record.host).binds = Some(binds);
+            record.host.rest_mut().binds = Some(binds);
         }
         Ok(())
     }

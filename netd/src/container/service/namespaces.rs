@@ -13,6 +13,7 @@ use crate::{
     container::{
         ContainerError,
         create::{ports, settings},
+        folded::Folded,
         inspect, name,
         record::{Endpoint, EndpointSettings},
     },
@@ -47,7 +48,7 @@ impl Containers {
     ) -> Result<namespaces::Attached> {
         let network = self.parts.networks.resolve(&ask.network)?;
         let host = models::HostConfig { port_bindings: ask.port_bindings, ..Default::default() };
-        let ports = ports::read(&models::ContainerConfig::default(), &host)?;
+        let ports = ports::read(&Folded::new(models::ContainerConfig::default()), &Folded::new(host))?;
         let settings = settings(ask.endpoint_config.as_ref(), Vec::new())?;
         if !settings.links.is_empty() {
             return Err(ContainerError::Invalid("a namespace has no links to containers".to_owned()));
