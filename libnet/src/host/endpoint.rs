@@ -177,8 +177,7 @@ impl Inner {
     ) -> Result<AttachedEndpoint, HostError> {
         let host_link = self.state.takes_part_in(ep.network).then(|| host_link(&ep.id));
         let mut effects = self.effects_in(sandbox)?;
-        let (spec, name) = (ep.clone(), sandbox.name().to_owned());
-        self.state.claim(Endpoint { spec, sandbox: name, ports: Vec::new() })?;
+        self.state.claim(Endpoint::new(ep, sandbox.name(), Vec::new()))?;
         let made = plan::set_up(steps, &mut effects);
         let mut held = effects.ports.take();
         drop(effects);

@@ -46,7 +46,7 @@ impl Host {
         }
         inner.is_alive(ep)?;
         let ports = inner.hold_as_before(ep)?;
-        let endpoint = Endpoint { spec: ep.clone(), sandbox: sandbox.name().to_owned(), ports };
+        let endpoint = Endpoint::new(ep, sandbox.name(), ports);
         let who = endpoint.in_firewall();
         sandbox.adopt_interface(ep, Ends::Both)?;
         inner.state.claim(endpoint)?;
@@ -99,8 +99,7 @@ impl Inner {
 
     fn adopt_hung(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
         sandbox.adopt_interface(ep, Ends::Inside)?;
-        let (spec, sandbox) = (ep.clone(), sandbox.name().to_owned());
-        self.state.claim(Endpoint { spec, sandbox, ports: Vec::new() })?;
+        self.state.claim(Endpoint::new(ep, sandbox.name(), Vec::new()))?;
         tracing::info!(endpoint.id = %ep.id, network.id = %ep.network, "endpoint adopted");
         Ok(())
     }

@@ -61,7 +61,7 @@ pub(crate) struct Bridge {
 /// An endpoint of this host.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    /// What it was attached or adopted as; ports may be others by now.
+    /// What it was attached or adopted as, without ports: it has others by now.
     pub(crate) spec: EndpointSpec,
     /// Name of the sandbox that it is in.
     pub(crate) sandbox: String,
@@ -79,6 +79,11 @@ pub(super) struct Resized {
 }
 
 impl Endpoint {
+    pub(crate) fn new(spec: &EndpointSpec, sandbox: &str, ports: Vec<Reservation>) -> Self {
+        let spec = EndpointSpec { ports: Vec::new(), ..spec.clone() };
+        Self { spec, sandbox: sandbox.to_owned(), ports }
+    }
+
     /// As the firewall knows it, with the ports published for it.
     pub(crate) fn in_firewall(&self) -> FirewallEndpoint {
         FirewallEndpoint::new(&self.spec, &self.published())

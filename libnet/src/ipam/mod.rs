@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::Family;
 use pool::Addresses;
+pub(crate) use ranges::RangeSet;
+
 pub use pools::{PoolBase, Pools, unique_local};
 pub use subnet::{encloses, masked, overlaps};
 

@@ -7,12 +7,18 @@ use std::{
 };
 
 use super::freed::Freed;
-use crate::types::{Family, Port, PortRange, Proto};
+use crate::{
+    ipam::RangeSet,
+    types::{Family, Port, PortRange, Proto},
+};
 
 /// The ports of a host that are held.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    taken: BTreeSet<(Proto, Port, IpAddr)>,
+    /// Those of all addresses of a family: most are, and many in a row.
+    everywhere: HashMap<(Proto, Family), RangeSet>,
+    /// Those of one address.
+    single: BTreeSet<(Proto, Port, IpAddr)>,
     /// Where the last search in a range ended: a port just given back is taken as late as possible.
     pub(super) last: HashMap<(Proto, PortRange), Port>,
     pub(super) freed: Freed,
@@ -21,21 +27,41 @@ pub(super) struct Held {
 impl Held {
     /// Claims a port of an address. The unspecified address stands for all of its family.
     pub(super) fn claim(&mut self, proto: Proto, port: Port, ip: IpAddr) -> bool {
-        self.is_free(proto, port, ip) && self.taken.insert((proto, port, ip))
+        if !self.is_free(proto, port, ip) {
+            return false;
+        }
+        if ip.is_unspecified() {
+            self.everywhere.entry((proto, Family::of(ip))).or_default().insert(number(port), number(port));
+        } else {
+            self.single.insert((proto, port, ip));
+        }
+        true
     }
 
     pub(super) fn is_free(&self, proto: Proto, port: Port, ip: IpAddr) -> bool {
-        let (first, last): (IpAddr, IpAddr) = match Family::of(ip) {
-            Family::V4 => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into()),
-            Family::V6 => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::from_bits(u128::MAX).into()),
+        let everywhere = self.everywhere.get(&(proto, Family::of(ip)));
+        if everywhere.is_some_and(|ports| ports.contains(number(port))) {
+            return false;
+        }
+        let last: IpAddr = match Family::of(ip) {
+            _ if !ip.is_unspecified() => ip,
+            Family::V4 => Ipv4Addr::BROADCAST.into(),
+            Family::V6 => Ipv6Addr::from_bits(u128::MAX).into(),
         };
-        let mut others = self.taken.range((proto, port, first)..=(proto, port, last));
-        !others.any(|(_, _, other)| *other == ip || other.is_unspecified() || ip.is_unspecified())
+        self.single.range((proto, port, ip)..=(proto, port, last)).next().is_none()
     }
 
     pub(super) fn release(&mut self, proto: Proto, port: Port, ip: IpAddr) {
-        self.taken.remove(&(proto, port, ip));
+        if !ip.is_unspecified() {
+            self.single.remove(&(proto, port, ip));
+        } else if let Some(ports) = self.everywhere.get_mut(&(proto, Family::of(ip))) {
+            ports.remove(number(port));
+        }
     }
+}
+
+fn number(port: Port) -> u128 {
+    port.get().into()
 }
 
 /// Looks at what is held, or changes it.

@@ -229,12 +229,16 @@ impl EndpointRecord {
         self.spec.as_ref().map(|spec| spec.default_route).unwrap_or_default()
     }
 
-    /// Notes the ports that are published. Whoever takes the endpoint over asks for exactly these.
+    /// Notes the ports that are published: those that were asked for are done with.
     pub(super) fn publish(&mut self, ports: Vec<PublishedPort>) {
-        if let Some(spec) = &mut self.spec {
-            spec.ports = ports.iter().map(exactly).collect();
-        }
+        self.spec.iter_mut().for_each(|spec| spec.ports = Vec::new());
         self.ports = ports;
+    }
+
+    /// What the kernel has: whoever takes the endpoint over asks for exactly the ports that are published.
+    pub(super) fn on_host(&self) -> Option<EndpointSpec> {
+        let spec = self.spec.clone()?;
+        Some(EndpointSpec { ports: self.ports.iter().map(exactly).collect(), ..spec })
     }
 }
 

@@ -196,8 +196,8 @@ impl Inner {
     ) -> Result<(), NetworkError> {
         let mut first = Ok(());
         for record in endpoints {
-            let Some(spec) = &record.spec else { continue };
-            let adopted = match self.kernel.adopt_endpoint(&sandbox.name, spec) {
+            let Some(spec) = record.on_host() else { continue };
+            let adopted = match self.kernel.adopt_endpoint(&sandbox.name, &spec) {
                 Err(KernelError::Gone(_)) => self.forget_endpoint(record),
                 adopted => adopted.map_err(failed("adopt endpoint", spec.id)),
             };
