@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One TCP stream by iperf3: between two containers, from the LAN and from the host to a published port; beside a bare veth
-# and bridge without any rule, and beside docker where it is installed. Rounds take turns. Called by run.sh, inside
-# namespaces of its own; alone:
+# and bridge without any rule (from the LAN also beside one with a single rule), and beside docker where it is installed.
+# Rounds take turns. Called by run.sh, inside namespaces of its own; alone:
 #
 #   PONTOON_BIN=target/release unshare -nmpf --mount-proc bash tests/benches/throughput.sh [ROUNDS [SECONDS]]
 rounds=${1:-5} seconds=${2:-2}
@@ -31,19 +31,27 @@ lan() {
   ip -n "$1" route add default via 198.51.100.1
 }
 
-# The kernel alone: a host with a bridge and two namespaces.
-ip netns add bare; bare=/run/netns/bare
-ip -n bare link set lo up
-ip netns exec bare sysctl -qw net.ipv4.ip_forward=1
-ip -n bare link add br0 type bridge; ip -n bare address add 10.88.0.1/16 dev br0; ip -n bare link set br0 up
-for n in 2 3; do
-  ip netns add bare$n
-  nsenter --net=$bare ip link add v$n up master br0 type veth peer name eth0 netns bare$n
-  ip -n bare$n address add 10.88.0.$n/16 dev eth0; ip -n bare$n link set eth0 up
-  ip -n bare$n route add default via 10.88.0.1
-done
-lan bare-client $bare
-nsenter --net=/run/netns/bare2 iperf3 -s -D
+# bare NAME: a host with a bridge and two namespaces, NAME2 with a server, and a LAN host NAME-client.
+bare() {
+  ip netns add "$1"
+  ip -n "$1" link set lo up
+  ip netns exec "$1" sysctl -qw net.ipv4.ip_forward=1
+  ip -n "$1" link add br0 type bridge; ip -n "$1" address add 10.88.0.1/16 dev br0; ip -n "$1" link set br0 up
+  for n in 2 3; do
+    ip netns add "$1$n"
+    ip -n "$1" link add v$n up master br0 type veth peer name eth0 netns "$1$n"
+    ip -n "$1$n" address add 10.88.0.$n/16 dev eth0; ip -n "$1$n" link set eth0 up
+    ip -n "$1$n" route add default via 10.88.0.1
+  done
+  lan "$1-client" "/run/netns/$1"
+  nsenter "--net=/run/netns/${1}2" iperf3 -s -D
+}
+
+# The kernel alone, and with one rule for the server.
+bare bare
+bare rule
+ip netns exec rule nft 'add table ip t; add chain ip t c { type nat hook prerouting priority -100; };
+  add rule ip t c tcp dport 5201 dnat to 10.88.0.2'
 
 netd --data-root /run/lab/data --cgroup-parent "/pontoon-bench-$$-$(date +%s)" > /run/lab/netd.log 2>&1 &
 wait_for pontoon version
@@ -72,9 +80,10 @@ for _ in $(seq "$rounds"); do
   measure ours-between "$ours_client" 10.80.0.2 5201
   [ -z $docker ] || measure docker-between "$docker_client" 10.81.0.2 5201
   measure bare-lan /run/netns/bare-client 10.88.0.2 5201
+  measure rule-lan /run/netns/rule-client 198.51.100.1 5201
   measure ours-lan /run/netns/ours-client 198.51.100.1 5201
   [ -z $docker ] || measure docker-lan /run/netns/docker-client 198.51.100.1 5201
-  measure bare-host $bare 10.88.0.2 5201
+  measure bare-host /run/netns/bare 10.88.0.2 5201
   measure ours-host /proc/self/ns/net 198.51.100.1 5201
   [ -z $docker ] || measure docker-host /run/netns/beside 198.51.100.1 5201
 done
@@ -89,3 +98,5 @@ for way in between lan host; do
   awk -v n="$name" -v f="$(median bare-$way)" -v o="$(median ours-$way)" -v d="$(median docker-$way)" \
     'BEGIN {printf "| %s | %.1f | %.1f | %.2f | %.1f | %.2f |\n", n, f, o, o / f, d, d / f}'
 done
+awk -v f="$(median bare-lan)" -v r="$(median rule-lan)" -v o="$(median ours-lan)" \
+  'BEGIN {printf "LAN to a port that the only rule of a host leads on: %.1f, of veth and bridge alone %.2f; Pontoon of that %.2f\n", r, r / f, o / r}'
