@@ -126,3 +126,51 @@ impl LinksV6 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use nix::libc;
+
+    use super::*;
+    use crate::sys::filter;
+
+    /// From now on the calling thread finds itself on a kernel that knows no `fsopen`.
+    fn forget_fsopen() {
+        let number = u32::try_from(libc::SYS_fsopen).unwrap();
+        let unknown = libc::SECCOMP_RET_ERRNO | Errno::ENOSYS as u32;
+        // The first word of `struct seccomp_data` is the number of the call.
+        let mut program = [
+            filter::load(0),
+            filter::next_if(number),
+            filter::ret(unknown),
+            filter::ret(libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
+        // SAFETY: the kernel reads a `sock_fprog` that points to as many instructions as it says; both live until the call
+        // returns, and it keeps neither.
+        let result = unsafe {
+            libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, std::ptr::from_ref(&program))
+        };
+        Errno::result(result).unwrap();
+    }
+
+    #[test]
+    fn a_kernel_that_makes_no_proc_for_us_has_settings_all_the_same() {
+        let key = "ipv4/conf/lo/forwarding";
+        own_proc().unwrap();
+        let here = Settings::here();
+        let value = here.read(key).unwrap();
+        assert!(here.proc.get().is_some_and(Option::is_some));
+        let elsewhere = thread::spawn(move || {
+            forget_fsopen();
+            assert_eq!(own_proc().unwrap_err().raw_os_error(), Some(Errno::ENOSYS as i32));
+            let here = Settings::here();
+            let value = here.read(key).unwrap();
+            assert!(here.proc.get().is_some_and(Option::is_none));
+            value
+        });
+        assert_eq!(elsewhere.join().unwrap(), value);
+    }
+}
