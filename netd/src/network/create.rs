@@ -65,6 +65,7 @@ impl Inner {
         if draft.families.v6 && !self.kernel.has_ipv6() {
             return Err(NetworkError::Link(Box::new(NoIpv6 { network: draft.name })));
         }
+        let _planning = self.planning();
         let around = self.surroundings()?;
         let created = time::rfc3339((self.clock)());
         let record = self.state().reserve(draft, id, created, &around)?;

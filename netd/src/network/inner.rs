@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use ipnetwork::IpNetwork;
@@ -47,6 +47,7 @@ pub(super) struct Inner {
     state: Mutex<State>,
     changing_records: Mutex<()>,
     linking: Mutex<()>,
+    planning: RwLock<()>,
 }
 
 /// What an [`Inner`] is made of; see [`super::NetworkParts`].
@@ -78,6 +79,7 @@ impl Inner {
             state: Mutex::new(State::new(ipam, crossing)),
             changing_records: Mutex::default(),
             linking: Mutex::default(),
+            planning: RwLock::default(),
         })
     }
 
@@ -95,6 +97,16 @@ impl Inner {
     /// Held while links are worked out and opened, so that who looked first does not change last.
     pub(super) fn linking(&self) -> MutexGuard<'_, ()> {
         self.linking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by who makes a network, from the look at the host until the network is there.
+    pub(super) fn planning(&self) -> RwLockReadGuard<'_, ()> {
+        self.planning.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when the networks are there that were planned so far: who plans from now on sees the host as it is now.
+    pub(super) fn after_plans(&self) {
+        drop(self.planning.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(super) fn new_id(&self) -> NetworkId {

@@ -9,13 +9,22 @@ use libnet::{
 use super::{
     NetworkError,
     inner::{Inner, failed, put_endpoint},
-    record::{EndpointRecord, NETWORKS},
+    record::{EndpointRecord, NETWORKS, NetworkRecord},
 };
 use crate::error::chain;
+
+/// A network that has another MTU.
+struct Resized {
+    network: NetworkRecord,
+    endpoints: Vec<EndpointRecord>,
+    /// Whether all of it has, in the kernel.
+    set: Result<(), NetworkError>,
+}
 
 impl Inner {
     /// Packets leave the host by a link with this MTU from now on.
     pub(super) fn follow(&self, way_out: Mtu) {
+        self.after_plans();
         let state = self.state();
         let behind: Vec<_> = state
             .networks()
@@ -37,23 +46,35 @@ impl Inner {
         if spec.mtu == mtu { Ok(()) } else { self.resize(planned.network, mtu) }
     }
 
-    fn resize(&self, id: NetworkId, mtu: Mtu) -> Result<(), NetworkError> {
+    /// What can't be written down is not done.
+    pub(super) fn resize(&self, id: NetworkId, mtu: Mtu) -> Result<(), NetworkError> {
         let _changing = self.changing_records();
         let before = self.state().network(id)?.mtu();
-        let name = self.note_mtu(id, mtu).inspect_err(|_| {
-            if let Err(error) = self.note_mtu(id, before) {
-                tracing::error!(network.id = %id, error = chain(&error), "network has another MTU on record than in the kernel");
+        let resized = self.set_mtu(id, mtu)?;
+        self.note_mtu(&resized).inspect_err(|_| {
+            let undone = self.set_mtu(id, before).and_then(|as_before| {
+                self.note_mtu(&as_before)?;
+                as_before.set
+            });
+            if let Err(error) = undone {
+                tracing::error!(network.id = %id, error = chain(&error), "network may have another MTU than is on record");
             }
         })?;
-        self.kernel.set_mtu(id, mtu).map_err(failed("set the MTU of network", name))
+        resized.set
     }
 
-    /// In memory and on disk; the network's name.
-    fn note_mtu(&self, id: NetworkId, mtu: Mtu) -> Result<String, NetworkError> {
-        let (record, endpoints) = self.state().set_mtu(id, mtu)?;
-        self.declared.commit(&[Change::put(NETWORKS, id, &record)?])?;
-        let changes = endpoints.iter().map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
-        self.live.commit(&changes)?;
-        Ok(record.name)
+    fn set_mtu(&self, id: NetworkId, mtu: Mtu) -> Result<Resized, NetworkError> {
+        let (network, endpoints) = self.state().set_mtu(id, mtu)?;
+        // Goes on after errors: most of the network has it.
+        let set = self.kernel.set_mtu(id, mtu).map_err(failed("set the MTU of network", &network.name));
+        Ok(Resized { network, endpoints, set })
+    }
+
+    /// On disk, once it is so: a daemon that is killed in between finds the former one there, and follows when it starts.
+    fn note_mtu(&self, resized: &Resized) -> Result<(), NetworkError> {
+        let network = &resized.network;
+        self.declared.commit(&[Change::put(NETWORKS, network.id, network)?])?;
+        let changes = resized.endpoints.iter().map(put_endpoint).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.live.commit(&changes)?)
     }
 }

@@ -112,6 +112,9 @@ impl World {
     }
 }
 
+/// Something that happens once.
+type Happening = Box<dyn FnOnce() + Send>;
+
 /// The fake.
 #[derive(Clone, Default)]
 pub(super) struct FakeKernel {
@@ -120,6 +123,8 @@ pub(super) struct FakeKernel {
     pub(super) routes: Vec<IpNetwork>,
     /// Bridges that somebody else made.
     pub(super) bridges: BTreeMap<IfName, LentBridge>,
+    /// Happens before the next network is there.
+    pub(super) meanwhile: Arc<Mutex<Option<Happening>>>,
 }
 
 impl FakeKernel {
@@ -157,6 +162,8 @@ fn identity(reference: &Reference) -> Identity {
 
 impl Kernel for FakeKernel {
     fn create_network(&self, network: &NetworkSpec) -> Result<(), KernelError> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        meanwhile.into_iter().for_each(|happens| happens());
         self.call(|world| {
             world.networks.insert(network.id(), network.clone());
             Ok(())

@@ -1,5 +1,7 @@
 //! Networks that follow the MTU of the way out of the host.
 
+use std::{sync::mpsc, thread, time::Duration};
+
 use libnet::{host::NetworkSpec, types::Mtu};
 
 use super::*;
@@ -72,4 +74,49 @@ fn what_can_t_be_written_down_is_not_done() {
         follow(&daemon, 1400);
         daemon.everything().is(&before, "what failed left nothing");
     }
+}
+
+#[test]
+fn who_is_killed_in_between_follows_anew() {
+    let daemon = Daemon::new();
+    let web = daemon.network("web", "");
+    daemon.connect(daemon.sandbox(1), &daemon.ask(web)).unwrap();
+    // Neither is the new one written down, nor does the kernel take the former one back.
+    daemon.declared.fuse.set(1);
+    daemon.kernel.fuse.set(2);
+    daemon.inner.resize(web, mtu(1200)).unwrap_err();
+    assert!(daemon.kernel.fuse.is_burnt());
+    assert_eq!(kernel(&daemon, web), [1200, 1200]);
+    let daemon = daemon.restart();
+    assert_eq!(daemon.inner.state().network(web).unwrap().mtu(), mtu(1400));
+    follow(&daemon, 1200);
+    assert_eq!(kernel(&daemon, web), [1200, 1200]);
+    assert_eq!(daemon.inner.state().network(web).unwrap().mtu(), mtu(1200));
+}
+
+#[test]
+fn a_network_that_is_made_when_the_way_out_changes_follows() {
+    let daemon = Daemon::new();
+    let ((entered, begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
+    let meanwhile = move || {
+        entered.send(()).unwrap();
+        may_go_on.recv().unwrap();
+    };
+    *daemon.kernel.meanwhile.lock().unwrap() = Some(Box::new(meanwhile));
+    let daemon = &daemon;
+    let web = thread::scope(|scope| {
+        let making = scope.spawn(|| daemon.run(|inner| inner.create(network("web", ""))));
+        begun.recv().unwrap();
+        let (ended, end) = mpsc::channel();
+        scope.spawn(move || {
+            follow(daemon, 1200);
+            ended.send(()).unwrap();
+        });
+        // Who does not wait for the network is done by then.
+        let _ = end.recv_timeout(Duration::from_millis(200));
+        go_on.send(()).unwrap();
+        making.join().unwrap().unwrap()
+    });
+    assert_eq!(kernel(daemon, web), [1200]);
+    assert_eq!(daemon.inner.state().network(web).unwrap().mtu(), mtu(1200));
 }
