@@ -31,6 +31,7 @@ fn each_injury_is_found_and_mended() {
         let injuries = [
             ("ip link set br-web down", Area::Links, "bridge br-web of network web"),
             ("ip link set LINK nomaster", Area::Links, "(web c2) is down or out of its bridge"),
+            ("ip route del 10.9.0.0/24 dev br-web", Area::Links, "no route leads to 10.9.0.0/24 of network web"),
             ("ip address flush dev br-web", Area::Links, "without its address"),
             ("sysctl -qw net.ipv4.ip_forward=0", Area::Settings, "net/ipv4/ip_forward is not 1"),
             ("nft flush chain inet pontoon filter-forward", Area::Firewall, "not as it was left there: table inet pontoon"),
@@ -55,16 +56,20 @@ fn each_injury_is_found_and_mended() {
             assert_eq!(wrong(&host), [], "{injury}");
         }
 
-        // What the kernel made with the bridge's address, and what takes a part of it away: only its owner knows why.
-        machine.sh("ip route del 10.9.0.0/24 dev br-web").ok();
-        let route = wrong(&host);
-        assert_eq!(route[0].what, "no route leads to 10.9.0.0/24 of network web by its bridge br-web");
-        machine.sh(&route[0].advice).ok();
-        assert_eq!(wrong(&host), []);
+        // What takes a subnet away, or a part of it: only its owner knows why.
         machine.sh("ip link add vpn type veth peer name far && ip link set far up && ip link set vpn up && ip route add 10.9.0.0/25 dev vpn").ok();
         let route = wrong(&host);
         assert_eq!(route[0].what, "route 10.9.0.0/25 leads by vpn, and is a part of network web (10.9.0.0/24)");
+        machine.sh("ip route del 10.9.0.0/25 && ip route replace 10.9.0.0/24 dev vpn").ok();
+        let report = host.mend();
+        let is_route = |repaired: &String| repaired.starts_with("route");
+        assert!(!report.repaired.iter().any(is_route) && report.errors.is_empty(), "{report:?}");
+        let route = wrong(&host);
+        assert_eq!(route[0].what, "route 10.9.0.0/24 leads by vpn, and is a part of network web (10.9.0.0/24)");
         machine.sh("ip link del vpn").ok();
+        let route = wrong(&host);
+        assert_eq!(route[0].what, "no route leads to 10.9.0.0/24 of network web by its bridge br-web");
+        assert_eq!(host.mend().repaired[0], "route to 10.9.0.0/24");
         assert_eq!(wrong(&host), []);
 
         machine.sh(&format!("ip link delete {link}")).ok();

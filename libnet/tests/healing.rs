@@ -66,7 +66,7 @@ impl Scene {
         let rest = "nft list tables | sort | while read -r table; do nft list $table; done | sed 's/packets [0-9]* bytes [0-9]*//'; sysctl net.ipv4.ip_forward \
             net.ipv6.conf.all.forwarding net.ipv4.conf.br-web.forwarding net.ipv4.conf.br-web.route_localnet \
             net.ipv6.conf.br-web.disable_ipv6; bridge -d link | sed 's/^[0-9]*: //;s/@if[0-9]*//'; \
-            ip neighbour show dev br-web nud reachable | sort";
+            ip neighbour show dev br-web nud reachable | sort; ip route; ip -6 route show dev br-web | sort";
         self.machine.run(here) + &self.machine.sh(rest).ok()
     }
 
@@ -143,6 +143,8 @@ fn whatever_is_done_to_links_is_put_right() {
         ("ip link set LINK nomaster", "link veth"),
         ("ip address delete 10.9.0.1/24 dev br-web", "network web (br-web)"),
         ("ip address delete fd09::1/64 dev br-web", "network web (br-web)"),
+        ("ip route delete 10.9.0.0/24", "route to 10.9.0.0/24"),
+        ("ip -6 route delete fd09::/64", "route to fd09::/64"),
     ]);
 }
 

@@ -1,10 +1,13 @@
 //! What is there against what is declared: the difference, as values. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ipnetwork::IpNetwork;
 
 use super::names::{BRIDGE, CONDEMNED, Owner, VLAN, host_link, is_sandbox};
 use crate::{
     host::{BridgeNetwork, Declared, EndpointSpec, NetworkSpec, ParentNetwork},
+    ipam::masked,
     observe::{Link, Snapshot},
     types::{EndpointId, IfName, NetworkId},
 };
@@ -28,6 +31,8 @@ pub(crate) struct Difference {
     pub(crate) ghost_sandboxes: Vec<String>,
     /// Networks whose bridge or parent is gone or not as it should be.
     pub(crate) broken: Vec<NetworkId>,
+    /// Networks that are right but for the route to a subnet: each with the gateway's address there, which the bridge has.
+    pub(crate) unrouted: Vec<(NetworkId, IpNetwork)>,
     /// Host ends that are out of their bridge or down.
     pub(crate) loose: Vec<EndpointSpec>,
     /// What can't be made again from here, in words.
@@ -60,13 +65,20 @@ pub(crate) fn compare(
         }
     }
     difference.ghosts.extend(ghost_vlans(declared, in_use, seen));
-    let broken = |net: &&NetworkSpec| match net {
-        NetworkSpec::Bridge(net) => {
-            bridge_of(net, &owned, seen).is_none_or(|link| !is_right(net, link, seen))
+    let addresses = seen.addresses.iter().map(|on| (on.link, on.address)).collect();
+    let routed = seen.routes.iter().map(|route| route.to).collect();
+    for net in &declared.networks {
+        match net {
+            NetworkSpec::Bridge(net) => match bridge_of(net, &owned, seen) {
+                Some(link) if is_right(net, link, &addresses) => {
+                    difference.unrouted.extend(unrouted(net, link, &routed));
+                }
+                _ => difference.broken.push(net.id),
+            },
+            NetworkSpec::Parent(net) if has_parent(net, seen) => {}
+            NetworkSpec::Parent(net) => difference.broken.push(net.id),
         }
-        NetworkSpec::Parent(net) => !has_parent(net, seen),
-    };
-    difference.broken = declared.networks.iter().filter(broken).map(NetworkSpec::id).collect();
+    }
     for ep in declared_endpoints(declared) {
         // An endpoint on a parent is known to its sandbox alone; whoever adopts it looks there.
         if let Some(NetworkSpec::Parent(_)) = networks.get(&ep.network) {
@@ -134,8 +146,22 @@ fn declared_endpoints(declared: &Declared) -> impl Iterator<Item = &EndpointSpec
     declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints).map(|endpoint| &endpoint.spec)
 }
 
-fn is_right(net: &BridgeNetwork, link: &Link, seen: &Snapshot) -> bool {
-    let has = |address| seen.addresses.iter().any(|on| on.link == link.index && on.address == address);
+fn is_right(net: &BridgeNetwork, link: &Link, addresses: &HashSet<(u32, IpNetwork)>) -> bool {
+    let has = |address| addresses.contains(&(link.index, address));
     let sized = net.lent.is_some() || link.mtu == Some(net.mtu);
     link.name == net.link && link.up && sized && net.gateways().all(has)
+}
+
+/// The kernel makes these routes with the bridge's addresses, and does not make them again when somebody takes them away. Where
+/// another route leads to just that subnet, its maker knows why; a bridge in a VRF has its routes elsewhere.
+fn unrouted(
+    net: &BridgeNetwork,
+    link: &Link,
+    routed: &HashSet<IpNetwork>,
+) -> impl Iterator<Item = (NetworkId, IpNetwork)> {
+    let is_alone = |gateway: &IpNetwork| gateway.prefix() == if gateway.is_ipv4() { 32 } else { 128 };
+    let missing = |gateway: &IpNetwork| {
+        link.bridge.is_none() && !is_alone(gateway) && !routed.contains(&masked(gateway))
+    };
+    net.gateways().filter(missing).map(|gateway| (net.id, gateway)).collect::<Vec<_>>().into_iter()
 }

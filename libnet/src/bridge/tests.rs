@@ -1,15 +1,17 @@
 //! Plans and differences, as values: nothing here touches a kernel.
 
+use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
-use super::{Circumstances, InUse, Step, attach, compare, create, detach, names::Owner};
+use super::{Circumstances, Difference, InUse, Step, attach, compare, create, detach, names::Owner};
 use crate::{
     firewall::FirewallEndpoint,
     host::{
         BridgeNetwork, Declared, DeclaredEndpoint, DeclaredSandbox, DefaultRoute, EndpointSpec, Forwarding,
     },
+    ipam::masked,
     link::route::Hop,
-    observe::{Address, Link, Snapshot},
+    observe::{Address, Link, Route, Snapshot},
     ports::{HostPort, PortRequest},
     types::{EndpointId, Icc, Internal, MacAddr, Masquerade, Mtu, NetworkId, Port, Proto, Rates},
 };
@@ -163,6 +165,8 @@ fn host(networks: &[BridgeNetwork], endpoints: &[EndpointSpec]) -> Snapshot {
     }
     for (net, (_, index)) in networks.iter().zip(bridges) {
         seen.addresses.extend(net.gateways().map(|address| Address { link: index, address }));
+        let route = |own: IpNetwork| Route { to: masked(&own), gateway: None, link: Some(index) };
+        seen.routes.extend(net.gateways().map(route));
     }
     seen
 }
@@ -196,7 +200,8 @@ proptest! {
         let difference = compare(&wanted, &InUse::default(), &seen, &names);
         prop_assert_eq!(difference.ghosts.len(), ghosts);
         prop_assert_eq!(&difference.ghost_sandboxes, &names[declared_count..]);
-        prop_assert!(difference.broken.is_empty() && difference.loose.is_empty() && difference.lost.is_empty());
+        prop_assert!(difference.broken.is_empty() && difference.unrouted.is_empty());
+        prop_assert!(difference.loose.is_empty() && difference.lost.is_empty());
 
         // What somebody works with just now is nobody's ghost.
         let in_use = InUse {
@@ -223,6 +228,11 @@ fn what_is_wrong_is_named() {
     assert_eq!(broken(|seen| seen.addresses.clear()).broken, [nets[0].id]);
     assert_eq!(broken(|seen| seen.links[0].up = false).broken, [nets[0].id]);
     assert_eq!(broken(|seen| seen.links[0].mtu = None).broken, [nets[0].id]);
+    assert_eq!(broken(|seen| seen.routes.clear()).unrouted, [(nets[0].id, "10.1.0.1/24".parse().unwrap())]);
+    // Somebody else's to the same subnet, and a VRF, which has them elsewhere.
+    assert_eq!(broken(|seen| seen.routes[0].link = None), Difference::default());
+    let in_vrf = |seen: &mut Snapshot| (seen.links[0].bridge, seen.routes) = (Some(9), Vec::new());
+    assert_eq!(broken(in_vrf), Difference::default());
     assert_eq!(broken(|seen| seen.links[1].bridge = None).loose, ends);
     assert_eq!(broken(|seen| seen.links[1].up = false).loose, ends);
     assert_eq!(broken(|seen| drop(seen.links.remove(1))).lost.len(), 1);

@@ -12,6 +12,7 @@ use super::{BridgeNetwork, Host, HostError, Inner, NetworkSpec, Report, heal::Su
 use crate::{
     bridge::{self, names::host_link},
     firewall::{self, Examined},
+    ipam::masked,
     observe::Snapshot,
     types::{IfName, Setting},
 };
@@ -151,6 +152,14 @@ impl Inner {
                 true => findings.push(missing(link, name)),
                 false => findings.push(Finding::wrong(Area::Links, what, FIX)),
             }
+        }
+        for (id, gateway) in &ailments.unrouted {
+            let Ok(NetworkSpec::Bridge(net)) = self.state.network(*id).map(|network| network.spec) else {
+                continue;
+            };
+            let (subnet, name, link) = (masked(gateway), &net.name, &net.link);
+            let what = format!("no route leads to {subnet} of network {name} by its bridge {link}");
+            findings.push(Finding::wrong(Area::Links, what, FIX));
         }
         for ep in &ailments.loose {
             let what = format!("link {} ({}) is down or out of its bridge", host_link(&ep.id), ep.label);

@@ -1,6 +1,8 @@
 //! Healing: what this host made or adopted is looked at, and what somebody else changed of it is put right. What is
 //! right stays untouched.
 
+use ipnetwork::IpNetwork;
+
 use super::{
     BridgeNetwork, EndpointSpec, HostError, Inner, NetworkSpec, Report, StepError, reconcile::neighbours,
     settings,
@@ -8,6 +10,8 @@ use super::{
 use crate::{
     bridge::{self, Difference, Step},
     firewall::Suspects,
+    ipam::masked,
+    link::route,
     plan,
     types::{NetworkId, Setting},
 };
@@ -34,6 +38,8 @@ impl Suspicion {
 pub(super) struct Ailments {
     /// Networks whose bridge is gone or wrong.
     pub(super) broken: Vec<NetworkId>,
+    /// Routes to subnets of networks that are right otherwise, each with the address that it came with.
+    pub(super) unrouted: Vec<(NetworkId, IpNetwork)>,
     /// Settings that differ, and the network that wants them.
     pub(super) settings: Vec<(BridgeNetwork, Vec<Setting>)>,
     /// Host ends that are down or out of their bridge.
@@ -47,6 +53,7 @@ pub(super) struct Ailments {
 impl Ailments {
     fn is_empty(&self) -> bool {
         self.broken.is_empty()
+            && self.unrouted.is_empty()
             && self.settings.is_empty()
             && self.loose.is_empty()
             && self.unlimited.is_empty()
@@ -83,10 +90,11 @@ impl Inner {
             return Ok(());
         }
         let _alone = self.comparing();
-        let Ailments { broken, settings, loose, unlimited, lost } = self.ailments()?;
+        let Ailments { broken, unrouted, settings, loose, unlimited, lost } = self.ailments()?;
         for id in &broken {
             self.mend_network(*id, report);
         }
+        self.route_anew(&unrouted, report);
         for (net, differing) in settings {
             self.mend_settings(&net, &differing, report);
         }
@@ -115,8 +123,8 @@ impl Inner {
         };
         let wanted: Vec<_> = whole.map(|net| (wanted(&net), net)).collect();
         let settings = settings::differing(&self.netns, wanted).map_err(HostError::Open)?;
-        let Difference { broken, loose, lost, .. } = difference;
-        Ok(Ailments { broken, settings, loose, unlimited, lost })
+        let Difference { broken, unrouted, loose, lost, .. } = difference;
+        Ok(Ailments { broken, unrouted, settings, loose, unlimited, lost })
     }
 
     fn mend_network(&self, id: NetworkId, report: &mut Report) {
@@ -126,6 +134,17 @@ impl Inner {
         match mended {
             Ok(net) => report.repaired.push(format!("network {} ({})", net.name(), net.link())),
             Err(error) => report.errors.push(error),
+        }
+    }
+
+    fn route_anew(&self, unrouted: &[(NetworkId, IpNetwork)], report: &mut Report) {
+        for (id, gateway) in unrouted {
+            let Some(bridge) = self.state.bridge_of(*id) else { continue };
+            let route = format!("route to {}", masked(gateway));
+            match self.send(vec![route::add_connected(bridge, *gateway)]) {
+                Ok(()) => report.repaired.push(route),
+                Err(error) => report.errors.push(HostError::of_step(&format!("make {route}"), error)),
+            }
         }
     }
 

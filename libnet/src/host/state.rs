@@ -329,7 +329,7 @@ impl State {
                 Some(Owner::Endpoint(id) | Owner::Detour(id)) => tables.endpoints.contains_key(&id),
                 None => false,
             },
-            Told::AddressGone { link } => tables.bridges.contains_key(link),
+            Told::AddressGone { link } | Told::RouteGone { link } => tables.bridges.contains_key(link),
             // Nothing of ours, but see `Watcher::look_out`.
             Told::WayOut => false,
             // Whose link that is would have to be asked for.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnetwork::IpNetwork;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -12,7 +13,10 @@ use netlink_packet_route::{
 };
 
 use super::address::family;
-use crate::{sys::rtnl::Request, types::Family};
+use crate::{ipam::masked, sys::rtnl::Request, types::Family};
+
+/// `IP6_RT_PRIO_ADDRCONF` of net/ip6_route.h: the metric of routes that come with an address.
+const OF_ADDRESSES: u32 = 256;
 
 /// A default route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,26 @@ pub(crate) fn delete_default(of: Family, link: u32) -> Request {
     message.header.scope = RouteScope::NoWhere;
     message.attributes = vec![RouteAttribute::Oif(link)];
     Request { message: RouteNetlinkMessage::DelRoute(message), flags: 0 }
+}
+
+/// `ip route add SUBNET dev LINK proto kernel scope link src ADDRESS`: the route that the kernel makes with an address.
+pub(crate) fn add_connected(link: u32, own: IpNetwork) -> Request {
+    let mut message = RouteMessage::default();
+    let to = masked(&own);
+    message.header.address_family = family(own.ip());
+    message.header.destination_prefix_length = to.prefix();
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.protocol = RouteProtocol::Kernel;
+    message.header.kind = RouteType::Unicast;
+    message.attributes = vec![RouteAttribute::Destination(address(to.ip())), RouteAttribute::Oif(link)];
+    match own {
+        IpNetwork::V4(own) => {
+            message.header.scope = RouteScope::Link;
+            message.attributes.push(RouteAttribute::PrefSource(RouteAddress::Inet(own.ip())));
+        }
+        IpNetwork::V6(_) => message.attributes.push(RouteAttribute::Priority(OF_ADDRESSES)),
+    }
+    Request { message: RouteNetlinkMessage::NewRoute(message), flags: NLM_F_CREATE | NLM_F_EXCL }
 }
 
 /// `ip -4 route show`, or `-6`.

@@ -1,11 +1,11 @@
-//! The host's routes against its networks: what is for a network has to leave by its bridge. The kernel makes such a route
-//! with the bridge's address, and does not make it again when somebody takes it away. Pure.
+//! The host's routes against its networks: what is for a network has to leave by its bridge. Pure.
 
 use ipnetwork::IpNetwork;
 
 use super::{Area, Finding};
 use crate::{
     host::{BridgeNetwork, NetworkSpec},
+    ipam::masked,
     observe::{Link, Route, Snapshot},
 };
 
@@ -24,13 +24,8 @@ fn of_network(net: &BridgeNetwork, seen: &Snapshot) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for gateway in net.gateways().filter(|gateway| has(bridge, gateway, seen)) {
-        let subnet = subnet(gateway);
-        let (link, name) = (&net.link, &net.name);
-        if !seen.routes.iter().any(|route| route.to == subnet && route.link == Some(bridge.index)) {
-            let what = format!("no route leads to {subnet} of network {name} by its bridge {link}");
-            findings.push(Finding::wrong(Area::Links, what, format!("ip route add {subnet} dev {link}")));
-        }
-        let others = seen.routes.iter().filter(|route| takes_from(route, subnet, bridge));
+        let (subnet, name) = (masked(&gateway), &net.name);
+        let others = seen.routes.iter().filter(|route| takes_from(route, subnet, bridge, seen));
         findings.extend(others.map(|route| {
             let to = route.to;
             let by = seen.links.iter().find(|link| Some(link.index) == route.link);
@@ -52,14 +47,10 @@ fn has(bridge: &Link, gateway: &IpNetwork, seen: &Snapshot) -> bool {
 }
 
 /// Of two routes the longer prefix counts; of two with the same it is their metric, which says what its maker meant.
-fn takes_from(route: &Route, subnet: IpNetwork, bridge: &Link) -> bool {
-    route.link != Some(bridge.index) && route.to.prefix() > subnet.prefix() && subnet.contains(route.to.ip())
-}
-
-fn subnet(gateway: IpNetwork) -> IpNetwork {
-    match gateway {
-        IpNetwork::V4(net) => ipnetwork::Ipv4Network::new(net.network(), net.prefix()).map(IpNetwork::V4),
-        IpNetwork::V6(net) => ipnetwork::Ipv6Network::new(net.network(), net.prefix()).map(IpNetwork::V6),
-    }
-    .unwrap_or(gateway)
+fn takes_from(route: &Route, subnet: IpNetwork, bridge: &Link, seen: &Snapshot) -> bool {
+    let own = Some(bridge.index);
+    let is_shared = || seen.routes.iter().any(|other| other.to == subnet && other.link == own);
+    route.link != own
+        && subnet.contains(route.to.ip())
+        && (route.to.prefix() > subnet.prefix() || route.to == subnet && !is_shared())
 }

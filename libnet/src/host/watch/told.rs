@@ -17,8 +17,9 @@ const NEW_NETCONF: u16 = 80;
 const NEW_QUEUE: u16 = 36;
 const DEL_QUEUE: u16 = 37;
 const DEL_FILTER: u16 = 45;
-/// Lengths of `struct ifinfomsg` and of `struct netconfmsg`, the latter with its padding.
+/// Lengths of `struct ifinfomsg`, `struct rtmsg` and `struct netconfmsg`, the latter with its padding.
 const LINK_HEADER: usize = 16;
+const ROUTE_HEADER: usize = 12;
 const NETCONF_HEADER: usize = 4;
 /// `AF_UNSPEC`: about the link as such. Bridges tell of their ports in a family of their own.
 const UNSPECIFIED: u8 = 0;
@@ -32,6 +33,10 @@ const MTU: u16 = 4;
 const MASTER: u16 = 10;
 const ALIAS: u16 = 20;
 const GROUP: u16 = 27;
+/// `RT_TABLE_MAIN`, `RTN_UNICAST` and `RTA_OIF` of linux/rtnetlink.h.
+const MAIN_TABLE: u8 = 254;
+const UNICAST: u8 = 1;
+const OUT: u16 = 4;
 /// `NETCONFA_IFINDEX`, `NETCONFA_FORWARDING` of linux/netconf.h.
 const NETCONF_INDEX: u16 = 1;
 const NETCONF_FORWARDING: u16 = 2;
@@ -48,6 +53,11 @@ pub(crate) enum Told {
     LinkGone(ToldLink),
     /// A link has an address less.
     AddressGone {
+        /// Index of the link.
+        link: u32,
+    },
+    /// A link has a route less.
+    RouteGone {
         /// Index of the link.
         link: u32,
     },
@@ -96,8 +106,7 @@ pub(crate) fn read(kind: u16, payload: &[u8]) -> Option<Told> {
         NEW_LINK => link(payload).map(Told::Link),
         DEL_LINK => link(payload).map(Told::LinkGone),
         DEL_ADDRESS => word(payload, 4).map(|link| Told::AddressGone { link }),
-        // The length of the prefix that a route is for (`struct rtmsg`).
-        NEW_ROUTE | DEL_ROUTE => (*payload.get(1)? == 0).then_some(Told::WayOut),
+        NEW_ROUTE | DEL_ROUTE => route(kind, payload),
         NEW_NETCONF => forwarding(payload),
         NEW_QUEUE | DEL_QUEUE | DEL_FILTER => Some(Told::QueueGone),
         _ => None,
@@ -117,6 +126,19 @@ fn link(payload: &[u8]) -> Option<ToldLink> {
         bridge: attrs.native(MASTER),
         group: attrs.native(GROUP).unwrap_or_default(),
     })
+}
+
+fn route(kind: u16, payload: &[u8]) -> Option<Told> {
+    // `struct rtmsg`: family, length of the prefix that it is for, the rest.
+    let (length, table, is_for_hosts) = (*payload.get(1)?, *payload.get(4)?, *payload.get(7)? == UNICAST);
+    if length == 0 {
+        return Some(Told::WayOut);
+    }
+    if kind != DEL_ROUTE || table != MAIN_TABLE || !is_for_hosts {
+        return None;
+    }
+    let attrs = Attrs::parse(payload.get(ROUTE_HEADER..)?).ok()?;
+    attrs.native(OUT).map(|link| Told::RouteGone { link })
 }
 
 fn forwarding(payload: &[u8]) -> Option<Told> {
@@ -212,6 +234,28 @@ mod tests {
         let alias = owner().alias("web");
         assert!(!link(&[(ALIAS, alias.as_bytes())]).is_of_the_way_out());
         assert!(!link(&[(GROUP, &GROUP_OF_OURS.to_ne_bytes())]).is_of_the_way_out());
+    }
+
+    #[test]
+    fn a_route_that_hosts_are_reached_by() {
+        let route = |table, kind, attrs: &[(u16, &[u8])]| {
+            let mut payload = vec![INET, 24, 0, 0, table, 2, 253, kind, 0, 0, 0, 0];
+            let mut writer = Writer::new(&mut payload);
+            attrs.iter().for_each(|(kind, value)| writer.bytes(*kind, value));
+            payload
+        };
+        let by: (u16, &[u8]) = (OUT, &7_u32.to_ne_bytes());
+        let gone = Some(Told::RouteGone { link: 7 });
+        // 255: `RT_TABLE_LOCAL`; 3: `RTN_BROADCAST`.
+        for (kind, payload, expected) in [
+            (DEL_ROUTE, route(MAIN_TABLE, UNICAST, &[by]), gone),
+            (NEW_ROUTE, route(MAIN_TABLE, UNICAST, &[by]), None),
+            (DEL_ROUTE, route(255, UNICAST, &[by]), None),
+            (DEL_ROUTE, route(MAIN_TABLE, 3, &[by]), None),
+            (DEL_ROUTE, route(MAIN_TABLE, UNICAST, &[]), None),
+        ] {
+            assert_eq!(read(kind, &payload), expected, "{payload:?}");
+        }
     }
 
     proptest! {
