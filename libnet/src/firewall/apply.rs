@@ -1,7 +1,6 @@
 //! The firewall as a thing: one socket, what is declared, and the value that the kernel holds.
 
 mod examine;
-mod observed;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +20,7 @@ use super::{
         dump::{self, FoundElement},
         op::{ForeignChain, Op},
     },
+    observed::{is_ours, observe, rebuild, removal},
     ruleset::{
         Delta, Elements, SetId, TABLE, TABLES, Taken,
         base::{self, BRIDGED},
@@ -32,7 +32,6 @@ use crate::{conntrack, netns::NetNs, types::IfName};
 #[cfg(test)]
 pub(crate) use examine::OtherFirewall;
 pub(crate) use examine::{Examined, other_firewalls};
-use observed::{is_ours, observe, rebuild, removal};
 
 /// How often a transaction is tried anew because somebody else changed the rules between our look and our change.
 const TRIES: usize = 16;

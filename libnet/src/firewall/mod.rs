@@ -13,6 +13,7 @@ mod events;
 mod legacy;
 mod listing;
 mod nft;
+mod observed;
 mod ruleset;
 mod transact;
 

@@ -203,9 +203,10 @@ impl Inner {
     }
 
     fn examine_egress(&self) -> Result<Option<Finding>, HostError> {
-        let missing = self.egress.is_missing()?;
-        Ok(missing.then(|| {
-            let what = "table inet pontoon-egress is gone: restricted containers reach everything";
+        let differs = self.egress.differs()?;
+        Ok(differs.then(|| {
+            let what =
+                "not as it was left there: table inet pontoon-egress, which restricts what containers reach";
             Finding::wrong(Area::Firewall, what, FIX)
         }))
     }

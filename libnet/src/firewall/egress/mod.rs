@@ -13,7 +13,7 @@ mod refused;
 mod rules;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -26,14 +26,13 @@ use super::{
         op::Op,
         set::{Data, Entry, SetSpec, Tuple, Value},
     },
+    observed::observe,
     transact::{check, commit},
 };
 use crate::types::{Egress as Mode, EndpointId, Family, IfName, Port, Proto};
 pub(crate) use refused::{Listener, told_must_hold};
-#[cfg(test)]
-pub(in crate::firewall) use rules::chains;
 use rules::{FLOWS, HOSTS, REFUSED, SEEN};
-pub(in crate::firewall) use rules::{GROUP, HEADERS, TABLE, Told, specs};
+pub(in crate::firewall) use rules::{GROUP, HEADERS, TABLE, Told, chains, specs};
 
 /// An endpoint whose packets are judged or noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,24 +130,20 @@ impl Egress {
         state.declare()
     }
 
-    /// Declares anew who is restricted, after somebody else changed the table; false: nobody is. What had been allowed
-    /// and was removed with its set is allowed again when its name is next asked for.
+    /// Declares anew who is restricted if somebody else changed the table; false: it is as it was left. What had been
+    /// allowed and was removed with its set is allowed again when its name is next asked for.
     pub(crate) fn heal(&self) -> Result<bool, FirewallError> {
         let mut state = self.lock();
-        if state.restricted.is_empty() {
-            return Ok(false);
+        let differs = state.differs()?;
+        if differs {
+            state.declare()?;
         }
-        state.declare().map(|()| true)
+        Ok(differs)
     }
 
-    /// Whether somebody is restricted, and the table that does it is gone.
-    pub(crate) fn is_missing(&self) -> Result<bool, FirewallError> {
-        let mut state = self.lock();
-        if state.restricted.is_empty() {
-            return Ok(false);
-        }
-        let there = dump::tables(&mut state.socket)?;
-        Ok(rules::remove(&there).is_empty())
+    /// Whether somebody is restricted, and the table that does it is not as it was left.
+    pub(crate) fn differs(&self) -> Result<bool, FirewallError> {
+        self.lock().differs()
     }
 
     /// The port of the socket that changes are made with: who hears of changes knows ours by it.
@@ -227,17 +222,39 @@ impl State {
         commit(&mut self.socket, &ops, None)
     }
 
-    /// The table; a kernel without nfnetlink_log refuses to tell.
     fn declaration(&mut self) -> Vec<Op> {
-        let telling = rules::declare(self.restricted.values(), Told::Yes);
-        let check = |socket: &mut NfSocket| match check(socket, &telling) {
+        let told = self.told();
+        rules::declare(self.restricted.values(), told)
+    }
+
+    /// A kernel without nfnetlink_log refuses to tell.
+    fn told(&mut self) -> Told {
+        let check = |socket: &mut NfSocket| match check(socket, &rules::declare([].into_iter(), Told::Yes)) {
             Ok(()) => Told::Yes,
             Err(_) => Told::No,
         };
-        match *self.told.get_or_insert_with(|| check(&mut self.socket)) {
-            Told::Yes => telling,
-            Told::No => rules::declare(self.restricted.values(), Told::No),
+        *self.told.get_or_insert_with(|| check(&mut self.socket))
+    }
+
+    fn differs(&mut self) -> Result<bool, FirewallError> {
+        if self.restricted.is_empty() {
+            return Ok(false);
         }
+        let observed = observe(&mut self.socket, TABLE)?;
+        if !observed.has(&chains(self.told()), specs().into_iter()) {
+            return Ok(true);
+        }
+        for (spec, wanted) in rules::members(self.restricted.values()) {
+            let found = dump::elements(&mut self.socket, TABLE, &spec)?;
+            let key = |element| match element {
+                FoundElement::Ours(key, _) => Some(key),
+                FoundElement::Foreign => None,
+            };
+            if found.into_iter().map(key).collect::<Option<BTreeSet<Tuple>>>().as_ref() != Some(&wanted) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The keys of a set that begin with one of these addresses.

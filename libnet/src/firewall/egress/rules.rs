@@ -79,7 +79,7 @@ pub(super) fn remove(there: &[(&'static str, String)]) -> Vec<Op> {
 type Members = Vec<(SetSpec, BTreeSet<Tuple>)>;
 
 /// What is in the sets that follow from who is restricted.
-fn members<'r>(restricted: impl Iterator<Item = &'r Restriction>) -> Members {
+pub(super) fn members<'r>(restricted: impl Iterator<Item = &'r Restriction>) -> Members {
     let specs = DENIED.into_iter().chain(LEARNT).chain([WITHIN]);
     let mut all: Members = specs.map(|spec| (spec, BTreeSet::new())).collect();
     let mut add = |spec: SetSpec, key: Vec<Value>| {

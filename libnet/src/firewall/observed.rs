@@ -1,20 +1,19 @@
 //! What a table of ours looks like in the kernel, and the operations that make it anew or take it away.
 
-use crate::{
-    firewall::{
-        FirewallError, NfSocket, Ruleset,
-        nft::{
-            chain::{Chain, Table},
-            dump::{self, FoundChain, FoundSet},
-            op::Op,
-        },
-        ruleset::{
-            Delta, Elements, SetId,
-            base::{self, USER},
-        },
+use super::{
+    FirewallError, NfSocket, Ruleset,
+    nft::{
+        chain::{Chain, Table},
+        dump::{self, FoundChain, FoundSet},
+        op::Op,
+        set::SetSpec,
     },
-    types::FwMark,
+    ruleset::{
+        Delta, Elements, SetId,
+        base::{self, USER},
+    },
 };
+use crate::types::FwMark;
 
 /// What a table of ours looks like.
 pub(super) struct Observed {
@@ -28,24 +27,28 @@ pub(super) fn observe(socket: &mut NfSocket, table: Table) -> Result<Observed, F
     Ok(Observed { table, chains, sets })
 }
 
+impl Observed {
+    /// Whether these chains are there with just these rules, and these sets; elements may be any.
+    pub(super) fn has(&self, chains: &[Chain], mut sets: impl Iterator<Item = SetSpec>) -> bool {
+        let chain_is_there = |wanted: &Chain| {
+            let anchor =
+                wanted.anchor.map(|anchor| (anchor.kind.to_owned(), anchor.hook as u32, anchor.priority));
+            let same_rules = |found: &FoundChain| {
+                let (found, wanted) = (found.rules.iter(), wanted.rules.iter());
+                found.map(|rule| &rule.exprs).eq(wanted.map(|rule| &rule.exprs))
+            };
+            let mut found = self.chains.iter().filter(|found| found.name == wanted.name);
+            found.any(|found| found.anchor == anchor && (wanted.name == USER || same_rules(found)))
+        };
+        let set_is_there =
+            |spec: SetSpec| self.sets.iter().any(|found| found.name == spec.name && found.is(&spec));
+        chains.iter().all(chain_is_there) && sets.all(set_is_there)
+    }
+}
+
 /// Whether chains, rules and sets are as we make them; elements may differ.
 pub(super) fn is_ours(observed: &Observed, mark: Option<FwMark>) -> bool {
-    let chain_is_there = |wanted: &Chain| {
-        let anchor =
-            wanted.anchor.map(|anchor| (anchor.kind.to_owned(), anchor.hook as u32, anchor.priority));
-        let same_rules = |found: &FoundChain| {
-            wanted.name == USER
-                || found.rules.iter().map(|rule| &rule.exprs).eq(wanted.rules.iter().map(|rule| &rule.exprs))
-        };
-        let mut found = observed.chains.iter().filter(|found| found.name == wanted.name);
-        found.any(|found| found.anchor == anchor && same_rules(found))
-    };
-    let set_is_there = |set: SetId| {
-        let spec = set.spec();
-        observed.sets.iter().any(|found| found.name == spec.name && found.is(&spec))
-    };
-    base::chains(observed.table, mark).iter().all(chain_is_there)
-        && SetId::of(observed.table).all(set_is_there)
+    observed.has(&base::chains(observed.table, mark), SetId::of(observed.table).map(SetId::spec))
 }
 
 /// Everything of ours out, all of it in again.
