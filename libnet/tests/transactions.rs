@@ -7,11 +7,11 @@ mod support;
 use std::io::{BufRead, BufReader};
 
 use libnet::{
-    host::EndpointSpec,
+    host::{Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec},
     ports::{HostPort, PortRequest},
     types::{Port, Proto},
 };
-use support::{endpoint, open_with_web};
+use support::{endpoint, network, open, open_with_web};
 use tests::{Host as Machine, Lab};
 
 /// Fifty ports from this one on.
@@ -78,5 +78,37 @@ fn each_operation_is_one_transaction() {
         assert_eq!(transactions.since(), 1, "detach");
         host.remove_network(net.id).unwrap();
         assert_eq!(transactions.since(), 1, "remove a network");
+    });
+}
+
+/// Networks and ports of containers that outlive a daemon are never out of the firewall, nor do its counters begin anew.
+#[test]
+fn the_next_daemon_changes_nothing() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let (first, net) = open_with_web("10.9.0.1/24", "fd09::1/64");
+        let other = network("other", "10.8.0.1/24", "");
+        first.create_network(&other).unwrap();
+        let name = "pontoon-000000000001";
+        let sandbox = first.open_sandbox(name).unwrap();
+        let spec = EndpointSpec { ports: ports(8_000), ..endpoint(&net, 2, "eth0") };
+        let ports = first.attach(&sandbox, &spec).unwrap().ports;
+        let endpoints = vec![DeclaredEndpoint { spec: spec.clone(), ports }];
+        let declared = Declared {
+            networks: vec![(&other).into(), (&net).into()],
+            sandboxes: vec![DeclaredSandbox { name: name.to_owned(), endpoints }],
+            ..Declared::default()
+        };
+        drop((sandbox, first));
+
+        let mut transactions = Transactions::watch(&machine);
+        let second = open();
+        let report = second.reconcile(&declared).unwrap();
+        assert!(report.errors.is_empty() && report.lost.is_empty(), "{report:?}");
+        let sandbox = second.adopt_sandbox(name).unwrap();
+        second.adopt_endpoint(&sandbox, &spec).unwrap();
+        assert_eq!(transactions.since(), 0);
+        second.close_sandbox(sandbox).unwrap();
     });
 }

@@ -243,7 +243,8 @@ impl State {
             done => done?,
         }
         debug!(gone = delta.gone.len(), come = delta.come.len(), "firewall changed");
-        let concerns_links = matches!(change, Change::AddNetwork(_) | Change::RemoveNetwork(_));
+        let concerns_links = matches!(change, Change::AddNetwork(_) | Change::RemoveNetwork(_))
+            && !(delta.gone.is_empty() && delta.come.is_empty());
         self.declared.change(change)?;
         self.taken.apply(&delta);
         if concerns_links {

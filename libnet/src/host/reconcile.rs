@@ -1,6 +1,6 @@
 //! Start-up and healing, which are the same: look, compare with what is declared, apply the difference.
 
-use std::{fs, io};
+use std::{collections::HashSet, fs, io};
 
 use nix::errno::Errno;
 
@@ -21,6 +21,7 @@ use crate::{
     observe::{self, Snapshot},
     ports::Reservation,
     sys::rtnl::Request,
+    types::NetworkId,
 };
 
 impl Host {
@@ -110,12 +111,13 @@ impl Inner {
         let unlimited = self.unlimited(declared, &seen)?;
         let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
         self.remove_ghosts(&difference, &mut report);
+        report.errors.extend(self.restore_egress(declared).err().map(HostError::from));
+        // All in one: a network that is made before it is in there would be the first and the only one.
+        report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));
         self.restore_networks(declared, &difference, &mut report);
         report.errors.extend(self.restore_loopbacks(declared));
         self.rejoin(&difference.loose, &mut report);
         self.limit_anew(&unlimited, &mut report);
-        report.errors.extend(self.restore_egress(declared).err().map(HostError::from));
-        report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));
         self.janitor.sweep();
         Ok(report)
     }
@@ -164,6 +166,10 @@ impl Inner {
                     // What is not ours to make may come back: until then, attaching says that it is missing.
                     if self.state.network(net.id()).is_err() {
                         self.state.put_network(net.clone(), None);
+                        let closed = self.change_firewall(Change::RemoveNetwork(net.id()));
+                        let failed =
+                            closed.err().map(|error| HostError::of_step("close the firewall", error));
+                        report.errors.extend(failed);
                     }
                     report.errors.push(error);
                 }
@@ -202,18 +208,26 @@ impl Inner {
             .map_err(|source| HostError::of_step(&format!("put link {name} into its bridge"), source))
     }
 
-    /// The firewall as it was declared so far, with the endpoints that are not known here yet.
+    /// The firewall as it was declared so far, with the networks that are declared, and the endpoints that are not known
+    /// here yet. What the kernel has of it stays as it is.
     fn restore_firewall(&self, declared: &Declared, in_use: &InUse) -> Vec<FirewallError> {
         let mut wanted = self.firewall.declared();
+        let networks = declared.networks.iter().filter_map(NetworkSpec::bridge);
+        let networks = networks.map(|net| Change::AddNetwork(net.into()));
+        let on_parents: HashSet<NetworkId> =
+            declared.networks.iter().filter(|net| net.bridge().is_none()).map(NetworkSpec::id).collect();
         let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
-        let filtered = endpoints.filter(|endpoint| self.state.takes_part_in(endpoint.spec.network));
+        let filtered = endpoints.filter(|endpoint| !on_parents.contains(&endpoint.spec.network));
         let unknown = filtered.filter(|endpoint| !in_use.endpoints.contains(&endpoint.spec.id));
-        let changes = unknown.map(|new| Change::AddEndpoint(FirewallEndpoint::new(&new.spec, &new.ports)));
+        let endpoints = unknown.map(|new| Change::AddEndpoint(FirewallEndpoint::new(&new.spec, &new.ports)));
         let openings =
             declared.openings.iter().map(|(network, all)| Change::SetOpenings(*network, all.clone()));
         // One whose network could not be restored keeps the others from nothing.
-        let mut errors: Vec<FirewallError> =
-            changes.chain(openings).filter_map(|change| wanted.change(change).err()).collect();
+        let mut errors: Vec<FirewallError> = networks
+            .chain(endpoints)
+            .chain(openings)
+            .filter_map(|change| wanted.change(change).err())
+            .collect();
         errors.extend(self.firewall.replace(wanted).err());
         errors
     }
