@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::{StreamExt, stream};
 use netd_runtime::Adopted;
 
 use crate::{
@@ -43,10 +44,8 @@ pub(crate) async fn recover(parts: &Arc<Parts>, containers: &Arc<Containers>) ->
         }
     }
     // Networks can't tell a container that is gone from one that nobody asks about: all are asked about first.
-    for some in restored.chunks(AT_ONCE) {
-        let some = some.iter().filter(|(_, ran)| *ran).map(|(container, _)| adopt(parts, container));
-        futures_util::future::join_all(some).await;
-    }
+    let ran = restored.iter().filter(|(_, ran)| *ran).map(|(container, _)| container);
+    stream::iter(ran).for_each_concurrent(AT_ONCE, |container| adopt(parts, container)).await;
     if let Err(error) = parts.networks.settle().await {
         tracing::error!(error = chain(&error), "networks not settled whole");
     }

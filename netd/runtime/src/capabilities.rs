@@ -1,5 +1,7 @@
 //! Capabilities by name, as Docker's `--cap-add` and `--cap-drop` choose them.
 
+use std::sync::LazyLock;
+
 use crate::error::BundleError;
 
 /// Names in the order of the kernel's numbers.
@@ -74,16 +76,16 @@ pub fn defaults() -> Vec<String> {
 /// All capabilities that this machine's root has to give.
 #[must_use]
 pub fn all() -> Vec<String> {
-    let held = std::fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|text| {
-            u64::from_str_radix(text.lines().find_map(|line| line.strip_prefix("CapBnd:"))?.trim(), 16).ok()
-        })
-        .unwrap_or(u64::MAX);
+    /// The bounding set, which nobody but a process itself makes smaller; this one doesn't.
+    static HELD: LazyLock<u64> = LazyLock::new(|| {
+        let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let held = text.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+        held.and_then(|held| u64::from_str_radix(held.trim(), 16).ok()).unwrap_or(u64::MAX)
+    });
     NAMES
         .iter()
         .enumerate()
-        .filter(|(number, _)| held & (1 << number) != 0)
+        .filter(|(number, _)| *HELD & (1 << number) != 0)
         .map(|(_, name)| (*name).to_owned())
         .collect()
 }
