@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicBool},
 };
 
 use ipnetwork::IpNetwork;
@@ -48,6 +48,8 @@ pub(super) struct Inner {
     changing_records: Mutex<()>,
     linking: Mutex<()>,
     planning: RwLock<()>,
+    /// The kernel may have something of an endpoint that was forgotten.
+    pub(super) has_forgotten: AtomicBool,
 }
 
 /// What an [`Inner`] is made of; see [`super::NetworkParts`].
@@ -80,6 +82,7 @@ impl Inner {
             changing_records: Mutex::default(),
             linking: Mutex::default(),
             planning: RwLock::default(),
+            has_forgotten: AtomicBool::new(false),
         })
     }
 

@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, UdpSocket},
     os::fd::OwnedFd,
     path::PathBuf,
+    sync::atomic::Ordering,
 };
 
 use libnet::{
@@ -212,12 +213,17 @@ impl Inner {
         tracing::warn!(endpoint.id = %record.id, network.id = %record.network, "endpoint without interface is forgotten");
         self.withdraw_names(record);
         self.state().drop_endpoint(record.container, record.network);
+        self.has_forgotten.store(true, Ordering::Relaxed);
         Ok(self.live.commit(&[delete_endpoint(record)])?)
     }
 
     /// Forgets what nobody adopted, and removes it from the kernel.
     pub(super) fn settle(&self) -> Result<(), NetworkError> {
         let orphans = self.state().not_adopted();
+        if orphans.is_empty() && !self.has_forgotten.swap(false, Ordering::Relaxed) {
+            // All that was declared when the host was compared with it is so still.
+            return Ok(());
+        }
         let mut changes = Vec::new();
         for container in orphans {
             let endpoints = self.state().endpoints_of(container);
