@@ -246,13 +246,14 @@ fn one_prune_at_a_time() {
 fn ids_that_begin_alike_are_ambiguous() {
     let machine = Lab::new().machine("aa");
     // 17 ids begin with 16 digits.
-    let mut ids: Vec<_> = (0..17).map(|n| create(&machine, &[&format!("n{n}")])).collect();
-    ids.sort();
+    (0..17).for_each(|n| _ = create(&machine, &[&format!("n{n}")]));
+    let all = machine.docker(["network", "ls", "-q", "--no-trunc"]).ok();
+    let mut ids: Vec<_> = all.lines().collect();
+    ids.sort_unstable();
     let twins = ids.windows(2).find(|pair| pair[0][..1] == pair[1][..1]).unwrap();
     let alike = twins[0].bytes().zip(twins[1].bytes()).take_while(|(one, other)| one == other).count();
     let prefix = &twins[0][..alike];
-    let all = machine.docker(["network", "ls", "-q", "--no-trunc"]).ok();
-    let matches = all.lines().filter(|id| id.starts_with(prefix)).count();
+    let matches = ids.iter().filter(|id| id.starts_with(prefix)).count();
     let text = format!("network {prefix} is ambiguous ({matches} matches found based on ID prefix)");
     for words in [&["network", "inspect", prefix][..], &["network", "rm", prefix]] {
         let error = machine.docker(words.iter().copied()).fails(1);
