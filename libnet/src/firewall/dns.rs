@@ -8,12 +8,13 @@ use super::{
     nft::{
         chain::{Anchor, Chain, Hook, Table, TableFamily},
         field::End,
+        matches::Summed,
         op::Op,
         rule::Rule,
     },
     transact::commit,
 };
-use crate::types::{Port, Proto};
+use crate::types::Port;
 
 /// Where containers find their DNS server: Docker's address.
 const SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
@@ -41,13 +42,13 @@ pub(crate) fn dns_no_redirect(socket: &mut NfSocket) -> Result<(), FirewallError
 
 fn redirection(udp: Port, tcp: Port) -> Vec<Op> {
     let Some(domain) = Port::new(DOMAIN) else { return Vec::new() };
-    let sockets = [(Proto::Udp, udp), (Proto::Tcp, tcp)];
+    let sockets = [(Summed::Udp, udp), (Summed::Tcp, tcp)];
     let questions = sockets.map(|(proto, port)| {
-        let question = Rule::new().ip_end(End::Destination, SERVER, proto, domain);
+        let question = Rule::new().ip_end(End::Destination, SERVER, proto.into(), domain);
         question.set_port(End::Destination, proto, port)
     });
     let answers = sockets.map(|(proto, port)| {
-        Rule::new().ip_end(End::Source, SERVER, proto, port).set_port(End::Source, proto, domain)
+        Rule::new().ip_end(End::Source, SERVER, proto.into(), port).set_port(End::Source, proto, domain)
     });
     let chain = |name, priority, rules: [Rule; 2]| Chain {
         name,

@@ -24,6 +24,23 @@ pub(crate) enum Side {
     Out,
 }
 
+/// A protocol whose checksum is a sum (RFC 1071), which the kernel keeps right when a field is written. That of SCTP is
+/// none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Summed {
+    Tcp,
+    Udp,
+}
+
+impl From<Summed> for Proto {
+    fn from(summed: Summed) -> Self {
+        match summed {
+            Summed::Tcp => Self::Tcp,
+            Summed::Udp => Self::Udp,
+        }
+    }
+}
+
 impl Rule {
     /// Packets that came in by a link of another name.
     pub(crate) fn iifname_not(self, name: &str) -> Self {
@@ -196,19 +213,18 @@ impl Rule {
     }
 
     /// Writes another port into a packet of this protocol; nobody remembers it.
-    pub(crate) fn set_port(self, end: End, proto: Proto, number: Port) -> Self {
+    pub(crate) fn set_port(self, end: End, proto: Summed, number: Port) -> Self {
         let (side, offset) = if end == End::Source { ("sport", 0) } else { ("dport", 2) };
-        // RFC 768, RFC 9293, RFC 9260: where the checksum is.
+        // RFC 768, RFC 9293: where the checksum is.
         let checksum = match proto {
-            Proto::Udp => 6,
-            Proto::Tcp => 16,
-            Proto::Sctp => 8,
+            Summed::Udp => 6,
+            Summed::Tcp => 16,
         };
         let exprs = [
             Expr::Load { to: SCRATCH, value: number.get().to_be_bytes().to_vec() },
             Expr::SetTransport { offset, len: 2, from: SCRATCH, checksum },
         ];
-        self.word(format!("{proto} {side} set {number}"), exprs)
+        self.word(format!("{} {side} set {number}", Proto::from(proto)), exprs)
     }
 }
 
