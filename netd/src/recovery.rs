@@ -90,7 +90,7 @@ async fn sweep(parts: &Parts, known: &BTreeSet<String>) {
 /// A shim without a record: its container is ended.
 async fn end_stranger(parts: &Parts, dir: &Path) {
     tracing::info!(path = %dir.display(), "ending an unknown container");
-    if let Ok(Adopted::Running(shim)) = parts.runtime.adopt(dir).await {
+    if let Ok(Adopted::Running(shim, _)) = parts.runtime.adopt(dir).await {
         let _ = shim.kill(nix::libc::SIGKILL).await;
         let _ = tokio::time::timeout(std::time::Duration::from_secs(5), shim.wait()).await;
         if let Err(error) = shim.delete().await {

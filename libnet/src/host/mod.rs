@@ -157,7 +157,9 @@ impl Host {
         let sandbox = Sandbox::open(name, self.inner.path_of(name)?)?;
         self.inner.state.put_sandbox(name);
         // What the earlier daemon had taken off its parent, and did not live to delete.
-        self.inner.janitor.sweep_sandbox_soon(sandbox.downgrade());
+        if sandbox.is_to_be_swept() {
+            self.inner.janitor.sweep_sandbox_soon(sandbox.downgrade());
+        }
         tracing::info!(sandbox.name = name, "sandbox adopted");
         Ok(sandbox)
     }

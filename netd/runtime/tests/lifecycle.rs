@@ -177,12 +177,16 @@ async fn the_next_daemon_adopts_a_container() {
     let dir = request.dir.clone();
     let first = place.runtime.create(request).await.unwrap();
     first.start().await.unwrap();
-    let Adopted::Running(second) = place.runtime.adopt(&dir).await.unwrap() else { panic!("it runs") };
+    let Adopted::Running(second, ShimState::Running) = place.runtime.adopt(&dir).await.unwrap() else {
+        panic!("it runs")
+    };
     assert_eq!(second.pid(), first.pid());
     assert_eq!(second.dns_sockets().await.unwrap().len(), 1);
     second.attach(Attach::ALL).await.unwrap().write_all(b"\n").await.unwrap();
     assert_eq!(within(second.wait()).await.unwrap().code, 3);
-    let Adopted::Running(third) = place.runtime.adopt(&dir).await.unwrap() else { panic!("its shim lives") };
+    let Adopted::Running(third, _) = place.runtime.adopt(&dir).await.unwrap() else {
+        panic!("its shim lives")
+    };
     assert_eq!(within(third.wait()).await.unwrap().code, 3);
     third.delete().await.unwrap();
     assert!(matches!(place.runtime.adopt(&dir).await.unwrap(), Adopted::Gone));
@@ -303,7 +307,7 @@ async fn a_container_outlives_the_daemon_that_started_it() {
         daemon.shutdown_timeout(common::DEADLINE);
     };
     tokio::task::spawn_blocking(start).await.unwrap();
-    let Adopted::Running(shim) = place.runtime.adopt(&dir).await.unwrap() else { panic!("it runs") };
+    let Adopted::Running(shim, _) = place.runtime.adopt(&dir).await.unwrap() else { panic!("it runs") };
     assert_eq!(shim.state().await.unwrap(), ShimState::Running);
     remove(&shim).await;
     place.assert_clean();

@@ -42,10 +42,7 @@ impl Recovered {
     /// Its task takes over what was found of it.
     pub(crate) async fn adopt(&self, found: Adopted) -> Result<(), ContainerError> {
         let found = match found {
-            Adopted::Running(shim) => {
-                let state = shim.state().await?;
-                Found::Shim(shim, state)
-            }
+            Adopted::Running(shim, state) => Found::Shim(shim, state),
             Adopted::Exited(exit) => Found::Exit(exit),
             Adopted::Gone => Found::Nothing,
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::link::Link;
 use super::shim::{Shim, read_exit};
 use super::spawner::Spawner;
-use super::values::{CreateRequest, Exit};
+use super::values::{CreateRequest, Exit, ShimState};
 use crate::cgroup::{Cgroup, Layout};
 use crate::error::RuntimeError;
 use crate::protocol::{Reply, Report, Request, STATE_FILE};
@@ -41,8 +41,8 @@ pub(super) struct Parts {
 /// What became of a container of an earlier daemon.
 #[derive(Debug)]
 pub enum Adopted {
-    /// Its shim lives: created, running, or exited with the exit still to be collected.
-    Running(Shim),
+    /// Its shim lives, and said how the container is: created, running, or exited with the exit still to be collected.
+    Running(Shim, ShimState),
     /// It ended, and its shim with it.
     Exited(Exit),
     /// Nothing is left, and nobody knows how it ended.
@@ -84,7 +84,9 @@ impl Runtime {
         if let Ok(mut link) = Link::connect(dir)
             && let Ok(Reply::State(report)) = link.ask(&Request::Watch, "report").await
         {
-            return Ok(Adopted::Running(Shim::follow(dir.to_owned(), report, Arc::clone(&self.parts), link)));
+            let state = report.state;
+            let shim = Shim::follow(dir.to_owned(), report, Arc::clone(&self.parts), link);
+            return Ok(Adopted::Running(shim, state));
         }
         let exit = read_exit(dir);
         let (runtime, leftover) = (self.clone(), dir.to_owned());
