@@ -154,14 +154,10 @@ fn is_right(net: &BridgeNetwork, link: &Link, addresses: &HashSet<(u32, IpNetwor
 
 /// The kernel makes these routes with the bridge's addresses, and does not make them again when somebody takes them away. Where
 /// another route leads to just that subnet, its maker knows why; a bridge in a VRF has its routes elsewhere.
-fn unrouted(
-    net: &BridgeNetwork,
-    link: &Link,
-    routed: &HashSet<IpNetwork>,
-) -> impl Iterator<Item = (NetworkId, IpNetwork)> {
+fn unrouted(net: &BridgeNetwork, link: &Link, routed: &HashSet<IpNetwork>) -> Vec<(NetworkId, IpNetwork)> {
     let is_alone = |gateway: &IpNetwork| gateway.prefix() == if gateway.is_ipv4() { 32 } else { 128 };
     let missing = |gateway: &IpNetwork| {
         link.bridge.is_none() && !is_alone(gateway) && !routed.contains(&masked(gateway))
     };
-    net.gateways().filter(missing).map(|gateway| (net.id, gateway)).collect::<Vec<_>>().into_iter()
+    net.gateways().filter(missing).map(|gateway| (net.id, gateway)).collect()
 }
