@@ -28,6 +28,9 @@ fn a_killed_netd_is_not_missed() {
 
     machine.kill_netd();
     ask().expect("the server answers without netd");
+    let counted = |machine: &Machine| machine.sh("nft list map inet pontoon dnat4-any").ok();
+    let before = counted(&machine);
+    assert!(before.contains("counter packets"), "{before}");
     // Whichever of the two is adopted first must know the other.
     let dig = |id: &str, name: &str| {
         let namespace = format!("--net=/run/netns/pontoon-{}", &id[..12]);
@@ -46,6 +49,7 @@ fn a_killed_netd_is_not_missed() {
         assert_eq!(answer.trim(), expected.as_str());
     }
 
+    assert_eq!(counted(&machine), before, "a published port stays in the firewall");
     ask().expect("the server answers with a new netd");
     assert_eq!(
         machine.pontoon(["inspect", "-f", "{{json .NetworkSettings.Networks}}", "c1"]).ok(),
