@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use libnet::{
     host::{Declared, DeclaredEndpoint, DeclaredSandbox, EndpointSpec},
     ports::{HostPort, PortRequest},
-    types::{Port, Proto},
+    types::{Egress, Port, Proto},
 };
 use support::{endpoint, network, open, open_with_web};
 use tests::{Host as Machine, Lab};
@@ -92,7 +92,7 @@ fn the_next_daemon_changes_nothing() {
         first.create_network(&other).unwrap();
         let name = "pontoon-000000000001";
         let sandbox = first.open_sandbox(name).unwrap();
-        let spec = EndpointSpec { ports: ports(8_000), ..endpoint(&net, 2, "eth0") };
+        let spec = EndpointSpec { ports: ports(8_000), egress: Egress::Deny, ..endpoint(&net, 2, "eth0") };
         let ports = first.attach(&sandbox, &spec).unwrap().ports;
         let endpoints = vec![DeclaredEndpoint { spec: spec.clone(), ports }];
         let declared = Declared {

@@ -127,7 +127,7 @@ impl Egress {
     ) -> Result<(), FirewallError> {
         let mut state = self.lock();
         state.restricted.extend(restrictions.map(|restriction| (restriction.endpoint, restriction)));
-        state.declare()
+        if state.restricted.is_empty() || state.differs()? { state.declare() } else { Ok(()) }
     }
 
     /// Declares anew who is restricted if somebody else changed the table; false: it is as it was left. What had been
