@@ -335,6 +335,19 @@ fn a_port_is_published_once_and_moves_with_its_endpoint() {
         host.publish(second.id, &[publish]).unwrap();
         let rules = machine.exec(["nft", "list", "ruleset"]).ok();
         assert!(rules.contains("10.9.0.3 . 80") && !rules.contains("10.9.0.2 . 80"), "{rules}");
+        // To the other and back, without being closed.
+        let moved = host.move_ports(second.id, first.id).unwrap().unwrap();
+        assert_eq!(moved.iter().map(|it| it.host_port).collect::<Vec<_>>(), [Some(port(8_080)); 2]);
+        let rules = machine.exec(["nft", "list", "ruleset"]).ok();
+        assert!(rules.contains("10.9.0.2 . 80") && !rules.contains("10.9.0.3 . 80"), "{rules}");
+        assert_eq!(host.publish(second.id, &[publish]).unwrap_err().to_string(), taken);
+        host.unpublish(first.id).unwrap();
+        host.publish(second.id, &[publish]).unwrap();
+        let more = PortRequest { host: HostPort::Exactly(port(8_081)), ..publish };
+        host.publish(first.id, &[more]).unwrap();
+        // Who has some takes no others.
+        assert_eq!(host.move_ports(second.id, first.id).unwrap(), None);
+        host.unpublish(first.id).unwrap();
         host.detach(&two, second.id).unwrap();
         host.publish(first.id, &[publish]).unwrap();
     });

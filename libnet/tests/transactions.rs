@@ -74,6 +74,15 @@ fn each_operation_is_one_transaction() {
         assert_eq!(transactions.since(), 1, "publish");
         host.withdraw(ep.id, &more).unwrap();
         assert_eq!(transactions.since(), 1, "withdraw");
+        let second = host.open_sandbox("pontoon-000000000002").unwrap();
+        let next = endpoint(&net, 3, "eth0");
+        host.attach(&second, &next).unwrap();
+        transactions.since();
+        assert_eq!(host.move_ports(ep.id, next.id).unwrap().unwrap().len(), 100);
+        assert_eq!(transactions.since(), 1, "move ports");
+        host.move_ports(next.id, ep.id).unwrap().unwrap();
+        host.close_sandbox(second).unwrap();
+        transactions.since();
         host.detach(&sandbox, ep.id).unwrap();
         assert_eq!(transactions.since(), 1, "detach");
         host.remove_network(net.id).unwrap();

@@ -1,5 +1,7 @@
 //! Published ports: who reaches them, from where, and which source address the server sees.
 
+use std::io::Read;
+
 use tests::{Host, Lab, Machine, eventually};
 
 /// Starts a server that says its name and whom it sees.
@@ -221,6 +223,62 @@ fn ports_that_were_added_follow_the_gateway_and_outlive_a_stop() {
         machine.docker(["port", "c1"]).ok(),
         "8000/tcp -> 0.0.0.0:9090\n8000/tcp -> 0.0.0.0:9500\n8000/tcp -> [::]:9090\n8000/tcp -> [::]:9500"
     );
+}
+
+/// Connects until it is told to end, and says what failed. A first packet that comes to nothing is sent again after a
+/// second.
+const CLIENT: &str = r#"
+import os, socket, sys, time
+count, failed = 0, []
+while not os.path.exists("/run/ended"):
+    time.sleep(0.001)  # its pace: a client has so many ports
+    try:
+        socket.create_connection((sys.argv[1], 9090), timeout=5).close()
+        count += 1
+    except OSError as error:
+        failed.append(str(error))
+print(count > 0, failed)
+"#;
+
+/// Says at which of its addresses it was found, to everybody, one after the other.
+const SERVER: &str = r#"
+import socket
+listener = socket.create_server(("", 8000), backlog=1024)
+while True:
+    client, _ = listener.accept()
+    client.sendall(client.getsockname()[0].encode())
+    client.close()
+"#;
+
+#[test]
+fn ports_move_with_the_gateway_and_are_never_closed() {
+    let machine = Lab::new().machine("aa");
+    let client = machine.lan("client");
+    machine.pontoon(["network", "create", "--subnet", "10.1.0.0/24", "web"]).ok();
+    machine.pontoon(["network", "create", "--subnet", "10.2.0.0/24", "apart"]).ok();
+    machine.start("c1", &["--network", "web", "-p", "9090:8000"], &["python3", "-c", SERVER]);
+    let at = format!("{}:9090", client.gateway());
+    let mut connects = client.spawn(["python3", "-c", CLIENT, &client.gateway()]);
+    // What the daemon carries moves likewise: the host by `[::1]`.
+    let answered_at = |address: &str| {
+        let by_one = || machine.sh("socat -t3 - TCP6:[::1]:9090,connect-timeout=2").stdout;
+        let found = || [ask(&client, &at).unwrap_or_else(|error| error), by_one()];
+        eventually(address, || match found() {
+            found if found == [address, address] => Ok(()),
+            other => Err(other),
+        });
+    };
+    answered_at("10.1.0.2");
+    for _ in 0..3 {
+        machine.pontoon(["network", "connect", "--gw-priority", "9", "--ip", "10.2.0.2", "apart", "c1"]).ok();
+        answered_at("10.2.0.2");
+        machine.pontoon(["network", "disconnect", "apart", "c1"]).ok();
+        answered_at("10.1.0.2");
+    }
+    client.sh("touch /run/ended").ok();
+    let mut told = String::new();
+    connects.child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(told.trim(), "True []");
 }
 
 #[test]

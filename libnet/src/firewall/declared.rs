@@ -198,6 +198,13 @@ pub enum Change {
     AddEndpoint(FirewallEndpoint),
     /// An endpoint goes. That it isn't there is no error.
     RemoveEndpoint(EndpointId),
+    /// Ports of one endpoint lead to another from now on. Both as they are then.
+    MovePorts {
+        /// Who had them.
+        from: Box<FirewallEndpoint>,
+        /// Who has them.
+        to: Box<FirewallEndpoint>,
+    },
     /// These are what containers of a network may reach of each other though they are kept apart.
     SetOpenings(NetworkId, BTreeSet<Opening>),
 }
@@ -241,6 +248,11 @@ impl DeclaredFirewall {
             }
             Change::RemoveEndpoint(id) => {
                 self.endpoints.remove(&id);
+            }
+            Change::MovePorts { from, to } => {
+                self.network(from.network)?;
+                self.network(to.network)?;
+                self.endpoints.extend([from, to].map(|endpoint| (endpoint.id, *endpoint)));
             }
             Change::SetOpenings(id, openings) => {
                 self.network(id)?;

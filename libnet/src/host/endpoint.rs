@@ -1,5 +1,7 @@
 //! Endpoints come and go.
 
+use std::net::SocketAddr;
+
 use super::{
     AttachedEndpoint, EndpointSpec, Host, HostError, Inner, NetworkSpec, Sandbox, StepError,
     effects::Effects,
@@ -94,6 +96,20 @@ impl Host {
         published
     }
 
+    /// Leads all published ports of an endpoint to another one, which has none, in one change of the firewall: at no moment
+    /// are they closed. `None`: they would be others in its network, and nothing was done.
+    ///
+    /// # Errors
+    /// If one of them is not attached, or the firewall refuses.
+    pub fn move_ports(
+        &self,
+        from: EndpointId,
+        to: EndpointId,
+    ) -> Result<Option<Vec<PublishedPort>>, HostError> {
+        let _changing = self.inner.changing();
+        self.inner.move_ports(from, to)
+    }
+
     /// Takes all published ports of an endpoint back.
     ///
     /// # Errors
@@ -159,14 +175,59 @@ impl Inner {
         Ok(())
     }
 
+    fn move_ports(&self, from: EndpointId, to: EndpointId) -> Result<Option<Vec<PublishedPort>>, HostError> {
+        let mut giver = self.state.with_endpoint(from, |endpoint| endpoint.in_firewall())?;
+        let mut taker = self.state.with_endpoint(to, |endpoint| endpoint.in_firewall())?;
+        let networks = [giver.network, taker.network].map(|id| self.state.network(id));
+        let [
+            Ok(Network { spec: NetworkSpec::Bridge(_), .. }),
+            Ok(Network { spec: NetworkSpec::Bridge(net), .. }),
+        ] = networks
+        else {
+            return Ok(None);
+        };
+        let asked: Vec<_> = giver.ports.iter().map(PublishedPort::exactly).collect();
+        let direct = giver.ports.iter().any(|port| port.host_port.is_none());
+        if direct || !taker.ports.is_empty() || bridge::requests(&net, &taker, &asked) != asked {
+            return Ok(None);
+        }
+        if bridge::ask_for_loopback(&net, &taker, &asked) {
+            self.open_loopback(net.id).map_err(publishing)?;
+        }
+        taker.ports = std::mem::take(&mut giver.ports);
+        let (ports, addresses) = (taker.ports.clone(), giver.addresses());
+        let change = Change::MovePorts { from: Box::new(giver.clone()), to: Box::new(taker.clone()) };
+        let changed = self.change_firewall(change).map_err(publishing);
+        if changed.is_ok() {
+            let mut held = self.state.with_endpoint(from, |endpoint| std::mem::take(&mut endpoint.ports))?;
+            self.relaying(&taker, |by, to| held.iter_mut().for_each(|held| held.relay_elsewhere(by, to)));
+            self.state.with_endpoint(to, |endpoint| endpoint.ports = held)?;
+        }
+        self.settle_loopback(giver.network);
+        self.settle_loopback(taker.network);
+        changed?;
+        let addresses: Vec<_> = addresses.collect();
+        self.janitor.forget_ports(ports.iter().copied(), &addresses);
+        Ok(Some(ports))
+    }
+
     /// Has those ports served that need it.
     pub(super) fn relay(&self, held: &mut Reservation, who: &FirewallEndpoint) {
+        self.relaying(who, |by, to| held.relay(by, to));
+    }
+
+    /// How flows to an endpoint are relayed, and where to; not at all where nobody relays, or the host takes no part.
+    fn relaying(
+        &self,
+        who: &FirewallEndpoint,
+        work: impl FnOnce(Relaying<'_>, &dyn Fn(&PublishedPort) -> Option<SocketAddr>),
+    ) {
         let Some(relay) = &self.relay else { return };
         let Ok(Network { spec: NetworkSpec::Bridge(net), .. }) = self.state.network(who.network) else {
             return;
         };
         let by = Relaying { relay: &**relay, barred: self.state.barred() };
-        held.relay(by, |port| bridge::relayed(&net, who, port));
+        work(by, &|port| bridge::relayed(&net, who, port));
     }
 
     pub(super) fn make_endpoint(

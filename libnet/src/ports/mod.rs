@@ -73,3 +73,15 @@ pub struct PublishedPort {
     /// The protocol.
     pub proto: Proto,
 }
+
+impl PublishedPort {
+    /// What asks for just this port again.
+    pub fn exactly(&self) -> PortRequest {
+        PortRequest {
+            host_ip: Some(self.host_ip),
+            host: self.host_port.map_or(HostPort::Direct, HostPort::Exactly),
+            container: self.container,
+            proto: self.proto,
+        }
+    }
+}

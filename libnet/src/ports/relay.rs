@@ -35,7 +35,7 @@ pub trait Serving: fmt::Debug + Send {}
 /// A port of the host whose clients are to be led to a container by hand.
 #[derive(Debug)]
 pub struct RelayedPort {
-    to: SocketAddr,
+    to: RwLock<SocketAddr>,
     socket: RelayedSocket,
 }
 
@@ -84,7 +84,7 @@ impl RelayedPort {
             Proto::Udp => RelayedSocket::Datagrams(Datagrams { socket: hold::receive_on(fd)?, barred }),
             Proto::Sctp => return Err(io::ErrorKind::Unsupported.into()),
         };
-        Ok(Self { to, socket })
+        Ok(Self { to: RwLock::new(to), socket })
     }
 
     /// Takes a port of the calling thread's namespace, whose clients are to be led to `to`.
@@ -107,8 +107,13 @@ impl RelayedPort {
     }
 
     /// The port of the container.
-    pub const fn to(&self) -> SocketAddr {
-        self.to
+    pub fn to(&self) -> SocketAddr {
+        *self.to.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Clients that come from now on are to be led to another port.
+    pub(super) fn lead_to(&self, to: SocketAddr) {
+        *self.to.write().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
     /// Where clients come in; it never blocks.

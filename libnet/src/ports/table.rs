@@ -58,7 +58,7 @@ enum Socket {
     Open {
         // Dropped first: the socket is then closed with the second.
         _serving: Box<dyn Serving>,
-        _port: Arc<RelayedPort>,
+        port: Arc<RelayedPort>,
     },
 }
 
@@ -149,13 +149,37 @@ impl Reservation {
             if !matches!(self.sockets[index], Some(Socket::Silent(_))) {
                 continue;
             }
-            // Of two families that one socket holds, the kernel can lead IPv4 more often.
-            let partner = self.partner(index).and_then(|partner| to(&self.ports[partner]));
-            if let Some(to) = partner.or_else(|| to(&self.ports[index])) {
+            if let Some(to) = self.target(index, &to) {
                 let held = self.sockets[index].take();
                 self.sockets[index] = self.serve(held, &self.ports[index], to, by);
             }
         }
+    }
+
+    /// The same once the ports lead to another container: what is served already goes on, to there.
+    pub(crate) fn relay_elsewhere(
+        &mut self,
+        by: Relaying<'_>,
+        to: impl Fn(&PublishedPort) -> Option<SocketAddr>,
+    ) {
+        for index in 0..self.ports.len() {
+            let Some(Socket::Open { port, .. }) = &self.sockets[index] else { continue };
+            match self.target(index, &to) {
+                Some(to) => port.lead_to(to),
+                None => {
+                    self.sockets[index] = None;
+                    self.sockets[index] = self.hold_again(&self.ports[index]).map(Socket::Silent);
+                }
+            }
+        }
+        self.relay(by, to);
+    }
+
+    /// Where clients of the `index`-th socket are to be led.
+    fn target(&self, index: usize, to: &impl Fn(&PublishedPort) -> Option<SocketAddr>) -> Option<SocketAddr> {
+        // Of two families that one socket holds, the kernel can lead IPv4 more often.
+        let partner = self.partner(index).and_then(|partner| to(&self.ports[partner]));
+        partner.or_else(|| to(&self.ports[index]))
     }
 
     fn withdraw(&mut self, ports: &[PublishedPort]) {
@@ -195,7 +219,7 @@ impl Reservation {
         let Some(Socket::Silent(fd)) = socket else { return socket };
         let served = RelayedPort::open(fd, port.proto, to, by.barred.clone()).and_then(|port| {
             let port = Arc::new(port);
-            Ok(Socket::Open { _serving: by.relay.serve(Arc::clone(&port))?, _port: port })
+            Ok(Socket::Open { _serving: by.relay.serve(Arc::clone(&port))?, port })
         });
         let refused = |error: &io::Error| {
             warn!(?port, %error, "port is not relayed: clients that NAT can't lead are refused");

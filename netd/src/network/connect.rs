@@ -147,9 +147,15 @@ impl Inner {
     fn detach(&self, endpoint: &EndpointRecord) -> Result<(), NetworkError> {
         let container = endpoint.container;
         self.withdraw_names(endpoint);
+        self.hand_over_from(endpoint);
         let sandbox = self.state().sandbox(container).map(|sandbox| sandbox.name.clone());
         if let (Some(sandbox), Some(_)) = (&sandbox, &endpoint.spec) {
-            self.kernel.detach(sandbox, endpoint.id).map_err(failed("detach endpoint", endpoint.id))?;
+            let detached = self.kernel.detach(sandbox, endpoint.id);
+            detached.map_err(failed("detach endpoint", endpoint.id)).inspect_err(|_| {
+                if let Err(error) = self.settle_roles(container, None) {
+                    tracing::error!(container.id = %container, error = chain(&error), "roles of an endpoint that stays are others'");
+                }
+            })?;
         }
         self.told(container, endpoint.network, "disconnect");
         self.state().drop_endpoint(container, endpoint.network);
@@ -158,6 +164,15 @@ impl Inner {
         self.live.commit(&[delete_endpoint(endpoint)])?;
         unlinked.and(moved)?;
         self.rescope(container)
+    }
+
+    /// Ports that lead to another endpoint before this one goes are at no moment closed. What can't be handed over is taken
+    /// over once it is gone.
+    fn hand_over_from(&self, endpoint: &EndpointRecord) {
+        let change = self.state().leave_change(endpoint.container, endpoint.network);
+        if let Some(Err(error)) = change.map(|change| self.change_roles(&change)) {
+            tracing::warn!(endpoint.id = %endpoint.id, error = chain(&error), "its ports and routes are free for a moment");
+        }
     }
 
     pub(super) fn told(&self, container: ContainerId, network: NetworkId, action: &str) {

@@ -13,7 +13,7 @@ use std::{
 
 use libnet::{
     host::DefaultRoute,
-    ports::{HostPort, PortRequest, PublishedPort},
+    ports::{PortRequest, PublishedPort},
     types::{Family, Internal, NetworkId},
 };
 
@@ -145,7 +145,7 @@ impl Ports<'_> {
             Some(ip) => mine(ip).then_some(*request),
             None => self.nameless(families, &places, *request),
         });
-        kept.map(exactly).chain(followers).chain(new).collect()
+        kept.map(PublishedPort::exactly).chain(followers).chain(new).collect()
     }
 
     /// What was asked for at no address in particular, and has its number elsewhere alone: in the other family, or where
@@ -160,11 +160,11 @@ impl Ports<'_> {
                 there.contains(&at(**ip)) || there.contains(&direct)
             };
             let new: Vec<_> = if places.len() > 1 && !places.iter().any(|ip| has(&ip)) {
-                vec![PortRequest { host_ip: None, ..exactly(port) }]
+                vec![PortRequest { host_ip: None, ..port.exactly() }]
             } else {
                 let can = |ip: &&IpAddr| self.v6_led || **ip != any(Family::V6);
                 let lacking = places.iter().filter(can).filter(|ip| !has(ip));
-                lacking.map(|ip| exactly(&at(*ip))).collect()
+                lacking.map(|ip| at(*ip).exactly()).collect()
             };
             followers.extend(new.into_iter().filter(|new| known.insert(*new)));
         }
@@ -188,15 +188,5 @@ fn any(family: Family) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
         Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
-    }
-}
-
-/// A port that was published, to be asked for again.
-pub(super) fn exactly(port: &PublishedPort) -> PortRequest {
-    PortRequest {
-        host_ip: Some(port.host_ip),
-        host: port.host_port.map_or(HostPort::Direct, HostPort::Exactly),
-        container: port.container,
-        proto: port.proto,
     }
 }

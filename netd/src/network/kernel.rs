@@ -83,6 +83,9 @@ pub(super) trait Kernel: Send + Sync + 'static {
     fn publish(&self, endpoint: EndpointId, ports: &[PortRequest])
     -> Result<Vec<PublishedPort>, KernelError>;
     fn withdraw(&self, endpoint: EndpointId, ports: &[PublishedPort]) -> Result<(), KernelError>;
+    /// All ports of one lead to the other, which has none; `None`: they would be others there, and nothing was done.
+    fn move_ports(&self, from: EndpointId, to: EndpointId)
+    -> Result<Option<Vec<PublishedPort>>, KernelError>;
     fn set_default_route(
         &self,
         sandbox: &str,
@@ -261,6 +264,14 @@ impl Kernel for HostKernel {
 
     fn withdraw(&self, endpoint: EndpointId, ports: &[PublishedPort]) -> Result<(), KernelError> {
         Ok(self.host.withdraw(endpoint, ports)?)
+    }
+
+    fn move_ports(
+        &self,
+        from: EndpointId,
+        to: EndpointId,
+    ) -> Result<Option<Vec<PublishedPort>>, KernelError> {
+        Ok(self.host.move_ports(from, to)?)
     }
 
     fn set_default_route(

@@ -10,7 +10,7 @@ use libnet::{
 use super::{
     NetworkError,
     connect::attach_failed,
-    gateway::{Role, exactly},
+    gateway::Role,
     inner::{Inner, failed, put_endpoint},
     record::EndpointRecord,
     state::RoleChange,
@@ -58,13 +58,15 @@ impl Inner {
     fn restore_roles(&self, container: ContainerId, before: &[EndpointRecord]) -> Result<(), NetworkError> {
         let change = self.state().change_to(container, |now| {
             let then = before.iter().find(|record| record.id == now.id)?;
-            Some(Role { route: then.route(), ports: then.ports.iter().map(exactly).collect() })
+            Some(Role { route: then.route(), ports: then.ports.iter().map(PublishedPort::exactly).collect() })
         });
         change.map_or(Ok(()), |change| self.change_roles(&change))
     }
 
-    /// Ports are let go before others take them; a route is taken over before who had it lets it go.
-    fn change_roles(&self, change: &RoleChange) -> Result<(), NetworkError> {
+    /// Ports go from one to the other, or are let go before others take them; a route is taken over before who had it lets
+    /// it go.
+    pub(super) fn change_roles(&self, change: &RoleChange) -> Result<(), NetworkError> {
+        self.hand_over(change)?;
         for (record, role) in &change.roles {
             self.withdraw_others(record, role)?;
         }
@@ -82,11 +84,37 @@ impl Inner {
         self.write_down(change)
     }
 
+    /// What one endpoint has and another is to have, port by port, is at no moment closed.
+    fn hand_over(&self, change: &RoleChange) -> Result<(), NetworkError> {
+        let mut roles = change.roles.iter();
+        let gives =
+            |(record, role): &&(EndpointRecord, Role)| !record.ports.is_empty() && role.ports.is_empty();
+        let Some((giver, _)) = roles.clone().find(gives) else { return Ok(()) };
+        let given: HashSet<_> = giver.ports.iter().map(PublishedPort::exactly).collect();
+        let takes = |(record, role): &&(EndpointRecord, Role)| {
+            record.ports.is_empty() && given == role.ports.iter().copied().collect()
+        };
+        let Some((taker, _)) = roles.find(takes) else { return Ok(()) };
+        let moved = self.kernel.move_ports(giver.id, taker.id);
+        if let Some(ports) = moved.map_err(|source| attach_failed(taker, source))? {
+            let mut state = self.state();
+            state.set_ports(giver, Vec::new());
+            state.set_ports(taker, ports);
+        }
+        Ok(())
+    }
+
+    /// The ports that an endpoint has by now.
+    fn ports_of(&self, record: &EndpointRecord) -> Vec<PublishedPort> {
+        let state = self.state();
+        state.endpoint(record.container, record.network).map(|now| now.ports.clone()).unwrap_or_default()
+    }
+
     /// What the role does not have goes; the rest is not touched.
     fn withdraw_others(&self, record: &EndpointRecord, role: &Role) -> Result<(), NetworkError> {
         let wanted: HashSet<_> = role.ports.iter().collect();
         let (kept, gone): (Vec<_>, Vec<_>) =
-            record.ports.iter().copied().partition(|port| wanted.contains(&exactly(port)));
+            self.ports_of(record).into_iter().partition(|port| wanted.contains(&port.exactly()));
         if !gone.is_empty() {
             let withdrawn = self.kernel.withdraw(record.id, &gone);
             withdrawn.map_err(failed("unpublish ports of endpoint", record.id))?;
@@ -108,10 +136,8 @@ impl Inner {
     }
 
     fn publish_missing(&self, record: &EndpointRecord, role: &Role) -> Result<(), NetworkError> {
-        let (container, network) = (record.container, record.network);
-        let mut ports =
-            self.state().endpoint(container, network).map(|now| now.ports.clone()).unwrap_or_default();
-        let has: HashSet<_> = ports.iter().map(exactly).collect();
+        let mut ports = self.ports_of(record);
+        let has: HashSet<_> = ports.iter().map(PublishedPort::exactly).collect();
         let missing: Vec<_> = role.ports.iter().filter(|port| !has.contains(port)).copied().collect();
         if !missing.is_empty() {
             let published = self.kernel.publish(record.id, &missing);

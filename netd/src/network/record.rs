@@ -21,7 +21,7 @@ use libnet::{
 use netd_api::dns::DnsRecord;
 use serde::{Deserialize, Serialize};
 
-use super::{Chosen, Driver, Durability, Scope, Traffic, gateway::exactly, template::Template};
+use super::{Chosen, Driver, Durability, Scope, Traffic, template::Template};
 use crate::names::{DnsSettings, EgressPolicy};
 
 pub(super) const NETWORKS: &str = "networks";
@@ -238,7 +238,7 @@ impl EndpointRecord {
     /// What the kernel has: whoever takes the endpoint over asks for exactly the ports that are published.
     pub(super) fn on_host(&self) -> Option<EndpointSpec> {
         let spec = self.spec.clone()?;
-        Some(EndpointSpec { ports: self.ports.iter().map(exactly).collect(), ..spec })
+        Some(EndpointSpec { ports: self.ports.iter().map(PublishedPort::exactly).collect(), ..spec })
     }
 }
 

@@ -160,6 +160,15 @@ fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, E
             (endpoint_before(&endpoint.id).unwrap_or_default(), after)
         }
         Change::RemoveEndpoint(id) => (endpoint_before(id).unwrap_or_default(), Elements::new()),
+        Change::MovePorts { from, to } => {
+            let (mut before, mut after) = (Elements::new(), Elements::new());
+            for endpoint in [from, to] {
+                before.extend(endpoint_before(&endpoint.id).unwrap_or_default());
+                let network = declared.network(endpoint.network)?;
+                add(&mut after, of_endpoint(&declared.options, network, endpoint))?;
+            }
+            (before, after)
+        }
         Change::SetOpenings(id, openings) => {
             declared.network(*id)?;
             (openings_before(*id), of_links(*id, openings))

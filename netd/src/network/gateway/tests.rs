@@ -1,4 +1,7 @@
-use libnet::types::{Port, Proto};
+use libnet::{
+    ports::HostPort,
+    types::{Port, Proto},
+};
 
 use super::*;
 

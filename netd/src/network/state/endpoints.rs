@@ -17,7 +17,7 @@ use crate::network::{
     EndpointAsk, EndpointView, NetworkError, Traffic,
     driver_opts::DriverOpts,
     egress, endpoint,
-    gateway::{self, Candidate, Held, Role, exactly},
+    gateway::{self, Candidate, Held, Role},
     record::{EndpointRecord, Lease, NetworkRecord, SandboxRecord, v4_in, v6_in},
 };
 
@@ -223,21 +223,46 @@ impl State {
         container: ContainerId,
         leaving: Option<(NetworkId, &[PublishedPort])>,
     ) -> Option<RoleChange> {
-        let requests = &self.sandbox(container)?.requests;
-        let records = self.endpoints_of(container);
-        let held = |network| move |port: &PublishedPort| Held { network, port: *port };
-        let mut published: Vec<_> =
-            records.iter().flat_map(|record| record.ports.iter().map(held(record.network))).collect();
+        let mut published = self.held(container);
         let (network, ports) = leaving.unzip();
         let kept: HashSet<_> = published.iter().map(|held| held.port).collect();
         let left = ports.into_iter().flatten().filter(|port| !kept.contains(port));
         let left: Vec<_> = left.filter_map(|port| Some(Held { network: network?, port: *port })).collect();
         published.extend(left);
-        let mut roles: HashMap<_, _> =
-            gateway::roles(&gateway::order(self.candidates(container)), requests, &published, self.crossing)
-                .into_iter()
-                .collect();
+        let mut roles = self.roles(container, self.candidates(container), &published)?;
         self.change_to(container, |record| roles.remove(&record.network))
+    }
+
+    /// What an endpoint that is about to leave can hand over to others; nothing if none of them takes anything.
+    pub(in crate::network) fn leave_change(
+        &self,
+        container: ContainerId,
+        leaving: NetworkId,
+    ) -> Option<RoleChange> {
+        let mut others = self.candidates(container);
+        others.retain(|candidate| candidate.network != leaving);
+        let mut roles = self.roles(container, others, &self.held(container))?;
+        roles.insert(leaving, Role::default());
+        let change = self.change_to(container, |record| roles.remove(&record.network))?;
+        change.roles.iter().any(|(record, _)| record.network != leaving).then_some(change)
+    }
+
+    fn roles(
+        &self,
+        container: ContainerId,
+        candidates: Vec<Candidate>,
+        published: &[Held],
+    ) -> Option<HashMap<NetworkId, Role>> {
+        let requests = &self.sandbox(container)?.requests;
+        let roles = gateway::roles(&gateway::order(candidates), requests, published, self.crossing);
+        Some(roles.into_iter().collect())
+    }
+
+    /// The ports that a container has, wherever they are.
+    fn held(&self, container: ContainerId) -> Vec<Held> {
+        let held = |network| move |port: &PublishedPort| Held { network, port: *port };
+        let records = self.endpoints_of(container);
+        records.iter().flat_map(|record| record.ports.iter().map(held(record.network))).collect()
     }
 
     /// The change that gives endpoints these roles; nothing if they have them.
@@ -248,7 +273,7 @@ impl State {
     ) -> Option<RoleChange> {
         let sandbox = self.sandbox(container)?.name.clone();
         let differs = |record: &EndpointRecord, role: &Role| {
-            let has: HashSet<_> = record.ports.iter().map(exactly).collect();
+            let has: HashSet<_> = record.ports.iter().map(PublishedPort::exactly).collect();
             let same = record.ports.len() == role.ports.len() && has == role.ports.iter().copied().collect();
             record.route() != role.route || !same
         };

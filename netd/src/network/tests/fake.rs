@@ -280,6 +280,19 @@ impl Kernel for FakeKernel {
         })
     }
 
+    fn move_ports(
+        &self,
+        from: EndpointId,
+        to: EndpointId,
+    ) -> Result<Option<Vec<PublishedPort>>, KernelError> {
+        self.call(|world| {
+            let ports = world.ports.remove(&from).unwrap_or_default();
+            let before = world.ports.insert(to, ports.clone());
+            assert_eq!(before, None, "ports were moved to who had some");
+            Ok(Some(ports))
+        })
+    }
+
     fn set_default_route(
         &self,
         sandbox: &str,
