@@ -58,7 +58,24 @@ fn each_injury_is_found_and_mended() {
             assert_eq!(wrong(&host), [], "{injury}");
         }
 
-        // What takes a subnet away, or a part of it: only its owner knows why.
+        machine.sh(&format!("ip link delete {link}")).ok();
+        let lost = wrong(&host);
+        assert!(lost[0].what.contains(link.as_str()) && lost[0].advice.contains("pontoon restart"), "{lost:?}");
+        // Ours by its mark, and nobody's.
+        machine.sh(&format!("ip link add br-old type bridge && ip link set br-old alias 'pontoon network {} old'", "5".repeat(64))).ok();
+        let ghosts = host.examine().unwrap();
+        let ghost = ghosts.iter().find(|finding| finding.what.contains("br-old")).unwrap();
+        assert_eq!(ghost.severity, Severity::Note);
+    });
+}
+
+#[test]
+fn a_route_that_takes_a_subnet_away_is_named() {
+    let lab = Lab::new();
+    let machine = lab.host("a");
+    machine.run(|| {
+        let (host, _net) = open_with_web("10.9.0.1/24", "");
+        // Or a part of it: only its owner knows why.
         machine.sh("ip link add vpn type veth peer name far && ip link set far up && ip link set vpn up && ip route add 10.9.0.0/25 dev vpn").ok();
         let route = wrong(&host);
         assert_eq!(route[0].what, "route 10.9.0.0/25 leads by vpn, and is a part of network web (10.9.0.0/24)");
@@ -72,14 +89,5 @@ fn each_injury_is_found_and_mended() {
         assert_eq!(route[0].what, "no route leads to 10.9.0.0/24 of network web by its bridge br-web");
         assert_eq!(host.mend().repaired, ["route to 10.9.0.0/24"]);
         assert_eq!(wrong(&host), []);
-
-        machine.sh(&format!("ip link delete {link}")).ok();
-        let lost = wrong(&host);
-        assert!(lost[0].what.contains(link.as_str()) && lost[0].advice.contains("pontoon restart"), "{lost:?}");
-        // Ours by its mark, and nobody's.
-        machine.sh(&format!("ip link add br-old type bridge && ip link set br-old alias 'pontoon network {} old'", "5".repeat(64))).ok();
-        let ghosts = host.examine().unwrap();
-        let ghost = ghosts.iter().find(|finding| finding.what.contains("br-old")).unwrap();
-        assert_eq!(ghost.severity, Severity::Note);
     });
 }

@@ -65,20 +65,7 @@ pub(crate) fn compare(
         }
     }
     difference.ghosts.extend(ghost_vlans(declared, in_use, seen));
-    let addresses = seen.addresses.iter().map(|on| (on.link, on.address)).collect();
-    let routed = seen.routes.iter().map(|route| route.to).collect();
-    for net in &declared.networks {
-        match net {
-            NetworkSpec::Bridge(net) => match bridge_of(net, &owned, seen) {
-                Some(link) if is_right(net, link, &addresses) => {
-                    difference.unrouted.extend(unrouted(net, link, &routed));
-                }
-                _ => difference.broken.push(net.id),
-            },
-            NetworkSpec::Parent(net) if has_parent(net, seen) => {}
-            NetworkSpec::Parent(net) => difference.broken.push(net.id),
-        }
-    }
+    compare_networks(declared, &owned, seen, &mut difference);
     for ep in declared_endpoints(declared) {
         // An endpoint on a parent is known to its sandbox alone; whoever adopts it looks there.
         if let Some(NetworkSpec::Parent(_)) = networks.get(&ep.network) {
@@ -107,6 +94,28 @@ pub(crate) fn compare(
     difference.lost.extend(gone.map(|name| format!("sandbox {name}: its namespace is gone")));
     difference.ghosts.sort();
     difference
+}
+
+fn compare_networks(
+    declared: &Declared,
+    owned: &HashMap<Owner, &Link>,
+    seen: &Snapshot,
+    difference: &mut Difference,
+) {
+    let addresses = seen.addresses.iter().map(|on| (on.link, on.address)).collect();
+    let routed = seen.routes.iter().map(|route| route.to).collect();
+    for net in &declared.networks {
+        match net {
+            NetworkSpec::Bridge(net) => match bridge_of(net, owned, seen) {
+                Some(link) if is_right(net, link, &addresses) => {
+                    difference.unrouted.extend(unrouted(net, link, &routed));
+                }
+                _ => difference.broken.push(net.id),
+            },
+            NetworkSpec::Parent(net) if has_parent(net, seen) => {}
+            NetworkSpec::Parent(net) => difference.broken.push(net.id),
+        }
+    }
 }
 
 fn owned_links(seen: &Snapshot) -> impl Iterator<Item = (Owner, &Link)> {
