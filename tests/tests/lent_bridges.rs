@@ -13,6 +13,11 @@ fn user_bridge(machine: &Machine) -> Lan {
     client
 }
 
+/// The bridge's own address, by which the LAN knows it.
+fn mac(machine: &Machine) -> String {
+    machine.exec(["cat", "/sys/class/net/br9/address"]).ok()
+}
+
 /// All that the user may want to find as it was.
 fn bridge(machine: &Machine) -> String {
     machine
@@ -66,6 +71,41 @@ fn a_network_on_a_bridge_of_the_user_s_shares_its_lan() {
     assert_eq!(bridge(&machine), before);
     client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
     remove(&machine);
+}
+
+/// By itself, a bridge takes the lowest address of its ports, whichever come and go.
+#[test]
+fn a_bridge_keeps_its_mac_when_containers_come_and_go() {
+    // Of a network card, of a tap as libvirt names them, and one above all that we give.
+    for port in ["02:42:00:00:00:01", "fe:54:00:00:00:01", "fe:ff:ff:ff:ff:ff"] {
+        let machine = Lab::new().machine("aa");
+        let client = user_bridge(&machine);
+        machine.sh(&format!("ip link set lan0 address {port}")).ok();
+        assert_eq!(mac(&machine), port);
+        client.exec(["ip", "neighbour", "flush", "dev", "eth0"]).ok();
+        client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+        machine
+            .docker([
+                "network",
+                "create",
+                "--subnet",
+                "198.51.100.0/24",
+                "-o",
+                "com.docker.network.bridge.name=br9",
+                "web",
+            ])
+            .ok();
+        let ping = ["ping", "-c1", "-W2", &client.address()];
+        machine.docker([&["run", "--rm", "--network", "web", "host"][..], &ping].concat()).ok();
+        machine.start("c1", &["--network", "web"], &["sleep", "1000"]);
+        assert_eq!(mac(&machine), port, "while a container runs");
+        client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+        machine.docker(["rm", "-f", "c1"]).ok();
+        client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+        machine.docker(["network", "rm", "web"]).ok();
+        assert_eq!(mac(&machine), port);
+        remove(&machine);
+    }
 }
 
 #[test]

@@ -95,13 +95,17 @@ pub(crate) fn bridge_mac(id: &NetworkId) -> MacAddr {
     MacAddr::local([a, b, c, d, e, f])
 }
 
-/// The address of an endpoint's host end. A set address is left alone by udev's MACAddressPolicy. It begins with the
-/// highest byte of a unicast address: a bridge of the user's own takes the lowest address of its ports, and is not to take
-/// one that comes and goes with a container.
+/// The address of an endpoint's host end. A set address is left alone by udev's MACAddressPolicy. It is among the
+/// [highest](LOWEST_HOST_MAC) of unicast addresses: a bridge of the user's own takes the lowest address of its ports, and
+/// is not to take one that comes and goes with a container.
 pub(crate) fn host_mac(id: &EndpointId) -> MacAddr {
-    let [b, c, d, e, f, ..] = *id.bytes();
-    MacAddr::local([0xfe, b, c, d, e, f])
+    let [c, d, e, f, ..] = *id.bytes();
+    let [a, b, ..] = LOWEST_HOST_MAC.octets();
+    MacAddr::local([a, b, c, d, e, f])
 }
+
+/// The lowest of all [`host_mac`]s. A bridge with a higher address would take that of a container's host end.
+pub(crate) const LOWEST_HOST_MAC: MacAddr = MacAddr::local([0xfe, 0xff, 0, 0, 0, 0]);
 
 #[cfg(test)]
 mod tests {
@@ -120,6 +124,14 @@ mod tests {
                 prop_assert!(alias.len() <= ALIAS_MAX);
                 prop_assert_eq!(Owner::of_alias(&alias), Some(owner));
             }
+        }
+
+        #[test]
+        fn host_ends_have_high_addresses(bytes: [u8; 32], other: [u8; 6]) {
+            let mac = host_mac(&EndpointId::from_bytes(bytes));
+            prop_assert!(mac >= LOWEST_HOST_MAC);
+            let other = MacAddr::local(other);
+            prop_assert!(mac > other || other > LOWEST_HOST_MAC);
         }
 
         #[test]

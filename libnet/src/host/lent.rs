@@ -10,7 +10,7 @@ use super::{
 use crate::{
     bridge::{
         Step, lent_keys,
-        names::{BRIDGE, CONDEMNED, Owner},
+        names::{BRIDGE, CONDEMNED, LOWEST_HOST_MAC, Owner},
     },
     link::{self, Which, address},
     observe::{self, Link},
@@ -47,19 +47,20 @@ impl Effects<'_> {
         if found.kind != BRIDGE {
             return Err(LentError::NotABridge(net.link.clone()).into());
         }
-        if !links.iter().any(|link| link.bridge == Some(found.index)) {
-            self.keep_address(found)?;
-        }
+        self.keep_address(found, &links)?;
         // Of a network that was whole before, nothing is to be taken back.
         let is_new = self.host.state.network(net.id).is_err();
         Ok(is_new.then(|| Step::ReturnBridge(Box::new(net.clone()))))
     }
 
-    /// A bridge that nobody gave an address takes that of its first port, and has none when its last port is gone: neither
-    /// is to follow from our containers. One that has other ports takes theirs, see [`host_mac`](crate::bridge::names).
-    fn keep_address(&mut self, bridge: &Link) -> Result<(), StepError> {
+    /// A bridge that nobody gave an address takes the lowest of its ports', and has none when its last port is gone:
+    /// neither is to follow from our containers. Where other ports are lower than [our ends](LOWEST_HOST_MAC), as nearly
+    /// all are, it goes on taking theirs; else it keeps the address that it has.
+    fn keep_address(&mut self, bridge: &Link, links: &[Link]) -> Result<(), StepError> {
         let known = <[u8; 6]>::try_from(bridge.mac.as_slice()).ok().and_then(MacAddr::from_octets);
-        let requests = known.map(|mac| link::announce(bridge.index, mac)).into_iter().collect();
+        let has_ports = links.iter().any(|link| link.bridge == Some(bridge.index));
+        let at_risk = known.filter(|mac| !has_ports || *mac >= LOWEST_HOST_MAC);
+        let requests = at_risk.map(|mac| link::announce(bridge.index, mac)).into_iter().collect();
         Ok(self.socket.send(requests)?)
     }
 
