@@ -101,7 +101,7 @@ async fn a_question_that_makes_us_panic_costs_itself_alone() {
     assert_eq!(next_two(client).await.0, [4, 5], "and it goes on");
     assert_eq!(first.server.counts().ignored, 1);
     drop(first);
-    let second = serve_on(udp, tcp, &[], quick(), world());
+    let second = serve_on(udp, tcp, &[], calm(), world());
     assert_eq!(addresses(&ask_a(&second, "c1.").await), ["10.9.0.1"]);
     assert_eq!(second.server.counts().udp_queries, 1);
 }

@@ -103,7 +103,7 @@ async fn a_burst_is_answered_whole() {
 
 #[tokio::test]
 async fn one_connection_carries_many_questions_and_is_closed_when_idle() {
-    let served = serve(&[], Limits { idle: Duration::from_millis(100), ..Limits::default() });
+    let served = serve(&[], Limits { idle: Duration::from_secs(1), ..Limits::default() });
     let addr = served.addr;
     tokio::task::spawn_blocking(move || {
         let mut stream = connect(addr);
@@ -122,7 +122,7 @@ async fn one_connection_carries_many_questions_and_is_closed_when_idle() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_their_turn() {
-    let served = serve(&[], Limits { connections: 1, idle: Duration::from_millis(100), ..Limits::default() });
+    let served = serve(&[], Limits { connections: 1, idle: Duration::from_secs(1), ..Limits::default() });
     let addr = served.addr;
     let held = tokio::task::spawn_blocking(move || connect(addr)).await.unwrap();
     let reply = ask(&served, Over::Tcp, query("c1.", 1)).await;

@@ -14,7 +14,7 @@ use support::*;
 #[tokio::test]
 async fn an_unknown_name_is_forwarded_over_what_the_client_speaks() {
     let fake = Fake::saying(1);
-    let served = serve(&[fake.host()], quick());
+    let served = serve(&[fake.host()], calm());
     let reply = ask(&served, Over::Udp, query("Example.COM.", 4242)).await;
     assert_eq!(reply.metadata.id, 4242);
     assert_eq!(reply.queries[0].name.to_string(), "Example.COM.");
@@ -32,14 +32,13 @@ async fn the_next_server_is_asked_when_one_fails() {
     for bad in [ResponseCode::ServFail, ResponseCode::Refused] {
         let bad = Fake::failing(bad);
         for over in [Over::Udp, Over::Tcp] {
-            let served = serve(&[bad.host(), good.host()], Limits::default());
-            let started = Instant::now();
+            // Nobody would be asked for another reason.
+            let served = serve(&[bad.host(), good.host()], calm());
             assert_eq!(addresses(&ask(&served, over, query("example.com.", 1)).await), ["192.0.2.1"]);
-            assert!(started.elapsed() < Limits::default().hedge, "it is asked at once");
         }
     }
     for over in [Over::Udp, Over::Tcp] {
-        let served = serve(&[nobody(), good.host()], Limits::default());
+        let served = serve(&[nobody(), good.host()], calm());
         assert_eq!(addresses(&ask(&served, over, query("example.com.", 1)).await), ["192.0.2.1"]);
         assert_eq!(served.server.counts().upstream_failures, 1);
     }
@@ -48,7 +47,7 @@ async fn the_next_server_is_asked_when_one_fails() {
 #[tokio::test]
 async fn a_silent_server_costs_no_more_than_patience() {
     let (silent, good) = (Fake::silent(), Fake::saying(1));
-    let served = serve(&[silent.host(), good.host()], quick());
+    let served = serve(&[silent.host(), good.host()], Limits { hedge: PATIENCE, ..calm() });
     let started = Instant::now();
     assert_eq!(addresses(&ask_a(&served, "example.com.").await), ["192.0.2.1"]);
     assert!(started.elapsed() >= PATIENCE);
@@ -62,7 +61,7 @@ async fn a_lost_datagram_is_sent_again() {
             0 => Vec::new(),
             _ => vec![addressed(query, 1)],
         });
-    let served = serve(&[forgetful.host()], quick());
+    let served = serve(&[forgetful.host()], Limits { patience: PATIENCE, ..calm() });
     assert_eq!(addresses(&ask_a(&served, "example.com.").await), ["192.0.2.1"]);
     assert_eq!(forgetful.asked(), 2);
 }
@@ -70,7 +69,7 @@ async fn a_lost_datagram_is_sent_again() {
 #[tokio::test]
 async fn no_such_name_is_an_answer() {
     let (first, second) = (Fake::failing(ResponseCode::NXDomain), Fake::saying(1));
-    let served = serve(&[first.host(), second.host()], quick());
+    let served = serve(&[first.host(), second.host()], calm());
     assert_eq!(code(&ask_a(&served, "nobody.").await), ResponseCode::NXDomain);
     assert_eq!(second.asked(), 0);
 }
@@ -116,7 +115,7 @@ async fn a_slow_first_server_is_not_overruled() {
         told.lock().unwrap().recv().unwrap();
         vec![addressed(query, 1)]
     });
-    let served = serve(&[slow.host(), second.host()], quick());
+    let served = serve(&[slow.host(), second.host()], Limits { hedge: PATIENCE, ..calm() });
     assert_eq!(addresses(&ask_a(&served, "intranet.example.").await), ["192.0.2.1"]);
     assert_eq!(second.asked(), 1);
 }
@@ -162,14 +161,19 @@ async fn a_server_that_is_down_is_soon_no_more_waited_for() {
     let (down, good) = (Fake::silent(), Fake::saying(1));
     let limits = Limits { hedge: Duration::from_millis(100), patience: GIVE_UP, ..Limits::default() };
     let served = serve(&[down.host(), good.host()], limits);
-    let started = Instant::now();
     let mut waited = 0;
     for i in 0..40 {
         let before = Instant::now();
         assert_eq!(addresses(&ask_a(&served, &format!("n{i}.example.")).await), ["192.0.2.1"]);
         waited += u32::from(before.elapsed() >= limits.hedge);
     }
-    assert!(waited >= 3 && started.elapsed() < 20 * limits.hedge, "{waited}, {:?}", started.elapsed());
+    assert!((3..20).contains(&waited), "{waited}");
+    // Both are asked in the same moment: the other may have answered before this one counts.
+    let started = Instant::now();
+    while down.asked() < 40 {
+        assert!(started.elapsed() < GIVE_UP, "asked {} times", down.asked());
+        tokio::task::yield_now().await;
+    }
     assert_eq!(down.asked(), 40);
 }
 
@@ -199,7 +203,7 @@ async fn forged_replies_are_passed_over() {
         no_reply.metadata.message_type = MessageType::Query;
         vec![other_id, other_question, no_question, no_reply, addressed(query, 1)]
     });
-    let served = serve(&[fake.host()], quick());
+    let served = serve(&[fake.host()], calm());
     assert_eq!(addresses(&ask_a(&served, "example.com.").await), ["192.0.2.1"]);
 }
 
@@ -211,7 +215,7 @@ async fn ids_are_not_the_clients() {
         ids.lock().unwrap().insert(query.metadata.id);
         vec![addressed(query, 1)]
     });
-    let served = serve(&[fake.host()], quick());
+    let served = serve(&[fake.host()], calm());
     for i in 0..8 {
         assert_eq!(ask(&served, Over::Udp, query(&format!("n{i}.example.com."), 7)).await.metadata.id, 7);
     }
@@ -225,7 +229,7 @@ async fn a_reply_keeps_the_case_of_the_question_even_if_the_server_does_not() {
         reply.queries[0].name = reply.queries[0].name.to_lowercase();
         vec![reply]
     });
-    let served = serve(&[fake.host()], quick());
+    let served = serve(&[fake.host()], calm());
     let reply = ask_a(&served, "ExAmPlE.cOm.").await;
     assert_eq!(reply.queries[0].name.to_string(), "ExAmPlE.cOm.");
 }
@@ -248,7 +252,7 @@ fn long_winded() -> Fake {
 #[tokio::test]
 async fn long_replies_come_whole_where_the_client_takes_them() {
     let fake = long_winded();
-    let served = serve(&[fake.host()], quick());
+    let served = serve(&[fake.host()], calm());
     let cut = ask_a(&served, "example.com.").await;
     assert!(cut.metadata.truncation && cut.to_vec().unwrap().len() <= 512);
     let whole = ask(&served, Over::Udp, with_edns(query("example.com.", 1), 4096)).await;
@@ -268,7 +272,7 @@ async fn a_cut_reply_is_fetched_over_tcp() {
         }
         vec![reply]
     });
-    let served = serve(&[fake.host()], quick());
+    let served = serve(&[fake.host()], calm());
     let reply = ask_a(&served, "example.com.").await;
     assert_eq!(addresses(&reply), ["192.0.2.1"]);
     assert!(!reply.metadata.truncation);
@@ -291,7 +295,7 @@ async fn an_alias_of_the_worlds_names_is_followed() {
             vec![reply]
         }
     });
-    let served = serve(&[fake.host()], Limits { deadline: Duration::from_secs(1), ..quick() });
+    let served = serve(&[fake.host()], calm());
     let alias = |name: &str, target: &str| StaticRecord {
         name: name.to_owned(),
         ttl: None,
@@ -324,7 +328,7 @@ async fn an_alias_of_the_worlds_names_is_followed() {
 #[tokio::test]
 async fn internal_networks_do_not_leave_through_the_host() {
     let (host, own) = (Fake::saying(1), Fake::saying(2));
-    let served = serve(&[host.host()], quick());
+    let served = serve(&[host.host()], calm());
     served.directory.update(|editor| {
         editor.set_view("a", View { zones: vec!["n".into()], forward: Forward::No, ..View::default() });
     });
@@ -338,7 +342,7 @@ async fn internal_networks_do_not_leave_through_the_host() {
 #[tokio::test]
 async fn upstreams_change_while_the_server_runs() {
     let (before, after) = (Fake::saying(1), Fake::saying(2));
-    let served = serve(&[before.host()], quick());
+    let served = serve(&[before.host()], calm());
     assert_eq!(addresses(&ask_a(&served, "example.com.").await), ["192.0.2.1"]);
     served.upstreams.send_replace(Arc::new(Upstreams { servers: vec![after.container()] }));
     assert_eq!(addresses(&ask_a(&served, "example.com.").await), ["192.0.2.2"]);

@@ -19,7 +19,7 @@ async fn a_follower_is_told_what_became_of_each_question() {
         }
         _ => vec![addressed(query, 1)],
     });
-    let served = serve(&[fake.host()], quick());
+    let served = serve(&[fake.host()], calm());
     let before = Instant::now();
     ask_a(&served, "c1.").await;
     let mut log = served.server.follow(100);
@@ -50,7 +50,7 @@ async fn counts_outlive_their_server() {
     let fake = Fake::saying(1);
     let shared = Shared::default();
     for asker in ["a", "b"] {
-        let served = serve_beside(asker, &[fake.host()], quick(), &shared);
+        let served = serve_beside(asker, &[fake.host()], calm(), &shared);
         for name in ["c1.", "example.com.", "example.com."] {
             ask_a(&served, name).await;
         }
