@@ -393,11 +393,14 @@ fn ten_thousand_ports_are_published_at_once() {
     let began = now();
     firewall.apply(Change::AddEndpoint(endpoint(1, 2, ports))).unwrap();
     let all = now() - began;
-    let began = now();
-    firewall
-        .apply(Change::AddEndpoint(endpoint(1, 3, vec![published("0.0.0.0", 10_001, 80, Proto::Tcp)])))
-        .unwrap();
-    let one_more = now() - began;
+    // The kernel books work for others on whoever runs: the least of a few is what it takes.
+    let one_more = (3..8).map(|number| {
+        let port = published("0.0.0.0", 10_000 + u16::from(number), 80, Proto::Tcp);
+        let began = now();
+        firewall.apply(Change::AddEndpoint(endpoint(1, number, vec![port]))).unwrap();
+        now() - began
+    });
+    let one_more = one_more.min().unwrap();
     println!("10,000 ports: {all:?}; one more: {one_more:?}");
     assert!(all < Duration::from_secs(2), "{all:?}");
     assert!(one_more * 100 < all, "a change costs what it is, not what is there: {one_more:?} of {all:?}");

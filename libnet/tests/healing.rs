@@ -18,7 +18,7 @@ use libnet::{
     types::{Egress, Port, Proto},
 };
 use support::{endpoint, here, network, open};
-use tests::{Host as Machine, Lab, Lan, eventually};
+use tests::{Host as Machine, Lab, Lan, eventually, until};
 
 const NAMES: [&str; 2] = ["pontoon-000000000001", "pontoon-000000000002"];
 
@@ -66,7 +66,7 @@ impl Scene {
         let rest = "nft list tables | sort | while read -r table; do nft list $table; done | sed 's/packets [0-9]* bytes [0-9]*//'; sysctl net.ipv4.ip_forward \
             net.ipv6.conf.all.forwarding net.ipv4.conf.br-web.forwarding net.ipv4.conf.br-web.route_localnet \
             net.ipv6.conf.br-web.disable_ipv6; bridge -d link | sed 's/^[0-9]*: //;s/@if[0-9]*//'; \
-            ip neighbour show dev br-web nud reachable | sort; ip route; ip -6 route show dev br-web | sort";
+            ip neighbour show dev br-web | grep extern_learn | cut -d' ' -f1-3 | sort; ip route; ip -6 route show dev br-web | sort";
         self.machine.run(here) + &self.machine.sh(rest).ok()
     }
 
@@ -83,7 +83,7 @@ impl Scene {
             if output.stdout == "here" { Ok(()) } else { Err(output) }
         });
         for to in ["10.9.0.2", "fd09::2"] {
-            self.machine.exec(["ip", "netns", "exec", NAMES[1], "ping", "-c1", "-W2", to]).ok();
+            self.machine.exec(["ip", "netns", "exec", NAMES[1], "ping", "-c1", "-W5", to]).ok();
         }
     }
 
@@ -392,7 +392,8 @@ fn whoever_fights_us_loses_in_the_end_and_what_is_beyond_repair_is_told_once() {
         .machine
         .sh("for i in $(seq 60); do nft delete table inet pontoon 2>/dev/null; sleep 0.01; done; true")
         .ok();
-    eventually("all is as before", || match scene.state() {
+    // The longer the fight, the longer the pauses: half a minute after fifteen seconds.
+    until(Duration::from_secs(60), "all is as before", || match scene.state() {
         now if now == before => Ok(()),
         now => Err(now),
     });
@@ -417,5 +418,5 @@ fn whoever_fights_us_loses_in_the_end_and_what_is_beyond_repair_is_told_once() {
         scene.host.attach(&scene.sandboxes[0], &ep).unwrap();
     });
     let lan = scene.lan.address();
-    scene.machine.exec(["ip", "netns", "exec", NAMES[0], "ping", "-c1", "-W2", &lan]).ok();
+    scene.machine.exec(["ip", "netns", "exec", NAMES[0], "ping", "-c1", "-W5", &lan]).ok();
 }

@@ -43,7 +43,7 @@ fn speed(from: &Sandbox, to: &Sandbox, address: &str) -> f64 {
         all as f64 / began.elapsed().as_secs_f64()
     };
     receive(Duration::from_millis(500));
-    let speed = receive(Duration::from_secs(2));
+    let speed = receive(Duration::from_secs(4));
     drop(receiver);
     sending.join().unwrap();
     speed
@@ -62,9 +62,10 @@ fn attach(host: &Host, name: &str, ep: &EndpointSpec) -> Sandbox {
     sandbox
 }
 
-/// 20 Mbit/s in bytes, less what headers take; a machine under load may be slower, and none is faster.
+/// 20 Mbit/s in bytes, less what headers take; a machine under load may be slower, and none is faster but by what waited
+/// when the measurement began.
 fn is_twenty_mbit(speed: f64) -> bool {
-    (1_200_000.0..2_600_000.0).contains(&speed)
+    (1_200_000.0..3_000_000.0).contains(&speed)
 }
 
 #[test]
@@ -99,12 +100,12 @@ fn what_comes_and_what_goes_is_limited_each_by_its_own() {
         }
         // The detour changes nothing about who may send what.
         let inside = |line: &str| machine.exec(["ip", "netns", "exec", A, "bash", "-c", line]);
-        inside("ping -c1 -W2 10.9.0.3").ok();
+        inside("ping -c1 -W5 10.9.0.3").ok();
         inside("ip address add 10.9.0.77/24 dev eth0; ping -c1 -W1 -I 10.9.0.77 10.9.0.3").fails(1);
         // At once again, while the kernel still clears away.
         host.detach(&sandbox, both.id).unwrap();
         host.attach(&sandbox, &both).unwrap();
-        inside("ping -c1 -W2 10.9.0.3").ok();
+        inside("ping -c1 -W5 10.9.0.3").ok();
         host.detach(&sandbox, both.id).unwrap();
         eventually(
             "nothing is left",
