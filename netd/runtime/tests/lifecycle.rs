@@ -250,12 +250,17 @@ async fn processes_are_listed_and_measured() {
         let shim = shim.clone();
         async move { shim.top("").await.unwrap() }
     };
-    let mut top = listed().await;
-    while top.processes.len() < 2 {
-        top = listed().await;
-    }
-    assert_eq!(top.titles.last().unwrap(), "CMD");
-    assert!(top.processes.iter().any(|row| row.last().unwrap() == "sleep 1000"), "{top:?}");
+    let top = within(async {
+        loop {
+            let top = listed().await;
+            // Until it has executed, the child is one more `sh`.
+            if top.processes.iter().any(|row| row.last().unwrap() == "sleep 1000") {
+                break top;
+            }
+        }
+    })
+    .await;
+    assert_eq!((top.titles.last().unwrap().as_str(), top.processes.len()), ("CMD", 2), "{top:?}");
     let stats = shim.stats().await.unwrap();
     assert_eq!(stats.pids, 2);
     assert!(stats.memory_usage > 0);

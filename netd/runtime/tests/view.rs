@@ -144,7 +144,7 @@ async fn a_read_only_root_is_one() {
 #[tokio::test]
 async fn limits_are_kept() {
     let place = Place::new();
-    let mut request = place.request(&["sh", "-c", "ulimit -n; ulimit -c; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; for i in 1 2 3 4 5 6 7 8; do sleep 0.2 & done; wait"]);
+    let mut request = place.request(&["sh", "-c", "ulimit -n; ulimit -c; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait"]);
     request.spec.process.rlimits = vec![
         Rlimit { name: "nofile".to_owned(), soft: 123, hard: 456 },
         Rlimit { name: "RLIMIT_CORE".to_owned(), soft: 0, hard: 0 },

@@ -149,8 +149,12 @@ fn some_settings_change_while_it_runs() {
     let changed = r#"{"log-level":"debug","live-restore":true,"labels":["a=b"],"default-address-pools":[{"base":"10.9.0.0/16","size":24}]}"#;
     file(&daemon.host, config, changed);
     daemon.signal(Signal::SIGHUP);
+    // The last that is told of it, at the new level.
+    eventually("it is read again", || {
+        if daemon.log().contains("configuration reloaded") { Ok(()) } else { Err(daemon.log()) }
+    });
+    daemon.get("/nope");
     eventually("more is logged", || {
-        daemon.get("/nope");
         if daemon.log().contains("no such page") { Ok(()) } else { Err(daemon.log()) }
     });
     assert_eq!((&info()["LiveRestoreEnabled"], &info()["Labels"][0]), (&true.into(), &"a=b".into()));
