@@ -16,7 +16,7 @@ pub use lab::{
     golden::Golden,
     host::{Host, Lan},
     machine::{Clean, HostKind, Machine, NetdOptions},
-    output::{Output, Process},
+    output::{Output, Process, has_word},
     probe::{Place, Probe, Servers},
     resolver::resolver,
     sniffer::Sniffer,

@@ -1,7 +1,7 @@
 //! `pontoon firewall show`: what the kernel has, readable for people, for `nft` and for programs.
 
 use serde_json::Value;
-use tests::{Host, Lab, Machine, eventually};
+use tests::{Host, Lab, Machine, eventually, has_word};
 
 /// Starts a server that answers whoever connects.
 fn server(machine: &Machine, name: &str, args: &[&str]) {
@@ -68,10 +68,10 @@ fn connections_and_traffic_are_counted() {
 
     // Of others there is nothing in what concerns one.
     let text = report["Tables"].to_string();
-    assert!(text.contains("8080") && !text.contains("9090"), "{text}");
+    assert!(has_word(&text, "8080") && !has_word(&text, "9090"), "{text}");
     let owners = report["Tables"].to_string();
     assert!(owners.contains(r#""Owner":{"Network":"web","Container":"c1"}"#), "{owners}");
-    assert!(shown(&machine, &[])["Tables"].to_string().contains("9090"));
+    assert!(has_word(&shown(&machine, &[])["Tables"].to_string(), "9090"));
     let said = machine.pontoon(["firewall", "show", "nobody"]).fails(1);
     assert!(said.contains("no such container or network: nobody"), "{said}");
 }

@@ -89,3 +89,8 @@ impl Drop for Process {
         self.kill();
     }
 }
+
+/// Whether a text has this word. Ids and names of links have any digits within.
+pub fn has_word(text: &str, word: &str) -> bool {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|found| found == word)
+}
