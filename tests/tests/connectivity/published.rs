@@ -4,7 +4,7 @@ use std::{fmt::Write, net::IpAddr, path::Path, thread, time::Duration};
 
 use tests::{Lab, Lan, Machine, Place, Probe, Servers};
 
-use crate::sandbox;
+use crate::{patiently, sandbox};
 
 const PORT: u16 = 80;
 
@@ -264,21 +264,26 @@ impl Scene {
     }
 
     /// This part of the page.
-    pub(crate) fn page(&self, patience: Duration) -> String {
+    pub(crate) fn page(&self, known: &str) -> String {
         let mut text = format!("{HEAD}\n| who asks | by |");
         SERVERS.iter().for_each(|server| write!(text, " {} |", server.words).unwrap());
         writeln!(text, "\n|{}", "---|".repeat(SERVERS.len() + 2)).unwrap();
         let rows = ROWS.iter().flat_map(|row| [Family::V4, Family::V6].map(|family| (*row, family)));
         for (row, family) in rows {
-            write!(text, "| {} | {} |", row.0.words(), row.1.words(family)).unwrap();
-            let cells: Vec<String> = thread::scope(|scope| {
-                let cell = |index| scope.spawn(move || self.cell(index, row, family, patience));
-                let all: Vec<_> = (0..SERVERS.len()).map(cell).collect();
-                all.into_iter().map(|cell| cell.join().expect("a cell that is found")).collect()
-            });
-            cells.iter().for_each(|cell| write!(text, " {cell} |").unwrap());
+            text.push_str(&patiently(known, |patience| self.row(row, family, patience)));
             text.push('\n');
         }
+        text
+    }
+
+    fn row(&self, row: (Asker, By), family: Family, patience: Duration) -> String {
+        let cells: Vec<String> = thread::scope(|scope| {
+            let cell = |index| scope.spawn(move || self.cell(index, row, family, patience));
+            let all: Vec<_> = (0..SERVERS.len()).map(cell).collect();
+            all.into_iter().map(|cell| cell.join().expect("a cell that is found")).collect()
+        });
+        let mut text = format!("| {} | {} |", row.0.words(), row.1.words(family));
+        cells.iter().for_each(|cell| write!(text, " {cell} |").unwrap());
         text
     }
 }
