@@ -23,7 +23,7 @@ fn source_seen(machine: &Machine, lan: &tests::Lan, address: &str) -> std::net::
     let family = if address.contains(':') { "TCP6" } else { "TCP4" };
     let server =
         lan.spawn(["socat", &format!("{family}-LISTEN:9000,reuseaddr,fork"), "SYSTEM:echo $SOCAT_PEERADDR"]);
-    let ask = format!("socat -T5 -u {family}:[{address}]:9000,connect-timeout=1,retry=20,interval=0.1 -");
+    let ask = format!("socat -T5 -u {family}:[{address}]:9000,connect-timeout=1,retry=200,interval=0.1 -");
     let ask = if family == "TCP6" { ask } else { ask.replace(['[', ']'], "") };
     let seen = machine.docker(["exec", "c1", "bash", "-c", &ask]).ok();
     drop(server);
@@ -140,7 +140,7 @@ fn interfaces_are_called_as_their_network_says() {
     with_options(&machine, &["-o", "com.docker.network.container_iface_prefix=net"]);
     let links = || machine.docker(["exec", "c1", "ls", "/sys/class/net"]).ok();
     assert_eq!(links(), "lo\nnet0");
-    machine.docker(["exec", "c1", "ping", "-c1", "-W2", "-I", "net0", "10.82.0.1"]).ok();
+    machine.docker(["exec", "c1", "ping", "-c1", "-W5", "-I", "net0", "10.82.0.1"]).ok();
     machine.docker(["network", "create", "other"]).ok();
     machine.docker(["network", "connect", "other", "c1"]).ok();
     machine.docker(["restart", "-t", "0", "c1"]).ok();
@@ -247,7 +247,7 @@ fn addresses_are_announced_as_often_as_the_network_says() {
         let sniff = |address| Sniffer::start(&machine, &format!("br-{}", &id[..12]), address);
         let sniffers = [sniff("10.82.0.2"), sniff("fd82::2")];
         machine.docker(["run", "-d", "--name", "c1", "--network", name, "host", "sleep", "1000"]).ok();
-        let heard = sniffers.map(Sniffer::heard);
+        let heard = Sniffer::heard(sniffers);
         machine.docker(["rm", "-f", "c1"]).ok();
         machine.docker(["network", "rm", name]).ok();
         heard
@@ -275,7 +275,7 @@ fn packets_are_as_long_as_the_way_out_takes() {
     assert_eq!(inside("c1"), "1400");
     // 20 bytes of IP and 8 of ICMP come on top.
     let ping =
-        |size: &str| machine.docker(["exec", "c1", "ping", "-c1", "-W2", "-Mdo", "-s", size, &lan.address()]);
+        |size: &str| machine.docker(["exec", "c1", "ping", "-c1", "-W5", "-Mdo", "-s", size, &lan.address()]);
     ping("1372").ok();
     let error = ping("1373").fails(1);
     assert!(error.contains("mtu=1400") || error.contains("too long"), "{error}");
@@ -286,7 +286,7 @@ fn packets_are_as_long_as_the_way_out_takes() {
     machine.docker(["network", "create", "-o", "com.docker.network.driver.mtu=68", "least"]).ok();
     machine.start("c4", &["--network", "least"], &["sleep", "1000"]);
     assert_eq!(inside("c4"), "68");
-    machine.docker(["exec", "c4", "ping", "-c1", "-W2", "-s", "500", &lan.address()]).ok();
+    machine.docker(["exec", "c4", "ping", "-c1", "-W5", "-s", "500", &lan.address()]).ok();
     let short = ["network", "create", "--ipv6", "-o", "com.docker.network.driver.mtu=1279", "x"];
     let error = machine.docker(short).fails(1);
     assert!(error.contains("invalid MTU number: 1279: IPv6 needs 1280 at least"), "{error}");

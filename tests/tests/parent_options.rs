@@ -29,7 +29,7 @@ fn shown(machine: &Machine, container: &str, network: &str, field: &str) -> Stri
 }
 
 fn ping(machine: &Machine, from: &str, to: &str) -> Output {
-    machine.docker(["exec", from, "ping", "-c1", "-W2", to])
+    machine.docker(["exec", from, "ping", "-c1", "-W5", to])
 }
 
 fn start(machine: &Machine, name: &str, network: &str) {
@@ -51,8 +51,8 @@ fn macvlan_has_ipv6_and_pontoon_makes_it_too() {
     assert!(a.starts_with("2001:db8::") && a != b && a != lan.gateway6(), "{a} {b}");
     ping(&machine, "ca", &b).ok();
     ping(&machine, "ca", &lan.address6()).ok();
-    machine.docker(["exec", "ca", "ping", "-6", "-c1", "-W2", "cb"]).ok();
-    lan.exec(["ping", "-c1", "-W2", &a]).ok();
+    machine.docker(["exec", "ca", "ping", "-6", "-c1", "-W5", "cb"]).ok();
+    lan.exec(["ping", "-c1", "-W5", &a]).ok();
     assert!(!machine.exec(["ping", "-c1", "-W1", &a]).status.success(), "the host is no part of it");
     let route = machine.docker(["exec", "ca", "ip", "-6", "route", "show", "default"]).ok();
     let gateway: std::net::Ipv6Addr = lan.address6().parse().unwrap();
@@ -114,7 +114,7 @@ fn each_subnet_has_its_gateway_and_addresses_come_from_the_first_with_room() {
         {
             ping(machine, from, to).ok();
         }
-        lan.exec(["ping", "-c1", "-W2", "10.85.0.2"]).ok();
+        lan.exec(["ping", "-c1", "-W5", "10.85.0.2"]).ok();
     };
     check(&machine);
     machine.kill_netd();
@@ -179,7 +179,7 @@ fn addresses_on_the_lan_are_announced_as_often_as_the_network_says() {
         machine.docker(words.iter().chain(&subnet).chain(&every).copied()).ok();
         let sniffer = Sniffer::start(&lan, "eth0", "10.87.0.2");
         machine.docker(["run", "-d", "--name", "c1", "--network", name, "host", "sleep", "1000"]).ok();
-        let heard = sniffer.heard();
+        let [heard] = Sniffer::heard([sniffer]);
         assert_eq!(heard.len(), count, "{name}: {heard:?}");
         assert!(heard.windows(2).all(|pair| pair[1] - pair[0] > 0.75), "{name}: {heard:?}");
         machine.docker(["rm", "-f", "c1"]).ok();

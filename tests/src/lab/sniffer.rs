@@ -4,14 +4,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use super::{host::Host, output::Process};
 
-/// Prints when a gratuitous ARP request or an unsolicited neighbour advertisement told whose an address is. Once it is
-/// told that nothing more is begun, it ends with the first silence that is longer than any pause between announcements.
+/// Prints when a gratuitous ARP request or an unsolicited neighbour advertisement told whose an address is, by the
+/// kernel's clock: this program may read it late. Once it is told that nothing more is begun, it ends with the first
+/// silence that is longer than any pause between announcements.
 const PROGRAM: &str = r#"
-import select, socket, sys, time
+import select, socket, struct, sys
 link, address = sys.argv[1:]
 six = ":" in address
 wanted = socket.inet_pton(socket.AF_INET6 if six else socket.AF_INET, address)
+SO_TIMESTAMP = 29
 frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd if six else 0x0806))
+frames.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMP, 1)
 frames.bind((link, 0))
 def tells(frame):
     if six:
@@ -23,11 +26,13 @@ while True:
     ready, _, _ = select.select(inputs, [], [], silence)
     if not ready:
         break
-    if frames in ready and tells(frames.recv(2048)):
-        print(time.monotonic(), flush=True)
+    if frames in ready:
+        frame, [(_, _, stamp)], _, _ = frames.recvmsg(2048, 64)
+        seconds, micros = struct.unpack("ll", stamp)
+        if tells(frame): print(seconds + micros / 1e6, flush=True)
     if sys.stdin in ready:
         sys.stdin.readline()
-        inputs, silence = [frames], 2.5
+        inputs, silence = [frames], 5
 "#;
 
 /// A listener for the announcements of one address.
@@ -52,15 +57,19 @@ impl Sniffer {
         Self { process, lines }
     }
 
-    /// What was heard until nothing more came: times in seconds.
+    /// What each heard until nothing more came: times in seconds.
     ///
     /// # Panics
-    /// If the listener ended before.
+    /// If a listener ended before.
     #[track_caller]
-    pub fn heard(mut self) -> Vec<f64> {
-        self.process.child.stdin.take().expect("piped").write_all(b"\n").expect("it listens");
-        let mut text = String::new();
-        self.lines.read_to_string(&mut text).expect("text");
-        text.lines().map(|line| line.parse().expect("a time")).collect()
+    pub fn heard<const N: usize>(mut all: [Self; N]) -> [Vec<f64>; N] {
+        for sniffer in &mut all {
+            sniffer.process.child.stdin.take().expect("piped").write_all(b"\n").expect("it listens");
+        }
+        all.map(|mut sniffer| {
+            let mut text = String::new();
+            sniffer.lines.read_to_string(&mut text).expect("text");
+            text.lines().map(|line| line.parse().expect("a time")).collect()
+        })
     }
 }
