@@ -6,14 +6,15 @@ use tests::{Lab, Machine, NetdOptions, Process, eventually, until};
 
 const FOLDER: &str = "/run/lab";
 
-/// Asks for `cc` a thousand times a second, at least for two seconds and until the file `enough` is there; says how many questions were asked, answered
-/// rightly, answered once more, answered wrongly, not answered. Each may take as long as resolvers wait: 5 s.
+/// Asks for `cc` so many times a second, at least for two seconds and until the file `enough` is there; says how many
+/// questions were asked, answered rightly, answered once more, answered wrongly, not answered. Each may take as long as
+/// resolvers wait: 5 s.
 ///
 /// Meanwhile it kills the daemon of the file `pid` so many times, each time it finds a new one there, while that is busy
 /// with what has waited: at once with its first answer, then after 5 more, then 10, ….
 const CLIENT: &str = r#"
 import os, select, socket, struct, sys, time
-right, kills = socket.inet_aton(sys.argv[1]), int(sys.argv[2])
+right, kills, rate = socket.inet_aton(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
 sock.connect(("127.0.0.11", 53)); sock.setblocking(False)
@@ -26,8 +27,8 @@ def living():
 start = time.monotonic(); end = None
 while True:
     now = time.monotonic()
-    if end is None and asked >= 2000 and os.path.exists("enough"): end = now
-    while end is None and asked < (now - start) * 1000:
+    if end is None and asked >= 2 * rate and os.path.exists("enough"): end = now
+    while end is None and asked < (now - start) * rate:
         asked += 1
         open_[asked & 0xffff] = now
         sock.send(struct.pack("!6H", asked & 0xffff, 0x0100, 1, 0, 0, 0) + name + b"\x00\x01\x00\x01")
@@ -53,12 +54,12 @@ print(asked, good, twice, bad, len(open_)); print("slowest", round(slowest, 3), 
 
 /// A container that is asked about, and who asks: not through the daemon, which dies, but in the container's namespace,
 /// where its socket is.
-fn ask(machine: &Machine, kills: u32) -> Process {
+fn ask(machine: &Machine, kills: u32, rate: u32) -> Process {
     machine.pontoon(["network", "create", "--subnet", "10.79.0.0/24", "web"]).ok();
     machine.start("cc", &["--network", "web", "--ip", "10.79.0.9"], &["sleep", "1000"]);
     assert_eq!(machine.pontoon(["exec", "cc", "dig", "+short", "cc"]).ok(), "10.79.0.9");
     let line = format!(
-        "cd {FOLDER}; nsenter --net=$(echo /run/netns/pontoon-[0-9a-f]*) python3 - 10.79.0.9 {kills} > count 2> count.err <<'END'{CLIENT}END"
+        "cd {FOLDER}; nsenter --net=$(echo /run/netns/pontoon-[0-9a-f]*) python3 - 10.79.0.9 {kills} {rate} > count 2> count.err <<'END'{CLIENT}END"
     );
     machine.spawn(["bash", "-c", &line])
 }
@@ -80,7 +81,7 @@ fn all_answered(machine: &Machine, mut client: Process) -> u32 {
 fn no_question_is_lost_while_the_daemon_is_killed_again_and_again() {
     const KILLS: u32 = 20;
     let mut machine = Lab::new().machine("aa");
-    let client = ask(&machine, KILLS);
+    let client = ask(&machine, KILLS, 1_000);
     machine.kill_netd();
     let script = format!(
         "cd {FOLDER}; for life in $(seq {KILLS}); do \"$@\" >> netd.log 2>&1 & echo -n $! > pid.new; mv pid.new pid; wait $!; done"
@@ -139,7 +140,8 @@ fn no_question_is_lost_while_the_daemon_is_replaced_by_another_program() {
     let config = Some(r#"{"live-restore": true}"#.to_owned());
     let mut machine = Lab::new().machine_with("aa", NetdOptions { config, ..NetdOptions::default() });
     let [one, two] = ["/run/lab/one", "/run/lab/two"].map(|folder| machine.copy_programs(folder));
-    let client = ask(&machine, 0);
+    // What is asked between two daemons waits in the socket, which has room for 5,000.
+    let client = ask(&machine, 0, 300);
     machine.stop_netd();
     machine.use_netd(one);
     machine.start_netd();
