@@ -13,13 +13,14 @@ use libnet::{
     types::{Icc, Internal, Mtu, Port, Proto},
 };
 use support::{endpoint, here, network, open, open_with_web};
-use tests::{Host as Machine, Lab, eventually};
+use tests::{ANSWER, Host as Machine, Lab, SILENCE, eventually};
 
 const ONE: &str = "pontoon-000000000001";
 const TWO: &str = "pontoon-000000000002";
 
-fn ping(machine: &Machine, from: &str, to: &str) -> bool {
-    machine.exec(["ip", "netns", "exec", from, "ping", "-c1", "-W1", to]).status.success()
+fn ping(machine: &Machine, from: &str, to: &str, seconds: u8) -> bool {
+    let wait = format!("-W{seconds}");
+    machine.exec(["ip", "netns", "exec", from, "ping", "-c1", &wait, to]).status.success()
 }
 
 /// Two sandboxes with an endpoint each.
@@ -176,8 +177,8 @@ fn containers_that_may_not_talk_do_not() {
         let host = open();
         let shut = BridgeNetwork { icc: Icc::Denied, ..network("shut", "10.9.0.1/24", "") };
         let _ends = two_in(&host, &shut);
-        assert!(!ping(&machine, ONE, "10.9.0.3"));
-        assert!(ping(&machine, ONE, "10.9.0.1"));
+        assert!(!ping(&machine, ONE, "10.9.0.3", SILENCE));
+        assert!(ping(&machine, ONE, "10.9.0.1", ANSWER));
     });
 }
 
@@ -244,12 +245,12 @@ fn the_next_daemon_adopts_everything() {
             (sandbox, ep)
         });
         assert_eq!(kernel(), before);
-        assert!(ping(&machine, ONE, "10.9.0.3") && ping(&machine, TWO, "fd09::2"));
+        assert!(ping(&machine, ONE, "10.9.0.3", ANSWER) && ping(&machine, TWO, "fd09::2", ANSWER));
 
         let [(one, ep), (two, _)] = adopted;
         second.detach(&one, ep.id).unwrap();
         second.attach(&one, &ep).unwrap();
-        assert!(ping(&machine, TWO, "10.9.0.2"));
+        assert!(ping(&machine, TWO, "10.9.0.2", ANSWER));
         second.close_sandbox(one).unwrap();
         second.close_sandbox(two).unwrap();
         second.remove_network(net.id).unwrap();
@@ -315,7 +316,7 @@ fn what_was_broken_is_mended() {
             assert!(report.errors.is_empty(), "{breakage}: {report:?}");
             assert_eq!(kernel(), whole, "{breakage}");
             eventually("the containers talk", || {
-                if ping(&machine, ONE, "10.9.0.3") { Ok(()) } else { Err(breakage) }
+                if ping(&machine, ONE, "10.9.0.3", SILENCE) { Ok(()) } else { Err(breakage) }
             });
         }
         machine.sh("ip -n pontoon-000000000001 link delete eth0").ok();

@@ -12,7 +12,7 @@ use libnet::{
     types::{Egress, Port, Proto},
 };
 use support::{endpoint, open, open_with_web};
-use tests::{Host as Machine, Lab, Lan, Output, eventually};
+use tests::{ANSWER, Host as Machine, Lab, Lan, Output, SILENCE, eventually};
 
 const A: &str = "pontoon-000000000001";
 const B: &str = "pontoon-000000000002";
@@ -22,8 +22,8 @@ fn inside(machine: &Machine, sandbox: &str, line: &str) -> Output {
 }
 
 /// Whether a connection from the sandbox is taken there.
-fn reaches(machine: &Machine, sandbox: &str, ip: &str, port: u16) -> bool {
-    inside(machine, sandbox, &format!("nc -z -w1 {ip} {port}")).status.success()
+fn reaches(machine: &Machine, sandbox: &str, ip: &str, port: u16, seconds: u8) -> bool {
+    inside(machine, sandbox, &format!("nc -z -w{seconds} {ip} {port}")).status.success()
 }
 
 fn attach(host: &Host, name: &str, ep: &EndpointSpec) -> Sandbox {
@@ -65,26 +65,26 @@ fn a_denied_endpoint_reaches_what_it_is_allowed_and_its_neighbours() {
         let sandbox = attach(&host, A, &denied);
         attach(&host, B, &endpoint(&net, 3, "eth0"));
         for to in [&far, &far6] {
-            assert!(reaches(&machine, B, to, 80), "who is not restricted is not touched: {to}");
-            assert!(!reaches(&machine, A, to, 80), "{to}");
+            assert!(reaches(&machine, B, to, 80, ANSWER), "who is not restricted is not touched: {to}");
+            assert!(!reaches(&machine, A, to, 80, SILENCE), "{to}");
         }
-        inside(&machine, A, "ping -c1 -W2 10.9.0.3").ok();
-        inside(&machine, A, "ping -c1 -W2 fd09::3").ok();
+        inside(&machine, A, "ping -c1 -W5 10.9.0.3").ok();
+        inside(&machine, A, "ping -c1 -W5 fd09::3").ok();
         inside(&machine, A, "ping -c1 -W1 10.9.0.1").fails(1);
 
         host.allow(&[
-            allowance("10.9.0.2", &far, Some(443), Some(Duration::from_secs(2))),
+            allowance("10.9.0.2", &far, Some(443), Some(Duration::from_secs(60))),
             allowance("fd09::2", &far6, None, None),
         ])
         .unwrap();
-        assert!(reaches(&machine, A, &far, 443) && !reaches(&machine, A, &far, 80));
-        assert!(reaches(&machine, A, &far6, 80) && reaches(&machine, A, &far6, 443));
+        assert!(reaches(&machine, A, &far, 443, ANSWER) && !reaches(&machine, A, &far, 80, SILENCE));
+        assert!(reaches(&machine, A, &far6, 80, ANSWER) && reaches(&machine, A, &far6, 443, ANSWER));
         // The time counts anew, up and down, and then it is over.
         let again = |seconds| allowance("10.9.0.2", &far, Some(443), Some(Duration::from_secs(seconds)));
         host.allow(&[again(600)]).unwrap();
         host.allow(&[again(1)]).unwrap();
         eventually("what was allowed for a time ends", || {
-            if reaches(&machine, A, &far, 443) { Err("still open") } else { Ok(()) }
+            if reaches(&machine, A, &far, 443, SILENCE) { Err("still open") } else { Ok(()) }
         });
 
         let attempts = host.attempts(&[ip("10.9.0.2"), ip("fd09::2")]).unwrap();
@@ -106,7 +106,10 @@ fn a_denied_endpoint_reaches_what_it_is_allowed_and_its_neighbours() {
         let rules = machine.exec(["nft", "list", "ruleset"]).ok();
         assert!(!rules.contains("pontoon-egress"), "{rules}");
         host.attach(&sandbox, &denied).unwrap();
-        assert!(!reaches(&machine, A, &far6, 443), "who comes next with an address inherits nothing");
+        assert!(
+            !reaches(&machine, A, &far6, 443, SILENCE),
+            "who comes next with an address inherits nothing"
+        );
     });
 }
 
@@ -124,7 +127,10 @@ fn restrictions_outlive_the_daemon_and_what_others_do_to_them() {
             ((attach(&host, A, &denied(2)), attach(&host, B, &denied(3))), [denied(2), denied(3)]);
         host.allow(&[allowance("10.9.0.2", &far, Some(80), None)]).unwrap();
         host.shutdown();
-        assert!(reaches(&machine, A, &far, 80) && !reaches(&machine, B, &far, 80), "nobody need be there");
+        assert!(
+            reaches(&machine, A, &far, 80, ANSWER) && !reaches(&machine, B, &far, 80, SILENCE),
+            "nobody need be there"
+        );
 
         let next = open();
         let sandbox = |name: &str, spec: &EndpointSpec| libnet::host::DeclaredSandbox {
@@ -139,13 +145,16 @@ fn restrictions_outlive_the_daemon_and_what_others_do_to_them() {
         };
         assert!(next.reconcile(&declared).unwrap().errors.is_empty());
         assert!(
-            reaches(&machine, A, &far, 80) && !reaches(&machine, B, &far, 80),
+            reaches(&machine, A, &far, 80, ANSWER) && !reaches(&machine, B, &far, 80, SILENCE),
             "allowed is still allowed"
         );
 
         machine.exec(["nft", "flush", "ruleset"]).ok();
         assert!(next.reconcile(&declared).unwrap().errors.is_empty());
-        assert!(!reaches(&machine, A, &far, 443) && !reaches(&machine, B, &far, 80), "healed");
+        assert!(
+            !reaches(&machine, A, &far, 443, SILENCE) && !reaches(&machine, B, &far, 80, SILENCE),
+            "healed"
+        );
         next.clear().unwrap();
         let rules = machine.exec(["nft", "list", "ruleset"]).ok();
         assert!(!rules.contains("pontoon"), "{rules}");
@@ -162,7 +171,7 @@ fn who_learns_reaches_everything_and_it_is_noted() {
     machine.run(|| {
         let (host, net) = open_with_web("10.9.0.1/24", "");
         let _sandbox = attach(&host, A, &EndpointSpec { egress: Egress::Learn, ..endpoint(&net, 2, "eth0") });
-        assert!(reaches(&machine, A, &far, 80) && reaches(&machine, A, &far, 443));
+        assert!(reaches(&machine, A, &far, 80, ANSWER) && reaches(&machine, A, &far, 443, ANSWER));
         let noted = host.attempts(&[ip("10.9.0.2")]).unwrap();
         let noted: Vec<_> = noted.iter().map(|attempt| (attempt.port.get(), attempt.fate)).collect();
         assert_eq!(noted, [(80, Fate::Noted), (443, Fate::Noted)]);

@@ -26,8 +26,8 @@ fn two_containers_reach_each_other_and_leave_nothing() {
         );
         host.attach(&one, &endpoint(&net, 2, "eth0")).unwrap();
         host.attach(&two, &endpoint(&net, 3, "eth0")).unwrap();
-        machine.exec(["ip", "netns", "exec", "pontoon-000000000001", "ping", "-c1", "-W2", "10.9.0.3"]).ok();
-        machine.exec(["ip", "netns", "exec", "pontoon-000000000001", "ping", "-c1", "-W2", "10.9.0.1"]).ok();
+        machine.exec(["ip", "netns", "exec", "pontoon-000000000001", "ping", "-c1", "-W5", "10.9.0.3"]).ok();
+        machine.exec(["ip", "netns", "exec", "pontoon-000000000001", "ping", "-c1", "-W5", "10.9.0.1"]).ok();
         host.close_sandbox(one).unwrap();
         host.close_sandbox(two).unwrap();
         host.remove_network(net.id).unwrap();
@@ -95,8 +95,8 @@ fn a_container_has_ipv6_where_its_endpoint_has() {
         }
         // No address is tentative: both ends can be used at once.
         assert_eq!(machine.exec(["ip", "-n", name, "-6", "address", "show", "tentative"]).ok(), "");
-        machine.exec(["ip", "netns", "exec", name, "ping", "-c1", "-W2", "fd09::1"]).ok();
-        machine.exec(["ping", "-c1", "-W2", "fd09::2"]).ok();
+        machine.exec(["ip", "netns", "exec", name, "ping", "-c1", "-W5", "fd09::1"]).ok();
+        machine.exec(["ping", "-c1", "-W5", "fd09::2"]).ok();
     });
 }
 
@@ -181,7 +181,7 @@ fn many_attach_at_once() {
         std::thread::scope(|scope| {
             (0..8_u8).for_each(|index| drop(scope.spawn(move || worker(index * 10 + 2..index * 10 + 12))));
         });
-        machine.exec(["ping", "-c1", "-W2", "10.9.0.3"]).ok();
+        machine.exec(["ping", "-c1", "-W5", "10.9.0.3"]).ok();
         host.clear().unwrap();
     });
     eventually("nothing is left", || {
@@ -278,7 +278,7 @@ fn an_address_that_moves_is_announced() {
         host.attach(&one, &ep).unwrap();
         host.attach(&three, &endpoint(&net, 3, "eth0")).unwrap();
         let ping =
-            |to: &str| machine.exec(["ip", "netns", "exec", names[2], "ping", "-c1", "-W2", to]).result();
+            |to: &str| machine.exec(["ip", "netns", "exec", names[2], "ping", "-c1", "-W5", to]).result();
         ping("10.9.0.2").unwrap();
         ping("fd09::2").unwrap();
         host.close_sandbox(one).unwrap();
@@ -371,7 +371,7 @@ fn a_borrowed_namespace_is_given_back_as_it_was() {
             let netns = NetNs::open(&path).unwrap();
             let sandbox = host.borrow_sandbox("netns-1", path.clone(), &netns).unwrap();
             host.attach(&sandbox, &endpoint(&net, 2, "eth0")).unwrap();
-            inside("ping -c1 -W2 10.9.0.1").ok();
+            inside("ping -c1 -W5 10.9.0.1").ok();
             assert_eq!(inside("sysctl -n net.ipv6.conf.eth0.disable_ipv6").ok(), "1");
             let dns = sandbox.take_dns_sockets().unwrap().udp.local_addr().unwrap().port();
             assert!(inside("nft list ruleset").ok().contains(&format!("udp dport set {dns}")));

@@ -10,7 +10,7 @@ use libnet::{
     types::Spoof,
 };
 use support::{endpoint, network, open, open_with_web};
-use tests::{Host as Machine, Lab, Output, eventually};
+use tests::{ANSWER, Host as Machine, Lab, Output, SILENCE, eventually};
 
 const A: &str = "pontoon-000000000001";
 const B: &str = "pontoon-000000000002";
@@ -19,8 +19,8 @@ fn inside(machine: &Machine, sandbox: &str, line: &str) -> Output {
     machine.exec(["ip", "netns", "exec", sandbox, "bash", "-c", line])
 }
 
-fn pings(machine: &Machine, sandbox: &str, words: &str) -> bool {
-    inside(machine, sandbox, &format!("ping -c1 -W1 {words}")).status.success()
+fn pings(machine: &Machine, sandbox: &str, words: &str, seconds: u8) -> bool {
+    inside(machine, sandbox, &format!("ping -c1 -W{seconds} {words}")).status.success()
 }
 
 fn attach(host: &Host, name: &str, ep: &EndpointSpec) -> Sandbox {
@@ -93,8 +93,8 @@ impl Stage {
 
     /// Whether a datagram to port 67 of everybody reaches the second endpoint.
     fn heard(&self, call: &str) -> bool {
-        let script = "timeout 5 socat -u -T2 UDP4-RECVFROM:67 - & for i in $(seq 50); do \
-                      ss -Hulnp sport = :67 | grep -q . && break; sleep 0.02; done; echo ready; wait";
+        let script = "timeout 20 socat -u -T2 UDP4-RECVFROM:67 - & while kill -0 $! && \
+                      ! ss -Hulnp sport = :67 | grep -q .; do sleep 0.02; done; echo ready; wait";
         let mut listener = self.machine.spawn(["ip", "netns", "exec", B, "bash", "-c", script]);
         let mut output = std::io::BufReader::new(listener.child.stdout.take().unwrap());
         let mut line = String::new();
@@ -116,19 +116,19 @@ fn what_a_container_was_given_passes() {
     let (stage, _host, _sandboxes) = Stage::new(&lab, Spoof::Deny);
     let machine = &stage.machine;
     for to in ["10.9.0.3", "10.9.0.1", "fd09::3", "fd09::1", "-I 169.254.7.7 169.254.8.8"] {
-        assert!(pings(machine, A, to), "{to}");
+        assert!(pings(machine, A, to, ANSWER), "{to}");
     }
     let far = inside(machine, B, "ip -o -6 address show dev eth0 scope link").ok();
     let far = far.split_whitespace().find(|word| word.starts_with("fe80")).unwrap();
     let far = far.trim_end_matches("/64");
-    assert!(pings(machine, A, &format!("{far}%eth0")), "an address of the link");
+    assert!(pings(machine, A, &format!("{far}%eth0"), ANSWER), "an address of the link");
     assert!(stage.heard(&format!("udp('{}', '0.0.0.0', b'here')", stage.mac())), "who has no address yet");
     // Duplicate address detection, which asks without a source and waits for an answer.
     inside(machine, A, "sysctl -qw net.ipv6.conf.eth0.accept_dad=1; ip address add fd09::3/64 dev eth0").ok();
     eventually("the other one is noticed", || {
         inside(machine, A, "ip -6 address show dev eth0 | grep dadfailed").result()
     });
-    inside(machine, A, "arping -D -c1 -w1 -I eth0 10.9.0.3").fails(1);
+    inside(machine, A, "arping -D -c1 -w5 -I eth0 10.9.0.3").fails(1);
 }
 
 #[test]
@@ -139,13 +139,15 @@ fn addresses_of_others_are_dropped() {
     inside(machine, A, "ip address add 10.9.0.77/24 dev eth0; ip address add fd09::77/64 nodad dev eth0")
         .ok();
     for words in ["-I 10.9.0.77 10.9.0.3", "-I fd09::77 fd09::3", "-I 10.9.0.77 10.9.0.1"] {
-        assert!(!pings(machine, A, words), "{words}");
+        assert!(!pings(machine, A, words, SILENCE), "{words}");
     }
     inside(machine, A, "ip address del 10.9.0.77/24 dev eth0; ip address del fd09::77/64 dev eth0").ok();
     inside(machine, A, "ip link set eth0 address 02:42:00:00:00:99").ok();
-    assert!(!pings(machine, A, "10.9.0.3") && !pings(machine, A, "fd09::3"), "another Ethernet address");
+    for to in ["10.9.0.3", "fd09::3"] {
+        assert!(!pings(machine, A, to, SILENCE), "another Ethernet address: {to}");
+    }
     inside(machine, A, &format!("ip link set eth0 address {}", stage.mac())).ok();
-    assert!(pings(machine, A, "10.9.0.3"), "its own again");
+    assert!(pings(machine, A, "10.9.0.3", ANSWER), "its own again");
 
     let own = stage.mac();
     for call in [
@@ -166,14 +168,14 @@ fn addresses_of_others_are_dropped() {
 fn believes(stage: &Stage) -> [bool; 2] {
     let machine = &stage.machine;
     let own = stage.mac();
-    assert!(pings(machine, B, "10.9.0.1") && pings(machine, B, "fd09::1"));
+    assert!(pings(machine, B, "10.9.0.1", ANSWER) && pings(machine, B, "fd09::1", ANSWER));
     frames(
         machine,
         A,
         &format!("arp('{own}', '{own}', '10.9.0.1'); advertise('fd09::1', '{own}', 'fd09::3')"),
     );
     // Packets keep their order: once this one is answered, those before have had their effect.
-    assert!(pings(machine, A, "10.9.0.3") && pings(machine, A, "fd09::3"));
+    assert!(pings(machine, A, "10.9.0.3", ANSWER) && pings(machine, A, "fd09::3", ANSWER));
     ["10.9.0.1", "fd09::1"].map(|ip| neighbour(machine, B, ip) == own)
 }
 
@@ -189,7 +191,7 @@ fn nobody_claims_the_address_of_another() {
         A,
         &format!("arp('{own}', '{other}', '10.9.0.2'); arp('{other}', '{own}', '10.9.0.2')"),
     );
-    assert!(pings(&stage.machine, A, "10.9.0.3"));
+    assert!(pings(&stage.machine, A, "10.9.0.3", ANSWER));
     assert_eq!(neighbour(&stage.machine, B, "10.9.0.2"), own);
     let learnt = stage.machine.exec(["bridge", "fdb", "show"]).ok();
     assert!(!learnt.contains(other), "{learnt}");
@@ -202,7 +204,9 @@ fn who_may_send_from_any_address_does() {
     let machine = &stage.machine;
     inside(machine, A, "ip address add 10.9.0.77/24 dev eth0; ip address add fd09::77/64 nodad dev eth0")
         .ok();
-    assert!(pings(machine, A, "-I 10.9.0.77 10.9.0.3") && pings(machine, A, "-I fd09::77 fd09::3"));
+    for words in ["-I 10.9.0.77 10.9.0.3", "-I fd09::77 fd09::3"] {
+        assert!(pings(machine, A, words, ANSWER), "{words}");
+    }
     assert!(stage.heard("udp('02:42:00:00:00:99', '10.9.0.1', b'here')"));
     assert_eq!(believes(&stage), [true, true]);
 }
@@ -214,7 +218,7 @@ fn senders_are_healed_adopted_and_gone_at_the_end() {
     let (machine, first) = (&stage.machine, &stage.first);
     let spoofs = || {
         inside(machine, A, "ip address replace 10.9.0.77/24 dev eth0").ok();
-        pings(machine, A, "-I 10.9.0.77 10.9.0.3")
+        pings(machine, A, "-I 10.9.0.77 10.9.0.3", SILENCE)
     };
     assert!(!spoofs());
     host.shutdown();

@@ -180,7 +180,7 @@ fn containers_reach_and_find_each_other() {
         daemon.connect(c2, "web", "c2", &["search"]).await;
         assert_eq!(first.v4.unwrap().to_string(), "192.168.0.2/24");
         tokio::task::block_in_place(|| {
-            inside(host, c1, "ping -c1 -W2 192.168.0.3").ok();
+            inside(host, c1, "ping -c1 -W5 192.168.0.3").ok();
             assert!(inside(host, c1, "ip route").ok().contains("default via 192.168.0.1"));
             assert_eq!(dig(host, c1, "c2"), ["192.168.0.3"]);
             assert_eq!(dig(host, c1, "C2.web"), ["192.168.0.3"]);
@@ -215,7 +215,7 @@ fn the_default_bridge_has_addresses_and_no_names() {
         );
         tokio::task::block_in_place(|| {
             assert!(host.sh("ip -br addr show pontoon0").ok().contains("10.10.0.1/16"));
-            inside(host, c1, "ping -c1 -W2 10.10.0.1").ok();
+            inside(host, c1, "ping -c1 -W5 10.10.0.1").ok();
             inside(host, c1, "dig @127.0.0.11 +tries=1 +time=1 c1").fails(9);
         });
     });
@@ -258,7 +258,7 @@ fn ipv6_and_no_way_out() {
         let v6 = second.v6.unwrap().ip().to_string();
         assert_eq!(v6, "fd07:707:707::3");
         tokio::task::block_in_place(|| {
-            inside(host, c1, &format!("ping -6 -c1 -W2 {v6}")).ok();
+            inside(host, c1, &format!("ping -6 -c1 -W5 {v6}")).ok();
             assert_eq!(dig(host, c1, "c2 AAAA"), [v6]);
             assert_eq!(inside(host, c1, "ip route show default; ip -6 route show default").ok(), "");
             inside(host, c1, "dig @127.0.0.11 +tries=1 +time=3 example.org").ok().find("SERVFAIL").unwrap();
@@ -299,7 +299,7 @@ fn a_new_daemon_takes_over_and_clears_away() {
         );
         assert_eq!(refused, text);
         tokio::task::block_in_place(|| {
-            inside(host, c1, "ping -c1 -W2 192.168.0.3").ok();
+            inside(host, c1, "ping -c1 -W5 192.168.0.3").ok();
             assert_eq!(dig(host, c1, "c2"), ["192.168.0.3"]);
             assert_eq!(dig(host, c1, "dead"), [""; 0]);
             assert!(!host.sh("ip netns").ok().contains("pontoon-0303"), "nobody adopted it");

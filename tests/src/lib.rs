@@ -20,7 +20,7 @@ pub use lab::{
     probe::{Place, Probe, Servers},
     resolver::resolver,
     sniffer::Sniffer,
-    wait::{eventually, until},
+    wait::{ANSWER, SILENCE, eventually, until},
 };
 
 use std::{

@@ -1,6 +1,6 @@
 //! The daemon's settings of the default bridge, by keys and by flags: what the kernel and containers get of each.
 
-use tests::{Lab, Machine, NetdOptions};
+use tests::{Lab, Machine, NetdOptions, eventually};
 
 /// What a container on the default bridge has: its addresses and its default routes.
 fn seen(machine: &Machine) -> String {
@@ -45,7 +45,7 @@ fn ranges_and_routers_of_both_families() {
         contains(&seen, &["inet 10.90.7.", "/16 ", "inet6 fd90::7:", "/64 "]);
         contains(&seen, &["default via 10.90.0.9 ", "default via fd90::9 "]);
         for gateway in ["10.90.0.1", "fd90::1"] {
-            machine.docker(["run", "--rm", "host", "ping", "-c1", "-W2", gateway]).ok();
+            machine.docker(["run", "--rm", "host", "ping", "-c1", "-W5", gateway]).ok();
         }
     }
 }
@@ -64,16 +64,19 @@ fn who_may_talk_where_ports_are_and_how_long_packets_are() {
         let (c1, c2) = (address("c1"), address("c2"));
         // icc
         machine.docker(["exec", "c2", "ping", "-c1", "-W1", &c1]).fails(1);
-        machine.docker(["exec", "c2", "ping", "-c1", "-W2", &lan.address()]).ok();
+        machine.docker(["exec", "c2", "ping", "-c1", "-W5", &lan.address()]).ok();
         // ip
         assert_eq!(machine.docker(["port", "c1"]).ok(), "80/tcp -> 127.0.0.1:8080");
         let ask = |to: &str| format!("socat -t3 - TCP:{to}:8080,connect-timeout=2");
-        assert_eq!(machine.sh(&ask("127.0.0.1")).ok(), "hello");
+        eventually("it answers", || {
+            let said = machine.sh(&ask("127.0.0.1"));
+            if said.stdout == "hello" { Ok(()) } else { Err(said) }
+        });
         assert!(!lan.sh(&ask(&lan.gateway())).status.success());
         // ip-masq: the LAN host knows the way back.
         let server = lan.spawn(["socat", "TCP-LISTEN:9000,reuseaddr,fork", "SYSTEM:echo $SOCAT_PEERADDR"]);
         let ask =
-            format!("socat -T5 -u TCP:{}:9000,connect-timeout=1,retry=20,interval=0.1 -", lan.address());
+            format!("socat -T5 -u TCP:{}:9000,connect-timeout=1,retry=200,interval=0.1 -", lan.address());
         assert_eq!(machine.docker(["exec", "c2", "bash", "-c", &ask]).ok(), c2);
         drop(server);
         // mtu
@@ -84,7 +87,7 @@ fn who_may_talk_where_ports_are_and_how_long_packets_are() {
         machine.docker(["network", "create", "web"]).ok();
         machine.start("c3", &["--network", "web", "-p", "8081:80"], &echo);
         machine.start("c4", &["--network", "web"], &["sleep", "1000"]);
-        machine.docker(["exec", "c4", "ping", "-c1", "-W2", "c3"]).ok();
+        machine.docker(["exec", "c4", "ping", "-c1", "-W5", "c3"]).ok();
         assert_eq!(machine.docker(["exec", "c3", "cat", "/sys/class/net/eth0/mtu"]).ok(), "1500");
         assert!(machine.docker(["port", "c3"]).ok().contains("0.0.0.0:8081"));
     }
@@ -147,7 +150,7 @@ fn another_address_is_taken_up_by_the_next_daemon() {
     let address = machine.docker(["exec", "c1", "ip", "-o", "address", "show", "eth0"]).ok();
     contains(&address, &["inet 10.93.0.", "inet6 fd93::"]);
     for gateway in ["10.93.0.1", "fd93::1"] {
-        machine.docker(["exec", "c1", "ping", "-c1", "-W2", gateway]).ok();
+        machine.docker(["exec", "c1", "ping", "-c1", "-W5", gateway]).ok();
     }
     // Without IPv6, nothing of it is left.
     machine.docker(["rm", "-f", "c1"]).ok();
@@ -156,7 +159,7 @@ fn another_address_is_taken_up_by_the_next_daemon() {
     machine.start_netd();
     let shown = bridge(&machine);
     assert!(shown.contains("10.93.0.1/24") && !shown.contains("fd93:"), "{shown}");
-    machine.docker(["run", "--rm", "host", "ping", "-c1", "-W2", "10.93.0.1"]).ok();
+    machine.docker(["run", "--rm", "host", "ping", "-c1", "-W5", "10.93.0.1"]).ok();
 }
 
 #[test]
@@ -177,9 +180,9 @@ fn a_subnet_in_use_stays_though_a_route_covers_it() {
     for (container, network) in [("c1", "web"), ("c2", "bridge")] {
         let words = ["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", network];
         let gateway = machine.docker(words).ok();
-        machine.docker(["exec", container, "ping", "-c1", "-W2", &gateway]).ok();
+        machine.docker(["exec", container, "ping", "-c1", "-W5", &gateway]).ok();
         machine.docker(["restart", "-t", "0", container]).ok();
-        machine.docker(["exec", container, "ping", "-c1", "-W2", &gateway]).ok();
+        machine.docker(["exec", container, "ping", "-c1", "-W5", &gateway]).ok();
     }
     machine.sh("ip route del 172.16.0.0/12").ok();
 }

@@ -125,7 +125,7 @@ fn a_run_that_learns_says_what_it_needs() {
     let machine = Lab::new().machine("aa");
     let (lan, _servers) = stage(&machine);
     machine.pontoon(["network", "create", "web"]).ok();
-    let script = format!("nc -z -w2 good.example 443; nc -z -w2 {} 80", lan.address());
+    let script = format!("nc -z -w5 good.example 443; nc -z -w5 {} 80", lan.address());
     let learn = ["run", "--name", "ll", "--network", "web", "--label", "io.pontoon.egress=learn", "host"];
     machine.pontoon([&learn[..], &["bash", "-c", &script]].concat()).ok();
     // The same address twice: the name that it was told for stands for both.

@@ -23,7 +23,7 @@ fn link_local_addresses_are_on_the_interface_and_in_inspect() {
     for address in ["192.168.0.3/24", "169.254.7.8/16", "fe80::7/64"] {
         assert!(addresses.contains(address), "{address}: {addresses}");
     }
-    machine.within("c1", &["ping", "-c1", "-W2", "169.254.7.8"]);
+    machine.within("c1", &["ping", "-c1", "-W5", "169.254.7.8"]);
     let template = "{{json (index .NetworkSettings.Networks \"web\").IPAMConfig}}";
     let config = machine.docker(["inspect", "-f", template, "c2"]).json();
     assert_eq!(config, serde_json::json!({"LinkLocalIPs": ["169.254.7.8", "fe80::7"]}));

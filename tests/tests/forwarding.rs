@@ -88,7 +88,8 @@ fn a_host_that_forwards_nothing_is_warned_of() {
     let machine = Lab::new().machine_with("aa", NetdOptions { args, ..NetdOptions::default() });
     let lan = machine.lan("client");
     assert_eq!(changed(&machine), [""; 0]);
-    let out = ["ping", "-c1", "-W1", &lan.address()];
+    let address = lan.address();
+    let out = |wait: &'static str| ["ping", "-c1", wait, &address];
     let run = |words: &[&str], program: &[&str]| {
         machine.docker(["run", "--rm"].iter().chain(words).chain(&["host"]).chain(program).copied())
     };
@@ -96,7 +97,7 @@ fn a_host_that_forwards_nothing_is_warned_of() {
     assert!(info.stderr.lines().any(|line| line == INFO), "{info:?}");
     assert!(machine.pontoon(["info"]).stderr.lines().any(|line| line == INFO));
     assert_eq!(machine.docker(["info", "-f", "{{.IPv4Forwarding}}"]).ok(), "false");
-    let cut_off = run(&[], &out);
+    let cut_off = run(&[], &out("-W1"));
     assert_eq!((cut_off.status.code(), cut_off.stderr.as_str()), (Some(1), CREATE), "{cut_off:?}");
     assert_eq!(machine.pontoon(["create", "host", "true"]).stderr, CREATE);
     for network in ["host", "none"] {
@@ -107,7 +108,7 @@ fn a_host_that_forwards_nothing_is_warned_of() {
     machine.sh("sysctl -qw net.ipv4.ip_forward=1").ok();
     assert_eq!(machine.docker(["info", "-f", "{{.IPv4Forwarding}}"]).ok(), "true");
     assert!(!machine.docker(["info"]).stderr.contains("forwarding"));
-    let through = run(&[], &out);
+    let through = run(&[], &out("-W5"));
     assert_eq!(through.stderr, "");
     through.ok();
 }

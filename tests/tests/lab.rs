@@ -32,11 +32,11 @@ fn lan_hosts_reach_their_host_and_each_other_only_if_it_forwards() {
     let lab = Lab::new();
     let host = lab.host("a");
     let (one, two) = (host.lan("one"), host.lan("two"));
-    one.exec(["ping", "-c1", "-W2", &one.gateway()]).ok();
-    one.exec(["ping", "-c1", "-W2", &one.gateway6()]).ok();
+    one.exec(["ping", "-c1", "-W5", &one.gateway()]).ok();
+    one.exec(["ping", "-c1", "-W5", &one.gateway6()]).ok();
     one.exec(["ping", "-c1", "-W1", &two.address()]).fails(1);
     host.sh("echo 1 > /proc/sys/net/ipv4/ip_forward").ok();
-    one.exec(["ping", "-c1", "-W2", &two.address()]).ok();
+    one.exec(["ping", "-c1", "-W5", &two.address()]).ok();
 }
 
 #[test]

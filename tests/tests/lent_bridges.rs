@@ -9,7 +9,7 @@ fn user_bridge(machine: &Machine) -> Lan {
         .sh("ip address flush dev lan0 && ip link add br9 type bridge && ip link set br9 alias mine up && \
              ip link set lan0 master br9 && ip address add 198.51.100.1/24 dev br9")
         .ok();
-    client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+    client.exec(["ping", "-c1", "-W5", &client.gateway()]).ok();
     client
 }
 
@@ -54,22 +54,22 @@ fn a_network_on_a_bridge_of_the_user_s_shares_its_lan() {
     assert_eq!(gateway, client.gateway());
     machine.start("c1", &["--network", "web", "-p", "8080:80"], &["sleep", "1000"]);
     let address = machine.docker(["inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", "c1"]).ok();
-    client.exec(["ping", "-c1", "-W2", &address]).ok();
-    machine.docker(["exec", "c1", "ping", "-c1", "-W2", &client.address()]).ok();
+    client.exec(["ping", "-c1", "-W5", &address]).ok();
+    machine.docker(["exec", "c1", "ping", "-c1", "-W5", &client.address()]).ok();
     let error = machine.docker(["network", "create", "-o", option, "other"]).fails(1);
     assert!(error.contains("networks have same bridge name"), "{error}");
 
     machine.kill_netd();
-    client.exec(["ping", "-c1", "-W2", &address]).ok();
+    client.exec(["ping", "-c1", "-W5", &address]).ok();
     machine.start_netd();
-    client.exec(["ping", "-c1", "-W2", &address]).ok();
+    client.exec(["ping", "-c1", "-W5", &address]).ok();
     machine.docker(["restart", "-t", "0", "c1"]).ok();
-    client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+    client.exec(["ping", "-c1", "-W5", &client.gateway()]).ok();
 
     machine.docker(["rm", "-f", "c1"]).ok();
     machine.docker(["network", "rm", "web"]).ok();
     assert_eq!(bridge(&machine), before);
-    client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+    client.exec(["ping", "-c1", "-W5", &client.gateway()]).ok();
     remove(&machine);
 }
 
@@ -83,7 +83,7 @@ fn a_bridge_keeps_its_mac_when_containers_come_and_go() {
         machine.sh(&format!("ip link set lan0 address {port}")).ok();
         assert_eq!(mac(&machine), port);
         client.exec(["ip", "neighbour", "flush", "dev", "eth0"]).ok();
-        client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+        client.exec(["ping", "-c1", "-W5", &client.gateway()]).ok();
         machine
             .docker([
                 "network",
@@ -95,13 +95,13 @@ fn a_bridge_keeps_its_mac_when_containers_come_and_go() {
                 "web",
             ])
             .ok();
-        let ping = ["ping", "-c1", "-W2", &client.address()];
+        let ping = ["ping", "-c1", "-W5", &client.address()];
         machine.docker([&["run", "--rm", "--network", "web", "host"][..], &ping].concat()).ok();
         machine.start("c1", &["--network", "web"], &["sleep", "1000"]);
         assert_eq!(mac(&machine), port, "while a container runs");
-        client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+        client.exec(["ping", "-c1", "-W5", &client.gateway()]).ok();
         machine.docker(["rm", "-f", "c1"]).ok();
-        client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+        client.exec(["ping", "-c1", "-W5", &client.gateway()]).ok();
         machine.docker(["network", "rm", "web"]).ok();
         assert_eq!(mac(&machine), port);
         remove(&machine);
@@ -117,7 +117,7 @@ fn a_bridge_without_addresses_gets_the_network_s_and_gives_it_back() {
     let gateway =
         machine.docker(["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "web"]).ok();
     assert!(bridge(&machine).contains(&gateway));
-    machine.docker(["run", "--rm", "--network", "web", "host", "ping", "-c1", "-W2", &gateway]).ok();
+    machine.docker(["run", "--rm", "--network", "web", "host", "ping", "-c1", "-W5", &gateway]).ok();
     machine.docker(["network", "rm", "web"]).ok();
     assert_eq!(bridge(&machine), before);
     remove(&machine);
@@ -142,7 +142,7 @@ fn the_default_bridge_can_be_the_user_s() {
         });
         machine.docker(["rm", "-f", "c1"]).ok();
         machine.stop_netd();
-        client.exec(["ping", "-c1", "-W2", &client.gateway()]).ok();
+        client.exec(["ping", "-c1", "-W5", &client.gateway()]).ok();
     }
     machine.set_config("{}");
     machine.start_netd();

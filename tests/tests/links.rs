@@ -17,7 +17,7 @@ fn links_on_the_default_bridge_are_lines_in_hosts() {
     machine.run("c1", &["--link", "db:database"]).ok();
     let hosts = machine.within("c1", &["cat", "/etc/hosts"]);
     assert!(hosts.contains("\tdatabase dbhost db\n"), "{hosts}");
-    machine.within("c1", &["ping", "-c1", "-W2", "database"]);
+    machine.within("c1", &["ping", "-c1", "-W5", "database"]);
     assert_eq!(
         machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", "c1"]).ok(),
         "[\"/db:/c1/database\"]"
@@ -38,7 +38,7 @@ fn links_on_the_default_bridge_are_lines_in_hosts() {
 
     // In a network of one's own a link is a name that its container alone sees, whether or not the other one is there.
     machine.run("c5", &["--network", "web", "--link", "other:peer", "--link", "later"]).ok();
-    machine.within("c5", &["ping", "-c1", "-W2", "peer"]);
+    machine.within("c5", &["ping", "-c1", "-W5", "peer"]);
 }
 
 /// A default bridge of both families that keeps its containers apart.

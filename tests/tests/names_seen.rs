@@ -70,7 +70,7 @@ fn the_host_has_a_name_where_it_is_wanted() {
         assert_eq!(dig(&machine, "aa", &[name]), "10.77.0.1");
         assert_eq!(dig(&machine, "bb", &[name]), "");
     }
-    machine.pontoon(["exec", "aa", "ping", "-c1", "-W2", "host.docker.internal"]).ok();
+    machine.pontoon(["exec", "aa", "ping", "-c1", "-W5", "host.docker.internal"]).ok();
     let said = machine.pontoon(["network", "create", "-o", "io.pontoon.dns.host-names=maybe", "x"]).fails(1);
     assert!(said.contains("failed to parse io.pontoon.dns.host-names value: maybe"), "{said}");
 }

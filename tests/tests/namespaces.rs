@@ -26,7 +26,7 @@ fn without_a_daemon_namespaces_are_made_and_entered() {
     let exec = |words: &[&str]| machine.pontoon([&["netns", "exec"], words].concat());
     let links = exec(&["red", "ls", "/sys/class/net"]).ok();
     assert_eq!(links.split_whitespace().collect::<Vec<_>>(), ["eth0", "lo"]);
-    exec(&["blue", "ping", "-c1", "-W1", "127.0.0.1"]).ok();
+    exec(&["blue", "ping", "-c1", "-W5", "127.0.0.1"]).ok();
     let (mut sleeping, pid) = sleeper(&machine, "red");
     for reference in ["red", "/run/netns/red", &pid] {
         assert!(exec(&[reference, "ip", "-br", "address"]).ok().contains("10.1.1.2/24"), "{reference}");
@@ -120,13 +120,13 @@ fn a_namespace_is_attached_like_a_container() {
     assert!(link.contains("02:00:00:00:00:77") && link.contains("state UP"), "{link}");
     assert!(blue(&["ip", "-6", "-o", "address", "show", "up0", "scope", "global"]).ok().contains(v6));
     assert!(blue(&["ip", "route"]).ok().starts_with("default via 192.168.7.1 dev up0"));
-    blue(&["ping", "-c1", "-W2", &client.address()]).ok();
+    blue(&["ping", "-c1", "-W5", &client.address()]).ok();
 
     // It finds and is found.
     for name in ["blue", "azure"] {
-        machine.pontoon(["exec", "c1", "ping", "-c1", "-W2", name]).ok();
+        machine.pontoon(["exec", "c1", "ping", "-c1", "-W5", name]).ok();
     }
-    blue(&["ping", "-c1", "-W2", "c1"]).ok();
+    blue(&["ping", "-c1", "-W5", "c1"]).ok();
     machine.exec(["ip", "netns", "exec", "blue", "getent", "hosts", "c1"]).ok();
     blue(&["sh", "-c", "dig +short +tcp c1 @127.0.0.11 | grep 192.168.7."]).ok();
     assert_eq!(
@@ -209,7 +209,7 @@ fn the_namespace_of_a_process_is_attached_and_forced_out() {
     machine.pontoon(["netns", "add", "blue"]).ok();
     let mut sleeping = sleeper(&machine, "blue");
     machine.pontoon(["netns", "attach", "--name", "sleeper", &sleeping.1, "web"]).ok();
-    machine.pontoon(["exec", "c1", "ping", "-c1", "-W2", "sleeper"]).ok();
+    machine.pontoon(["exec", "c1", "ping", "-c1", "-W5", "sleeper"]).ok();
     machine.docker(["network", "disconnect", "-f", "web", "sleeper"]).ok();
     assert_eq!(machine.curl("/pontoon/namespaces").ok(), "[]");
     machine.exec(["kill", &sleeping.1]).ok();
@@ -244,7 +244,7 @@ fn an_attached_namespace_survives_netd_and_is_forgotten_when_it_ends() {
     ask(&machine).expect("the server answers with a new netd");
     assert_eq!(machine.curl("/pontoon/namespaces").json(), before);
     assert!(exec(&machine, &["dig", "+short", "search", "@127.0.0.11"]).ok().starts_with("172."));
-    machine.pontoon(["exec", "c1", "ping", "-c1", "-W2", "blue"]).ok();
+    machine.pontoon(["exec", "c1", "ping", "-c1", "-W5", "blue"]).ok();
 
     // The name goes, and a process stays; then that ends as well.
     machine.sh("umount /run/lab/ns/blue").ok();

@@ -51,7 +51,7 @@ fn a_configuration_network_makes_networks() {
     let shown = addresses(&machine, &id);
     assert!(shown.contains("10.40.0.1/24") && shown.contains("fd40::1/64"), "{shown}");
     assert!(machine.exec(["ip", "link", "show", &format!("br-{}", &id[..12])]).ok().contains("mtu 1300"));
-    machine.docker(["run", "--rm", "--network", "web", "host", "ping", "-c1", "-W2", "10.40.0.1"]).ok();
+    machine.docker(["run", "--rm", "--network", "web", "host", "ping", "-c1", "-W5", "10.40.0.1"]).ok();
     let error = machine.docker(["network", "rm", "cfg"]).fails(1);
     assert!(
         error.contains("error while removing network: configuration network \"cfg\" is in use"),
@@ -90,7 +90,7 @@ fn ranges_gateways_and_what_others_have() {
     let seen = |name: &str, more: &[&str]| {
         machine.start(name, &[&["--network", "net"], more].concat(), &["sleep", "1000"]);
         let ask = "ip -o address show eth0 scope global | awk '{print $4}'; ip route show default; \
-                   ip -6 route show default; ping -c1 -W2 10.82.0.9 >/dev/null && ping -c1 -W2 fd82::9 >/dev/null";
+                   ip -6 route show default; ping -c1 -W5 10.82.0.9 >/dev/null && ping -c1 -W5 fd82::9 >/dev/null";
         machine.docker(["exec", name, "sh", "-ec", ask]).ok().replace('\n', " ")
     };
     // In the range, but for what something else has and the gateway; who asks for an address need not be in it.

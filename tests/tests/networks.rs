@@ -100,8 +100,8 @@ fn a_running_container_joins_and_leaves_a_network() {
             .ok()
             .contains("192.168.0.")
     );
-    machine.pontoon(["exec", "c3", "ping", "-c1", "-W2", "c1"]).ok();
-    machine.pontoon(["exec", "c1", "ping", "-c1", "-W2", "three"]).ok();
+    machine.pontoon(["exec", "c3", "ping", "-c1", "-W5", "c1"]).ok();
+    machine.pontoon(["exec", "c1", "ping", "-c1", "-W5", "three"]).ok();
     let error = machine.pontoon(["network", "rm", "web"]).fails(1);
     assert!(error.contains("has active endpoints"), "{error}");
 
@@ -111,7 +111,7 @@ fn a_running_container_joins_and_leaves_a_network() {
     machine.pontoon(["exec", "c1", "getent", "hosts", "c3"]).fails(2);
     for _ in 0..5 {
         machine.pontoon(["network", "connect", "web", "c3"]).ok();
-        machine.pontoon(["exec", "c3", "ping", "-c1", "-W2", "c1"]).ok();
+        machine.pontoon(["exec", "c3", "ping", "-c1", "-W5", "c1"]).ok();
         machine.pontoon(["network", "disconnect", "web", "c3"]).ok();
     }
 }
@@ -127,7 +127,7 @@ fn networks_do_not_reach_each_other() {
     }
     let other = address(&machine, "bb", "two");
     machine.pontoon(["exec", "aa", "ping", "-c1", "-W1", &other]).fails(1);
-    machine.pontoon(["exec", "bb", "ping", "-c1", "-W2", &other]).ok();
+    machine.pontoon(["exec", "bb", "ping", "-c1", "-W5", &other]).ok();
 }
 
 #[test]
@@ -139,9 +139,9 @@ fn an_internal_network_reaches_nothing_outside() {
     machine.start("in", &["--network", "inner"], &["sleep", "1000"]);
     machine.start("in2", &["--network", "inner"], &["sleep", "1000"]);
     machine.start("out", &["--network", "outer"], &["sleep", "1000"]);
-    machine.pontoon(["exec", "out", "ping", "-c1", "-W2", &lan.address()]).ok();
+    machine.pontoon(["exec", "out", "ping", "-c1", "-W5", &lan.address()]).ok();
     assert!(!machine.pontoon(["exec", "in", "ping", "-c1", "-W1", &lan.address()]).status.success());
-    machine.pontoon(["exec", "in", "ping", "-c1", "-W2", "in2"]).ok();
+    machine.pontoon(["exec", "in", "ping", "-c1", "-W5", "in2"]).ok();
 }
 
 #[test]

@@ -41,10 +41,10 @@ fn macvlan_containers_are_hosts_of_the_lan() {
     assert_ne!(a, lan.gateway(), "auxiliary addresses are nobody's");
 
     // The containers reach each other, by name too, and the LAN and they reach each other; the host is no part of it.
-    machine.docker(["exec", "ca", "ping", "-c1", "-W2", &b]).ok();
-    machine.docker(["exec", "ca", "ping", "-c1", "-W2", "search"]).ok();
-    lan.exec(["ping", "-c1", "-W2", &a]).ok();
-    machine.docker(["exec", "cb", "ping", "-c1", "-W2", &lan.address()]).ok();
+    machine.docker(["exec", "ca", "ping", "-c1", "-W5", &b]).ok();
+    machine.docker(["exec", "ca", "ping", "-c1", "-W5", "search"]).ok();
+    lan.exec(["ping", "-c1", "-W5", &a]).ok();
+    machine.docker(["exec", "cb", "ping", "-c1", "-W5", &lan.address()]).ok();
     assert!(!machine.exec(["ping", "-c1", "-W1", &a]).status.success());
     assert!(!machine.docker(["exec", "ca", "ping", "-c1", "-W1", &lan.gateway()]).status.success());
 
@@ -90,7 +90,7 @@ fn macvlan_comes_and_goes_beside_a_bridge() {
     assert!(ports().contains("8080"));
     for _ in 0..3 {
         machine.docker(["network", "connect", "phys", "ca"]).ok();
-        lan.exec(["ping", "-c1", "-W2", &address(&machine, "ca", "phys")]).ok();
+        lan.exec(["ping", "-c1", "-W5", &address(&machine, "ca", "phys")]).ok();
         machine.docker(["network", "disconnect", "phys", "ca"]).ok();
         let seen = machine.docker(["exec", "ca", "ip", "-o", "link"]).ok();
         assert!(!seen.contains("eth1"), "{seen}");
@@ -149,7 +149,7 @@ fn without_a_parent_a_network_leads_nowhere() {
     for name in ["ca", "cb"] {
         machine.start(name, &["--network", "island"], &["sleep", "1000"]);
     }
-    machine.docker(["exec", "ca", "ping", "-c1", "-W2", "cb"]).ok();
+    machine.docker(["exec", "ca", "ping", "-c1", "-W5", "cb"]).ok();
     let route = machine.docker(["exec", "ca", "ip", "route", "show", "default"]).ok();
     assert_eq!(route, "");
     // Not even the host, by an address of the same subnet, is there.
@@ -258,7 +258,7 @@ fn addresses_can_be_left_to_somebody_else() {
     }
     // As a DHCP client would.
     machine.docker(["exec", "c1", "ip", "address", "add", "198.51.100.77/24", "dev", "eth0"]).ok();
-    lan.exec(["ping", "-c1", "-W2", "198.51.100.77"]).ok();
+    lan.exec(["ping", "-c1", "-W5", "198.51.100.77"]).ok();
     let error = machine
         .docker(["network", "create", "--ipam-driver", "null", "--subnet", "10.1.0.0/24", "other"])
         .fails(1);
@@ -280,17 +280,17 @@ fn macvlan_outlives_netd_and_is_adopted() {
     };
     let (seen, there) = (networks(&machine), address(&machine, "ca", "phys"));
     machine.kill_netd();
-    lan.exec(["ping", "-c1", "-W2", &there]).ok();
+    lan.exec(["ping", "-c1", "-W5", &there]).ok();
     machine.start_netd();
     assert_eq!(networks(&machine), seen);
-    lan.exec(["ping", "-c1", "-W2", &there]).ok();
-    machine.docker(["exec", "cb", "ping", "-c1", "-W2", "ca"]).ok();
+    lan.exec(["ping", "-c1", "-W5", &there]).ok();
+    machine.docker(["exec", "cb", "ping", "-c1", "-W5", "ca"]).ok();
     machine.docker(["network", "connect", "island", "ca"]).ok();
-    machine.docker(["exec", "ca", "ping", "-c1", "-W2", "cc"]).ok();
+    machine.docker(["exec", "ca", "ping", "-c1", "-W5", "cc"]).ok();
     machine.docker(["network", "disconnect", "phys", "ca"]).ok();
     assert!(!lan.exec(["ping", "-c1", "-W1", &there]).status.success());
     machine.docker(["restart", "-t", "0", "cb"]).ok();
-    lan.exec(["ping", "-c1", "-W2", &address(&machine, "cb", "phys")]).ok();
+    lan.exec(["ping", "-c1", "-W5", &address(&machine, "cb", "phys")]).ok();
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_link_of_the_user_s_that_has_another_name_is_named_until_it_is_back() {
         assert!(text.contains(&what) && text.contains(&advice), "{text}");
     }
     // Who is there goes on; who comes is told what is missing.
-    lan.exec(["ping", "-c1", "-W2", &address(&machine, "ca", "phys")]).ok();
+    lan.exec(["ping", "-c1", "-W5", &address(&machine, "ca", "phys")]).ok();
     let error = machine.run("cc", &["--network", "phys"]).fails(125);
     assert!(error.contains("lan0 was not found on the Docker host"), "{error}");
     let error = machine.run("cd", &["--network", "web"]).fails(125);
@@ -321,7 +321,7 @@ fn a_link_of_the_user_s_that_has_another_name_is_named_until_it_is_back() {
 
     machine.sh("ip link set lan9 down; ip link set lan9 name lan0 up; ip link set br8 down; ip link set br8 name br9 up").ok();
     eventually("all is well", || machine.pontoon(["doctor"]).result());
-    machine.docker(["exec", "cb", "ping", "-c1", "-W2", &gateway]).ok();
+    machine.docker(["exec", "cb", "ping", "-c1", "-W5", &gateway]).ok();
     machine.docker(["start", "cc"]).ok();
     machine.docker(["rm", "-f", "ca", "cb", "cc", "cd"]).ok();
     machine.docker(["network", "rm", "phys", "web"]).ok();

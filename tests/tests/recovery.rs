@@ -55,7 +55,7 @@ fn a_killed_netd_is_not_missed() {
         machine.pontoon(["inspect", "-f", "{{json .NetworkSettings.Networks}}", "c1"]).ok(),
         inspected
     );
-    machine.pontoon(["exec", "c2", "ping", "-c1", "-W2", "search"]).ok();
+    machine.pontoon(["exec", "c2", "ping", "-c1", "-W5", "search"]).ok();
     let error = machine.pontoon(["run", "--rm", "-p", "8080:1", "host", "true"]).fails(125);
     assert!(error.contains("port is already allocated"), "{error}");
     machine.pontoon(["stop", "-t", "0", "c1"]).ok();

@@ -57,7 +57,7 @@ fn a_repair_is_an_event_and_counts() {
     hears("setting net/ipv4/ip_forward");
     machine.exec(["ip", "link", "delete", &bridge]).ok();
     hears(&format!("network web ({bridge})"));
-    machine.pontoon(["exec", "c2", "ping", "-c1", "-W2", "10.60.0.9"]).ok();
+    machine.pontoon(["exec", "c2", "ping", "-c1", "-W5", "10.60.0.9"]).ok();
 
     eventually("each event counts", || {
         heard.extend(events.try_iter());

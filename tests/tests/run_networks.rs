@@ -37,7 +37,7 @@ fn two_networks_of_one_run_have_settings_of_their_own() {
     }
     machine.start("c3", &["--network", "back"], &["sleep", "1000"]);
     assert_eq!(within(&machine, "c3", "getent hosts search || true"), "");
-    within(&machine, "c3", "ping -c1 -W2 c1");
+    within(&machine, "c3", "ping -c1 -W5 c1");
 
     for (long, text) in [
         ("name=web,ip=192.168.0.9", "failed to set up container networking: Address already in use"),

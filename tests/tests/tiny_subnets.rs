@@ -23,7 +23,7 @@ fn addresses(machine: &Machine, name: &str) -> String {
 }
 
 fn ping(machine: &Machine, from: &str, to: &str) {
-    machine.docker(["exec", from, "ping", "-c1", "-W2", to]).ok();
+    machine.docker(["exec", from, "ping", "-c1", "-W5", to]).ok();
 }
 
 /// `docker run` in a network that has no room.
@@ -47,7 +47,7 @@ fn two_addresses_are_a_gateway_and_a_container() {
         ping(&machine, "c1", to);
     }
     for to in ["10.83.0.1", "fd83::1"] {
-        machine.exec(["ping", "-c1", "-W2", to]).ok();
+        machine.exec(["ping", "-c1", "-W5", to]).ok();
     }
     let template =
         "{{with .NetworkSettings.Networks.pair}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}";
@@ -109,7 +109,7 @@ fn a_link_of_the_lan_between_two_hosts_is_one() {
     for to in ["10.83.6.0", "fd83:6::", &lan.address(), &lan.address6()] {
         ping(&machine, "c1", to);
     }
-    lan.exec(["ping", "-c1", "-W2", "10.83.6.1"]).ok();
-    lan.exec(["ping", "-c1", "-W2", "fd83:6::1"]).ok();
+    lan.exec(["ping", "-c1", "-W5", "10.83.6.1"]).ok();
+    lan.exec(["ping", "-c1", "-W5", "fd83:6::1"]).ok();
     no_room(&machine, "pair", &id, "IPv4");
 }

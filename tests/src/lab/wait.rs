@@ -11,6 +11,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Seconds that `ping` and `nc` wait where an answer must come: a machine that stalls is not silent.
+pub const ANSWER: u8 = 5;
+/// The same where none may come: what does come takes milliseconds.
+pub const SILENCE: u8 = 1;
+
 /// Looks until `look` gives `Ok`, and returns what it holds.
 ///
 /// # Panics
