@@ -150,7 +150,7 @@ async fn following_survives_rotation() {
     let script = "for i in $(seq 1 300); do echo line $i; sleep 0.001; done";
     let mut request = place.request(&["sh", "-c", script]);
     let mut target = request.log.clone().unwrap();
-    (target.max_size, target.max_files) = (Some(4000), 3);
+    (target.max_size, target.max_files) = (Some(4000), 10);
     request.log = Some(target.clone());
     let shim = place.runtime.create(request).await.unwrap();
     let query = LogQuery { stdout: true, follow: true, ..LogQuery::default() };

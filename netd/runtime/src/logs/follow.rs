@@ -1,10 +1,9 @@
 //! What comes: the directory of the log is watched, new lines are read, and when the file has been rotated the reading
 //! goes on in the files that came after it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::net::unix::pipe;
@@ -13,7 +12,7 @@ use tokio::sync::mpsc;
 use super::LogQuery;
 use super::entry::LogEntry;
 use super::history::End;
-use super::writer::rotated;
+use super::writer::{FileId, rotated};
 use crate::client::{LogTarget, Shim};
 
 /// Tells of changes in the log's directory.
@@ -85,6 +84,8 @@ impl Reader<'_> {
     /// Sends all that is new; false when nothing more is wanted.
     async fn send_new(&mut self, to: &mpsc::Sender<io::Result<LogEntry>>) -> io::Result<bool> {
         loop {
+            // looked at before reading: nothing is written any more to a file that is not the current one
+            let is_current = FileId::at(&self.watcher.target.path)? == Some(FileId::of(&self.file)?);
             let entries = self.read_entries()?;
             let nothing = entries.is_empty();
             for entry in entries {
@@ -95,7 +96,7 @@ impl Reader<'_> {
                     return Ok(false);
                 }
             }
-            if nothing && !self.next_file()? {
+            if nothing && (is_current || !self.next_file()?) {
                 return Ok(true);
             }
         }
@@ -117,34 +118,66 @@ impl Reader<'_> {
         Ok(lines.split(|byte| *byte == b'\n').filter_map(LogEntry::parse).collect())
     }
 
-    /// Goes on with the file that came after this one; false if this is the current one.
+    /// Goes on with the file that came after this one, which is not the current one; false if there is none yet.
     fn next_file(&mut self) -> io::Result<bool> {
-        let target = &self.watcher.target;
-        let own = self.file.metadata()?;
-        let is_own = |path: &Path| {
-            fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()))
-        };
-        if is_own(&target.path) {
-            return Ok(false);
+        loop {
+            let file = match File::open(self.successor()?) {
+                Ok(file) => file,
+                // between the two steps of a rotation; another event follows
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            // a rotation meanwhile gives the name to a later file
+            if FileId::at(&self.successor()?)? == Some(FileId::of(&file)?) {
+                (self.file, self.position) = (file, 0);
+                self.partial.clear();
+                return Ok(true);
+            }
         }
+    }
+
+    /// Where the file is now that came after this one: the oldest if this one has been removed.
+    fn successor(&self) -> io::Result<PathBuf> {
+        let target = &self.watcher.target;
+        let own = Some(FileId::of(&self.file)?);
         let mut next = target.path.clone();
         for number in 1..target.max_files.max(1) {
             let path = rotated(&target.path, number);
-            if is_own(&path) {
-                break;
-            }
-            if path.exists() {
-                next = path;
+            match FileId::at(&path)? {
+                found if found == own => break,
+                Some(_) => next = path,
+                None => {}
             }
         }
-        match File::open(&next) {
-            Ok(file) => self.file = file,
-            // between the two steps of a rotation; another event follows
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
+        Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::writer::LogWriter;
+    use super::*;
+
+    /// Every line is in a file of its own; what was open can be read when it has been removed.
+    #[tokio::test]
+    async fn reading_goes_on_with_the_file_that_came_next_or_the_oldest_that_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = LogTarget { path: dir.path().join("log"), max_size: Some(1), max_files: 4 };
+        let mut log = LogWriter::open(target.clone()).unwrap();
+        let mut write = |line: &str| log.write(1, line.as_bytes(), 1).unwrap();
+        let watcher = Watcher::new(&target).unwrap();
+        let query = LogQuery { stdout: true, ..LogQuery::default() };
+        let file = File::open(&target.path).unwrap();
+        let mut reader = Reader { watcher: &watcher, query: &query, file, position: 0, partial: Vec::new() };
+        let (to, mut sent) = mpsc::channel(9);
+        for (written, read) in [("ab", "ab"), ("", ""), ("cde", "cde"), ("fghij", "fhij")] {
+            written.chars().for_each(|line| write(&format!("{line}\n")));
+            assert!(reader.send_new(&to).await.unwrap());
+            let mut seen = String::new();
+            while let Ok(entry) = sent.try_recv() {
+                seen.push_str(entry.unwrap().line.trim());
+            }
+            assert_eq!(seen, read);
         }
-        self.position = 0;
-        self.partial.clear();
-        Ok(true)
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::LogQuery;
 use super::entry::LogEntry;
-use super::writer::rotated;
+use super::writer::{FileId, rotated};
 use crate::client::LogTarget;
 
 /// Where reading stopped in the current file.
@@ -44,15 +44,21 @@ pub(super) fn send(
 fn open_all(target: &LogTarget) -> io::Result<Vec<File>> {
     let older = (1..target.max_files.max(1)).rev().map(|number| rotated(&target.path, number));
     let paths: Vec<PathBuf> = older.chain([target.path.clone()]).collect();
-    let mut files = Vec::new();
-    for path in paths {
-        match File::open(&path) {
-            Ok(file) => files.push(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    loop {
+        let before = FileId::at(&target.path)?;
+        let mut files = Vec::new();
+        for path in &paths {
+            match File::open(path) {
+                Ok(file) => files.push(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // a rotation meanwhile hides a file behind the one that was looked at before it
+        if FileId::at(&target.path)? == before {
+            return Ok(files);
         }
     }
-    Ok(files)
 }
 
 fn forward(
