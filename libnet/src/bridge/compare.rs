@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ipnetwork::IpNetwork;
 
-use super::names::{BRIDGE, CONDEMNED, Owner, VLAN, host_link, is_sandbox};
+use super::names::{BRIDGE, CONDEMNED, GROUP, Owner, VLAN, host_link, is_sandbox};
 use crate::{
     host::{BridgeNetwork, Declared, EndpointSpec, NetworkSpec, ParentNetwork},
     ipam::masked,
@@ -65,6 +65,10 @@ pub(crate) fn compare(
         }
     }
     difference.ghosts.extend(ghost_vlans(declared, in_use, seen));
+    // Bridges that a daemon was killed before marking; if their network is declared, it is made anew.
+    let unmarked =
+        |link: &&Link| link.group == GROUP && link.kind == BRIDGE && Owner::of_link(link).is_none();
+    difference.ghosts.extend(alive(seen).filter(unmarked).map(|link| link.name.clone()));
     compare_networks(declared, &owned, seen, &mut difference);
     for ep in declared_endpoints(declared) {
         // An endpoint on a parent is known to its sandbox alone; whoever adopts it looks there.

@@ -16,7 +16,8 @@ pub(crate) const BRIDGE: &str = "bridge";
 /// On the VLAN of a host's link, which is no single network's: it goes with the last one on it.
 pub(crate) const VLAN: &str = "pontoon vlan";
 
-/// The group (`ip link show group`) of host ends in use: "pont" in ASCII, so that nobody else is likely to use it.
+/// The group (`ip link show group`) of bridges and host ends in use: "pont" in ASCII, so that nobody else is likely to use
+/// it. Unlike an alias, a link has it from its first moment.
 pub(crate) const GROUP: u32 = 0x706f_6e74;
 /// The group of host ends that are to go. One request deletes all of a group, and waits for the kernel only once.
 pub(crate) const CONDEMNED: u32 = 0x706f_6e78;

@@ -262,6 +262,12 @@ impl DeclaredFirewall {
         Ok(())
     }
 
+    /// Takes all other endpoints out; their addresses are nobody's then.
+    pub(crate) fn keep(&mut self, endpoints: &BTreeSet<EndpointId>) -> Vec<IpAddr> {
+        let gone = self.endpoints.extract_if(.., |id, _| !endpoints.contains(id));
+        gone.flat_map(|(_, endpoint)| endpoint.addresses()).collect()
+    }
+
     pub(super) fn network(&self, id: NetworkId) -> Result<&FirewallNetwork, FirewallError> {
         self.networks.get(&id).ok_or(FirewallError::NoNetwork(id))
     }

@@ -34,7 +34,7 @@ pub(super) fn network() -> BridgeNetwork {
     }
 }
 
-fn on_a_link() -> ParentNetwork {
+pub(super) fn on_a_link() -> ParentNetwork {
     ParentNetwork {
         announce: Default::default(),
         id: network().id,
@@ -75,7 +75,7 @@ pub(super) fn endpoint() -> EndpointSpec {
 }
 
 /// Everything that the kernel knows here: links, addresses, routes, settings, sockets, rules, namespaces.
-fn kernel() -> String {
+pub(super) fn kernel() -> String {
     let output = |line: &str| {
         let output = Command::new("bash").args(["-c", line]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
@@ -102,7 +102,7 @@ fn cut(steps: &[Step], at: usize) -> Vec<Step> {
     cut
 }
 
-fn machine() -> Machine {
+pub(super) fn machine() -> Machine {
     Lab::new().host("cut")
 }
 

@@ -112,7 +112,7 @@ impl Apply for Effects<'_> {
 /// Bridges.
 impl Effects<'_> {
     fn create_bridge(&mut self, net: &BridgeNetwork) -> Inverse {
-        let request = || bridge::create(&net.link, bridge_mac(&net.id));
+        let request = || bridge::create(&net.link, GROUP, bridge_mac(&net.id));
         match self.create_or_adopt(&net.link, net.id, request)? {
             Was::Ours(index) => self.drop_other_addresses(net, index).map(|()| None),
             Was::Missing => Ok(Some(Step::Condemn(net.link.clone()))),
@@ -149,6 +149,10 @@ impl Effects<'_> {
         };
         match Owner::of_link(&found) {
             _ if found.group == CONDEMNED => {}
+            // Whoever made it was killed before it was marked.
+            None if found.group == GROUP => {
+                self.condemn(link)?;
+            }
             Some(Owner::Network(id)) if id == network => return Ok(Was::Ours(found.index)),
             Some(Owner::Network(id)) if self.host.state.network(id).is_err() => {
                 self.condemn(link)?;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     bridge::{
         Hang, Step,
-        names::{CONDEMNED, VLAN},
+        names::{CONDEMNED, GROUP, VLAN},
     },
     host::StepError,
     link::{self, Which, bridge, child, vlan},
@@ -73,7 +73,7 @@ impl Effects<'_> {
         self.require(Kind::of(net.kind))?;
         match &net.parent {
             Parent::Island(link) => {
-                let was = self.create_or_adopt(link, net.id, || bridge::create_island(link))?;
+                let was = self.create_or_adopt(link, net.id, || bridge::create_island(link, GROUP))?;
                 Ok(matches!(was, Was::Missing).then(|| Step::Condemn(link.clone())))
             }
             Parent::Link(link) => self.find_or_make(link),

@@ -18,6 +18,8 @@ mod figures;
 mod heal;
 mod hung;
 mod janitor;
+#[cfg(test)]
+mod killed;
 mod lent;
 mod loopback;
 mod network;

@@ -111,7 +111,7 @@ impl Inner {
         let unlimited = self.unlimited(declared, &seen)?;
         let mut report = Report { lost: difference.lost.clone(), ..Report::default() };
         self.remove_ghosts(&difference, &mut report);
-        report.errors.extend(self.restore_egress(declared).err().map(HostError::from));
+        report.errors.extend(self.restore_egress(declared, in_use).err().map(HostError::from));
         // All in one: a network that is made before it is in there would be the first and the only one.
         report.errors.extend(self.restore_firewall(declared, in_use).into_iter().map(HostError::from));
         self.restore_networks(declared, &difference, &mut report);
@@ -209,9 +209,13 @@ impl Inner {
     }
 
     /// The firewall as it was declared so far, with the networks that are declared, and the endpoints that are not known
-    /// here yet. What the kernel has of it stays as it is.
+    /// here yet, without those that are neither known nor declared any more. What the kernel has of it stays as it is.
     fn restore_firewall(&self, declared: &Declared, in_use: &InUse) -> Vec<FirewallError> {
         let mut wanted = self.firewall.declared();
+        let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
+        let known =
+            endpoints.map(|endpoint| endpoint.spec.id).chain(in_use.endpoints.iter().copied()).collect();
+        self.janitor.forget_addresses(wanted.keep(&known));
         let networks = declared.networks.iter().filter_map(NetworkSpec::bridge);
         let networks = networks.map(|net| Change::AddNetwork(net.into()));
         let on_parents: HashSet<NetworkId> =
@@ -233,11 +237,12 @@ impl Inner {
     }
 
     /// Those that are declared, beside those that were restricted since.
-    fn restore_egress(&self, declared: &Declared) -> Result<(), FirewallError> {
+    fn restore_egress(&self, declared: &Declared, in_use: &InUse) -> Result<(), FirewallError> {
         let bridge = |ep: &EndpointSpec| declared.networks.iter().find(|net| net.id() == ep.network);
         let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
         let specs = endpoints.map(|endpoint| &endpoint.spec);
-        self.egress.restore(specs.filter_map(|spec| spec.restriction(bridge(spec)?.link())))
+        self.egress
+            .restore(specs.filter_map(|spec| spec.restriction(bridge(spec)?.link())), &in_use.endpoints)
     }
 
     fn is_alive(&self, ep: &EndpointSpec) -> Result<(), HostError> {

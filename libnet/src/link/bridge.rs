@@ -11,12 +11,13 @@ use crate::{
     types::{IfName, MacAddr, Mtu},
 };
 
-/// `ip link add LINK address MAC type bridge mcast_snooping 0`. Without a querier on the bridge, snooping forwards all
+/// `ip link add LINK group GROUP address MAC type bridge mcast_snooping 0`. Without a querier on the bridge, snooping forwards all
 /// multicast as flooding does, and keeps timers for every port.
-pub(crate) fn create(link: &IfName, mac: MacAddr) -> Request {
+pub(crate) fn create(link: &IfName, group: u32, mac: MacAddr) -> Request {
     let mut message = LinkMessage::default();
     message.attributes = vec![
         LinkAttribute::IfName(link.to_string()),
+        LinkAttribute::Group(group),
         mac_attribute(mac),
         info(vec![
             LinkInfo::Kind(InfoKind::Bridge),
@@ -26,12 +27,15 @@ pub(crate) fn create(link: &IfName, mac: MacAddr) -> Request {
     Request { message: RouteNetlinkMessage::NewLink(message), flags: NEW }
 }
 
-/// `ip link add LINK type bridge`. A bridge that was given an address looks for ports and, without any, has no carrier;
+/// `ip link add LINK group GROUP type bridge`. A bridge that was given an address looks for ports and, without any, has no carrier;
 /// one that was not begins with its carrier up, and keeps it as long as it gets no port.
-pub(crate) fn create_island(link: &IfName) -> Request {
+pub(crate) fn create_island(link: &IfName, group: u32) -> Request {
     let mut message = LinkMessage::default();
-    message.attributes =
-        vec![LinkAttribute::IfName(link.to_string()), info(vec![LinkInfo::Kind(InfoKind::Bridge)])];
+    message.attributes = vec![
+        LinkAttribute::IfName(link.to_string()),
+        LinkAttribute::Group(group),
+        info(vec![LinkInfo::Kind(InfoKind::Bridge)]),
+    ];
     Request { message: RouteNetlinkMessage::NewLink(message), flags: NEW }
 }
 

@@ -120,13 +120,18 @@ impl Egress {
         done
     }
 
-    /// Restricts these endpoints beside those that are: what an earlier daemon left holds until here.
+    /// Restricts these endpoints beside those in use: what an earlier daemon left holds until here. Others are forgotten.
     pub(crate) fn restore(
         &self,
         restrictions: impl Iterator<Item = Restriction>,
+        in_use: &BTreeSet<EndpointId>,
     ) -> Result<(), FirewallError> {
+        let wanted: BTreeMap<_, _> = restrictions.map(|it| (it.endpoint, it)).collect();
         let mut state = self.lock();
-        state.restricted.extend(restrictions.map(|restriction| (restriction.endpoint, restriction)));
+        let is_gone = |id: &EndpointId| !wanted.contains_key(id) && !in_use.contains(id);
+        let gone: Vec<_> = state.restricted.keys().copied().filter(is_gone).collect();
+        gone.into_iter().try_for_each(|id| state.lift(id))?;
+        state.restricted.extend(wanted);
         if state.restricted.is_empty() || state.differs()? { state.declare() } else { Ok(()) }
     }
 
@@ -154,22 +159,7 @@ impl Egress {
     /// Forgets an endpoint, and all that it was allowed: its addresses will be another's. That it was not restricted is
     /// no error.
     pub(crate) fn lift(&self, endpoint: EndpointId) -> Result<(), FirewallError> {
-        let mut state = self.lock();
-        let Some(gone) = state.restricted.remove(&endpoint) else { return Ok(()) };
-        if state.restricted.is_empty() {
-            return state.declare();
-        }
-        let addresses: Vec<IpAddr> =
-            gone.v4.map(IpAddr::V4).into_iter().chain(gone.v6.map(IpAddr::V6)).collect();
-        let mut ops = Vec::new();
-        for spec in [FLOWS, HOSTS, REFUSED, SEEN].into_iter().flatten() {
-            let of_it = state.keys(spec, &addresses)?;
-            if !of_it.is_empty() {
-                ops.extend(removal(spec, of_it));
-            }
-        }
-        ops.extend(state.declaration());
-        commit(&mut state.socket, &ops, None)
+        self.lock().lift(endpoint)
     }
 
     /// Lets endpoints reach more. What they may reach already gets the new time.
@@ -214,6 +204,24 @@ impl Egress {
 }
 
 impl State {
+    fn lift(&mut self, endpoint: EndpointId) -> Result<(), FirewallError> {
+        let Some(gone) = self.restricted.remove(&endpoint) else { return Ok(()) };
+        if self.restricted.is_empty() {
+            return self.declare();
+        }
+        let addresses: Vec<IpAddr> =
+            gone.v4.map(IpAddr::V4).into_iter().chain(gone.v6.map(IpAddr::V6)).collect();
+        let mut ops = Vec::new();
+        for spec in [FLOWS, HOSTS, REFUSED, SEEN].into_iter().flatten() {
+            let of_it = self.keys(spec, &addresses)?;
+            if !of_it.is_empty() {
+                ops.extend(removal(spec, of_it));
+            }
+        }
+        ops.extend(self.declaration());
+        commit(&mut self.socket, &ops, None)
+    }
+
     fn declare(&mut self) -> Result<(), FirewallError> {
         let ops = match self.restricted.is_empty() {
             true => rules::remove(&dump::tables(&mut self.socket)?),
