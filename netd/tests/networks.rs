@@ -22,7 +22,8 @@ use netd::{
     firewalld::Firewalld,
     names::DnsSettings,
     network::{
-        Durability, EndpointAsk, EndpointView, NetworkConfig, NetworkParts, Networks, SandboxAsk, SandboxView,
+        Durability, EndpointAsk, EndpointView, Known, NetworkConfig, NetworkParts, Networks, SandboxAsk,
+        SandboxView,
     },
 };
 use netd_api::models;
@@ -286,8 +287,10 @@ fn a_new_daemon_takes_over_and_clears_away() {
         drop(Arc::into_inner(old).expect("nobody else has the host"));
 
         let daemon = Daemon::start(root).await;
-        daemon.networks.adopt(c1, s1.0, s1.1).await.unwrap();
-        daemon.networks.adopt(c2, s2.0, s2.1).await.unwrap();
+        for (id, name, (path, dns)) in [(c1, "c1", s1), (c2, "c2", s2)] {
+            let endpoints = daemon.networks.endpoints(id).iter().map(|view| view.endpoint).collect();
+            daemon.networks.adopt(id, Known { name: name.to_owned(), endpoints }, path, dns).await.unwrap();
+        }
         daemon.networks.settle().await.unwrap();
         assert_eq!(daemon.networks.endpoints(c1), [before]);
         let (late, _sandbox) = daemon.container(4).await;

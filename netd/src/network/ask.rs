@@ -227,6 +227,15 @@ impl EndpointView {
     }
 }
 
+/// What a container's own record says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Its endpoints.
+    pub endpoints: Vec<EndpointId>,
+}
+
 /// Whose network namespace a container is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {

@@ -68,12 +68,20 @@ impl Inner {
     }
 
     fn undo_attach(&self, plan: &Connecting) {
+        let (container, network) = (plan.record.container, plan.record.network);
+        let record = self.state().endpoint(container, network).cloned();
+        let record = record.as_ref().unwrap_or(&plan.record);
+        // It may be the gateway already, with the ports of another.
+        self.hand_over_from(record);
         if let (Some(sandbox), Some(spec)) = (&plan.sandbox, &plan.record.spec)
             && let Err(error) = self.kernel.detach(&sandbox.name, spec.id)
         {
             tracing::warn!(endpoint.id = %spec.id, error = chain(&error), "endpoint of a failed connect stays");
         }
         self.undo_connect(plan);
+        if let Err(error) = self.settle_roles(container, Some((network, &record.ports))) {
+            tracing::error!(container.id = %container, error = chain(&error), "roles of a failed connect stay");
+        }
     }
 
     fn undo_connect(&self, plan: &Connecting) {

@@ -114,6 +114,8 @@ impl Inner {
         if record.on_host().is_some() {
             self.kernel.remove_network(record.id).map_err(failed("remove network", &record.name))?;
         }
+        // Whoever changes the record meanwhile would write it down again.
+        let _changing = self.changing_records();
         let leases = self.state().leases_in(record.id);
         self.strike_out(record, &leases).inspect_err(|_| {
             // It is still on record, so it is to be there.

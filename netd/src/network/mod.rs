@@ -43,8 +43,8 @@ mod tests;
 mod traffic;
 
 pub use ask::{
-    Chosen, Driver, Durability, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkSummary, SandboxAsk,
-    SandboxView, Scope, Space, Subnet,
+    Chosen, Driver, Durability, EndpointAsk, EndpointView, FilesAsk, FilesView, Known, NetworkSummary,
+    SandboxAsk, SandboxView, Scope, Space, Subnet,
 };
 pub use config::NetworkConfig;
 pub(crate) use driver_opts::{IFNAME as ENDPOINT_IFNAME, SYSCTLS as ENDPOINT_SYSCTLS};

@@ -17,7 +17,7 @@ use libnet::{
 use netd_api::time;
 
 use super::{
-    Driver, Durability, NetworkError, defaults,
+    Driver, Durability, Known, NetworkError, defaults,
     draft::{Draft, DriverOptions},
     inner::{Inner, delete_endpoint, delete_lease, failed},
     kernel::KernelError,
@@ -155,10 +155,11 @@ impl Inner {
 
     /// Takes over the sandbox of a running container. An endpoint that is no longer there is forgotten; one that can't be
     /// taken over (its port is a process's by now) is an error, but keeps neither the others nor the names from being
-    /// served.
+    /// served. What the container does not know of, since a daemon was killed before it was told, is undone.
     pub(super) fn adopt(
         &self,
         container: ContainerId,
+        known: &Known,
         path: PathBuf,
         dns: Vec<OwnedFd>,
     ) -> Result<(), NetworkError> {
@@ -166,13 +167,14 @@ impl Inner {
         if let Some(sandbox) = &sandbox {
             self.kernel.adopt_sandbox(&sandbox.name).map_err(failed("adopt sandbox", &sandbox.name))?;
         }
-        self.take_over(container, sandbox, path, sockets(dns))
+        self.take_over(container, Some(known), sandbox, path, sockets(dns))
     }
 
     /// Endpoints, ports and names of a sandbox that is open go on.
     pub(super) fn take_over(
         &self,
         container: ContainerId,
+        known: Option<&Known>,
         sandbox: Option<SandboxRecord>,
         path: PathBuf,
         dns: Option<DnsSockets>,
@@ -181,9 +183,16 @@ impl Inner {
         let mut adopted = Ok(());
         if let Some(sandbox) = sandbox {
             adopted = self.adopt_endpoints(&sandbox, &endpoints);
+            if let Some(known) = known {
+                self.take_back(&endpoints, known);
+            }
+            adopted = adopted.and(self.settle_roles(container, None));
             self.names.add(container, path, sandbox.dns, dns);
         }
         self.state().adopted(container);
+        if let Some(known) = known.filter(|known| endpoints.iter().any(|record| record.name != known.name)) {
+            self.rename(container, &known.name)?;
+        }
         let endpoints = self.state().endpoints_of(container);
         endpoints.iter().try_for_each(|record| self.publish_names(container, record.network))?;
         adopted
@@ -204,7 +213,18 @@ impl Inner {
             };
             first = first.and(adopted);
         }
-        first.and(self.settle_roles(sandbox.container, None))
+        first
+    }
+
+    /// Undoes what was begun, and is not in the container's own record, which is written last.
+    fn take_back(&self, endpoints: &[EndpointRecord], known: &Known) {
+        for record in endpoints.iter().filter(|record| !known.endpoints.contains(&record.id)) {
+            if let Err(error) = self.disconnect(record.container, record.network, true) {
+                tracing::warn!(endpoint.id = %record.id, error = chain(&error), "endpoint that was begun is not undone whole");
+            }
+            // Of one that was never whole, there may be more than can be undone by its plan.
+            self.has_forgotten.store(true, Ordering::Relaxed);
+        }
     }
 
     /// An endpoint without an interface: the one that a daemon was killed before making, or that somebody deleted. Its

@@ -1,6 +1,6 @@
 //! Sandboxes: a container's namespace, from its first network to its end.
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, sync::atomic::Ordering};
 
 use libnet::{netns::DnsSockets, store::Change, types::ContainerId};
 
@@ -65,6 +65,10 @@ impl Inner {
     pub(super) fn close_sandbox(&self, container: ContainerId) -> Result<(), NetworkError> {
         let (sandbox, endpoints) = {
             let state = self.state();
+            if !state.is_adopted(container) {
+                // The kernel's side does not know its endpoints: it looks for what is left of them when all are adopted.
+                self.has_forgotten.store(true, Ordering::Relaxed);
+            }
             (state.sandbox(container).cloned(), state.endpoints_of(container))
         };
         let report = self.keep_report(container);

@@ -20,7 +20,7 @@ use netd_api::{
 };
 
 use super::{
-    Concerning, Driver, EndpointAsk, EndpointView, FilesAsk, FilesView, NetworkConfig, NetworkError,
+    Concerning, Driver, EndpointAsk, EndpointView, FilesAsk, FilesView, Known, NetworkConfig, NetworkError,
     NetworkSummary, SandboxAsk, SandboxView, endpoint,
     inner::{Clock, Inner, Parts, Random},
     inspect::{self, ListFilter},
@@ -303,10 +303,21 @@ impl Networks {
         self.inner.state().views(container)
     }
 
-    /// Takes over the running container of an earlier daemon: endpoints, ports and names go on from the live store. `dns`
-    /// are its DNS sockets, which its shim kept: UDP, then TCP.
-    pub async fn adopt(&self, container: ContainerId, path: PathBuf, dns: Vec<OwnedFd>) -> Result<()> {
-        self.work("adopt a container", move |inner| inner.adopt(container, path, dns)).await
+    /// Takes over the running container of an earlier daemon: endpoints, ports and names go on from the live store, but for
+    /// what the container does not know of. `dns` are its DNS sockets, which its shim kept: UDP, then TCP.
+    pub async fn adopt(
+        &self,
+        container: ContainerId,
+        known: Known,
+        path: PathBuf,
+        dns: Vec<OwnedFd>,
+    ) -> Result<()> {
+        self.work("adopt a container", move |inner| inner.adopt(container, &known, path, dns)).await
+    }
+
+    /// The published ports that a running container asks for.
+    pub fn port_requests(&self, container: ContainerId) -> Vec<PortRequest> {
+        self.inner.state().sandbox(container).map(|sandbox| sandbox.requests.clone()).unwrap_or_default()
     }
 
     /// Attaches somebody else's namespace to a network; warnings of what is not as its user might expect.

@@ -14,6 +14,7 @@ use crate::container::{
     recovered::Found,
     restart::{Ended, RestartPolicy},
 };
+use crate::network::Known;
 
 /// Docker's code for an end that nobody saw.
 const UNSEEN: i32 = 255;
@@ -186,8 +187,13 @@ impl Actor {
             Vec::new()
         });
         let path = PathBuf::from(format!("/run/netns/pontoon-{}", self.record.id.short(12)));
-        if let Err(error) = self.parts.networks.adopt(self.record.id, path, sockets).await {
+        let endpoints = self.record.endpoints.iter().map(|endpoint| endpoint.endpoint).collect();
+        let known = Known { name: self.record.name.clone(), endpoints };
+        if let Err(error) = self.parts.networks.adopt(self.record.id, known, path, sockets).await {
             tracing::error!(container.id = %self.record.id, error = crate::error::chain(&error), "network not taken over");
+        }
+        if let Err(error) = self.publish_as_written().await {
+            tracing::error!(container.id = %self.record.id, error = crate::error::chain(&error), "ports are not as they were asked for");
         }
     }
 

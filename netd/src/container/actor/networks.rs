@@ -1,6 +1,6 @@
 //! Networks joined and left, other names, other limits: changes of a container that stays what it is.
 
-use libnet::types::EndpointId;
+use libnet::types::{EndpointId, NetworkId};
 use netd_api::models;
 use netd_runtime::Resources;
 
@@ -15,6 +15,7 @@ use crate::{
         record::{Endpoint, EndpointSettings, Record},
         start::{Change, endpoint_ask, update},
     },
+    error::chain,
     network::{Driver, NetworkError, NetworkSummary},
 };
 
@@ -28,7 +29,7 @@ impl Actor {
         self.check_mode(&network)?;
         let known = self.record.endpoints.iter().position(|endpoint| endpoint.network == network.id);
         let joined = self.record.state.phase.has_process();
-        if known.is_some() && joined {
+        if known.is_some() && self.is_in(network.id) {
             let (name, network) = (self.record.name.clone(), network.name);
             return Err(NetworkError::AlreadyConnected { name, network }.into());
         }
@@ -80,10 +81,16 @@ impl Actor {
             self.parts.networks.endpoints(self.record.id).into_iter().find(|view| view.network == network);
         if !gone {
             // A container that does not run may hold no lease there yet.
-            self.parts.networks.disconnect(self.record.id, network, !joined).await?;
+            let absent = !joined || view.is_none();
+            self.parts.networks.disconnect(self.record.id, network, absent).await?;
         }
         self.record.endpoints.remove(known);
         self.networks_changed(view.as_ref().filter(|_| joined).map(Change::Left)).await
+    }
+
+    /// Not so for one that does not run, or whose interface was taken away.
+    fn is_in(&self, network: NetworkId) -> bool {
+        self.parts.networks.endpoints(self.record.id).iter().any(|view| view.network == network)
     }
 
     fn check_mode(&self, network: &NetworkSummary) -> Result<(), ContainerError> {
@@ -131,7 +138,10 @@ impl Actor {
         let renamed = self.renamed().await;
         if let Err(error) = renamed {
             self.registry.drop_name(&new, self.record.id);
-            self.record.name = old;
+            self.record.name = old.clone();
+            if let Err(error) = self.parts.networks.rename(self.record.id, old).await {
+                tracing::error!(container.id = %self.record.id, error = chain(&error), "networks know it by another name");
+            }
             return Err(error);
         }
         self.registry.drop_name(&old, self.record.id);

@@ -41,6 +41,24 @@ impl Actor {
         self.parts.networks.endpoints(self.record.id).into_iter().flat_map(|view| view.ports).collect()
     }
 
+    /// Ports that were written down, and whose daemon was killed before it published them or took them back.
+    pub(super) async fn publish_as_written(&self) -> Result<(), ContainerError> {
+        let asked = self.parts.networks.port_requests(self.record.id);
+        let wanted = self.wanted()?.ports.requests;
+        if asked == wanted {
+            return Ok(());
+        }
+        let live = self.live_ports();
+        let [asked, wanted] = [asked, wanted].map(|mut requests| {
+            bindings::keep(&mut requests, &live, &[]);
+            requests
+        });
+        if asked == wanted {
+            return Ok(());
+        }
+        Ok(self.parts.networks.set_ports(self.record.id, wanted).await?)
+    }
+
     /// On disk first, then for all to see.
     async fn bind(
         &mut self,

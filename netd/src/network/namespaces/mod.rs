@@ -127,7 +127,7 @@ impl Inner {
         for record in self.borrowed_records() {
             let (id, Some(borrowed)) = (record.container, &record.borrowed) else { continue };
             let adopted = match self.kernel.borrow_sandbox(&record.name, borrowed) {
-                Ok(opened) => self.take_over(id, Some(record), opened.path, Some(opened.dns)),
+                Ok(opened) => self.take_over(id, None, Some(record), opened.path, Some(opened.dns)),
                 Err(source) => Err(failed("adopt", &record, source)),
             };
             let ended = matches!(&adopted, Err(NetworkError::Host { source: KernelError::Gone(_), .. }));

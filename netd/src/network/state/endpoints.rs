@@ -61,8 +61,10 @@ impl State {
             requests_before: member.sandbox.iter().flat_map(|sandbox| sandbox.requests.clone()).collect(),
         };
         if network.driver.attaches() {
-            self.plan_attach(&mut connecting, &network, &options, ask, mac)
-                .inspect_err(|_| self.sweep(container))?;
+            self.plan_attach(&mut connecting, &network, &options, ask, mac).inspect_err(|_| {
+                self.ask_as_before(container, &connecting.requests_before);
+                self.sweep(container);
+            })?;
         }
         let entry = Endpoint { record: connecting.record.clone(), attached: false };
         self.containers.entry(container).or_default().endpoints.insert(ask.network, entry);
@@ -121,15 +123,19 @@ impl State {
     /// Forgets an endpoint that could not be attached, and a lease that was made for it.
     pub(in crate::network) fn abandon_connect(&mut self, connecting: &Connecting) {
         let (container, network) = (connecting.record.container, connecting.record.network);
-        if let Some(sandbox) = self.containers.get_mut(&container).and_then(|member| member.sandbox.as_mut())
-        {
-            sandbox.requests.clone_from(&connecting.requests_before);
-        }
+        self.ask_as_before(container, &connecting.requests_before);
         if let Some(lease) = connecting.lease.as_ref().filter(|lease| lease.is_change()) {
             self.release_lease(container, network);
             lease.before.clone().map(|before| self.restore_lease(before));
         }
         self.drop_endpoint(container, network);
+    }
+
+    fn ask_as_before(&mut self, container: ContainerId, requests: &[PortRequest]) {
+        if let Some(sandbox) = self.containers.get_mut(&container).and_then(|member| member.sandbox.as_mut())
+        {
+            requests.clone_into(&mut sandbox.requests);
+        }
     }
 
     /// The endpoint is attached, with these ports.

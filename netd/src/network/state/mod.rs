@@ -103,6 +103,11 @@ impl State {
         }
     }
 
+    /// Whether nothing of a container is what the live store says of an earlier daemon's alone.
+    pub(super) fn is_adopted(&self, container: ContainerId) -> bool {
+        self.containers.get(&container).is_none_or(|member| member.ours)
+    }
+
     /// Containers whose sandbox or endpoints were written down and not adopted.
     pub(super) fn not_adopted(&self) -> Vec<ContainerId> {
         let orphan =

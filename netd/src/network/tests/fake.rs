@@ -70,6 +70,8 @@ pub(super) struct World {
     pub(super) ipv6: bool,
     pub(super) routes: BTreeMap<(String, Family), (EndpointId, DefaultRoute)>,
     pub(super) ports: BTreeMap<EndpointId, Vec<PublishedPort>>,
+    /// Endpoints that this daemon attached or adopted: of others it gives nothing back, until it compares.
+    pub(super) known: BTreeSet<EndpointId>,
     pub(super) allowed: Vec<Allowance>,
     /// What containers may reach of each other though they are kept apart.
     pub(super) openings: BTreeMap<NetworkId, BTreeSet<Opening>>,
@@ -128,6 +130,11 @@ pub(super) struct FakeKernel {
 }
 
 impl FakeKernel {
+    /// The daemon dies.
+    pub(super) fn forget(&self) {
+        self.world.lock().unwrap().known.clear();
+    }
+
     pub(super) fn world(&self) -> World {
         self.world.lock().unwrap().clone()
     }
@@ -195,7 +202,9 @@ impl Kernel for FakeKernel {
     fn close_sandbox(&self, name: &str) -> Result<(), KernelError> {
         self.call(|world| {
             let endpoints = world.sandboxes.remove(name).ok_or_else(|| missing(name))?;
-            endpoints.keys().for_each(|id| _ = world.ports.remove(id));
+            for id in endpoints.keys().filter(|id| world.known.remove(id)) {
+                world.ports.remove(id);
+            }
             world.routes.retain(|(sandbox, _), _| sandbox != name);
             world.borrowed.remove(name);
             Ok(())
@@ -231,6 +240,7 @@ impl Kernel for FakeKernel {
             let endpoints = world.sandboxes.get_mut(sandbox).ok_or_else(|| missing(sandbox))?;
             assert!(endpoints.values().all(|other| other.ifname != endpoint.ifname));
             endpoints.insert(endpoint.id, endpoint.clone());
+            world.known.insert(endpoint.id);
             for family in [Family::V4, Family::V6] {
                 let gateway = endpoint.default_route.only(family);
                 if gateway == DefaultRoute::None {
@@ -247,6 +257,7 @@ impl Kernel for FakeKernel {
         self.call(|world| {
             let endpoints = world.sandboxes.get_mut(sandbox).ok_or_else(|| missing(sandbox))?;
             endpoints.remove(&endpoint).ok_or_else(|| missing(endpoint))?;
+            world.known.remove(&endpoint);
             world.ports.remove(&endpoint);
             world.routes.retain(|_, (via, _)| *via != endpoint);
             Ok(())
@@ -257,6 +268,7 @@ impl Kernel for FakeKernel {
         self.call(|world| {
             let known = world.sandboxes.get(sandbox).is_some_and(|all| all.contains_key(&endpoint.id));
             let gone = || KernelError::Gone(format!("{:?} is not there", endpoint.id).into());
+            world.known.extend(known.then_some(endpoint.id));
             if known { Ok(()) } else { Err(gone()) }
         })
     }

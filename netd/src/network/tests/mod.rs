@@ -31,7 +31,7 @@ use libnet::{
 use netd_api::models;
 
 use super::{
-    Durability, EndpointAsk, EndpointView, NetworkConfig, NetworkError, SandboxAsk,
+    Durability, EndpointAsk, EndpointView, Known, NetworkConfig, NetworkError, SandboxAsk,
     inner::{Inner, Parts},
     inspect,
     record::{ENDPOINTS, LEASES, NETWORKS, SANDBOXES},
@@ -121,12 +121,21 @@ impl Daemon {
 
     fn restart_as(self, config: NetworkConfig) -> Self {
         let Self { kernel, declared, live, ids, .. } = self;
+        kernel.forget();
         Self::start(kernel, declared, live, ids, config)
     }
 
     fn run<T>(&self, work: impl FnOnce(&Inner) -> Result<T, NetworkError>) -> Result<T, NetworkError> {
         let _inside = self._runtime.enter();
         work(&self.inner)
+    }
+
+    /// Takes a container over that knows of its endpoints in these networks, and of its name.
+    fn adopt(&self, container: ContainerId, networks: &[NetworkId]) {
+        let all = self.inner.state().endpoints_of(container);
+        let endpoints = all.iter().filter(|it| networks.contains(&it.network)).map(|it| it.id).collect();
+        let known = Known { name: "c1".to_owned(), endpoints };
+        self.run(|inner| inner.adopt(container, &known, PathBuf::from("x"), Vec::new())).unwrap();
     }
 
     fn network(&self, name: &str, subnet: &str) -> NetworkId {

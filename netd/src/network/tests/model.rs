@@ -123,7 +123,9 @@ fn restart(daemon: Daemon, adopted: u8) -> Daemon {
     for container in (1..4_u8).filter(|number| adopted & 1 << number != 0).map(container) {
         let name = format!("pontoon-{}", container.short(12));
         if daemon.kernel.world().sandboxes.contains_key(&name) {
-            daemon.run(|inner| inner.adopt(container, PathBuf::new(), Vec::new())).unwrap();
+            let networks: Vec<_> =
+                daemon.inner.state().endpoints_of(container).iter().map(|it| it.network).collect();
+            daemon.adopt(container, &networks);
         }
     }
     daemon.run(Inner::settle).unwrap();

@@ -11,7 +11,7 @@ fn running_containers_are_adopted() {
     let before = daemon.connect(c1, &ask).unwrap();
     let world = daemon.kernel.world();
     let daemon = daemon.restart();
-    daemon.run(|inner| inner.adopt(c1, PathBuf::from("x"), Vec::new())).unwrap();
+    daemon.adopt(c1, &[web]);
     daemon.run(Inner::settle).unwrap();
     assert_eq!(daemon.kernel.world(), world);
     assert_eq!(daemon.inner.state().views(c1), [before]);
@@ -37,13 +37,65 @@ fn an_endpoint_without_its_interface_is_forgotten_and_another_leads_out() {
         })
         .unwrap();
     let daemon = daemon.restart();
-    daemon.run(|inner| inner.adopt(c1, PathBuf::from("x"), Vec::new())).unwrap();
+    daemon.adopt(c1, &[a, b]);
     let views = daemon.inner.state().views(c1);
     let networks: Vec<_> =
         views.iter().map(|view| (view.network, view.is_gateway, view.ports.len())).collect();
     assert_eq!(networks, [(b, true, 1)]);
     assert_eq!(daemon.live.list(ENDPOINTS).unwrap().len(), 1);
     assert_eq!(daemon.connect(c1, &daemon.ask(a)).unwrap().v4, lost.v4);
+}
+
+#[test]
+fn a_connect_that_the_container_does_not_know_of_is_undone() {
+    let daemon = Daemon::new();
+    let (a, b) = (daemon.network("a", ""), daemon.network("b", ""));
+    let c1 = daemon.sandbox(1);
+    let ask = EndpointAsk { ports: vec![port(None, 80)], ..daemon.ask(a) };
+    daemon.connect(c1, &ask).unwrap();
+    let (world, leases) = (daemon.kernel.world(), daemon.declared.list(LEASES).unwrap());
+    let first = EndpointAsk { gw_priority: 1, ports: ask.ports.clone(), ..daemon.ask(b) };
+    assert!(daemon.connect(c1, &first).unwrap().is_gateway);
+    let daemon = daemon.restart();
+    daemon.adopt(c1, &[a]);
+    daemon.run(Inner::settle).unwrap();
+    let views = daemon.inner.state().views(c1);
+    let networks: Vec<_> =
+        views.iter().map(|view| (view.network, view.is_gateway, view.ports.len())).collect();
+    assert_eq!(networks, [(a, true, 1)]);
+    assert_eq!(daemon.kernel.world(), world);
+    assert_eq!(daemon.live.list(ENDPOINTS).unwrap().len(), 1);
+    assert_eq!(daemon.declared.list(LEASES).unwrap(), leases);
+    daemon.connect(c1, &daemon.ask(b)).unwrap();
+}
+
+#[test]
+fn a_name_that_the_container_does_not_know_of_is_undone() {
+    let daemon = Daemon::new();
+    let web = daemon.network("web", "");
+    let c1 = daemon.sandbox(1);
+    let before = daemon.connect(c1, &daemon.ask(web)).unwrap();
+    daemon.run(|inner| inner.rename(c1, "c2")).unwrap();
+    assert_ne!(daemon.inner.state().views(c1), std::slice::from_ref(&before));
+    let daemon = daemon.restart();
+    daemon.adopt(c1, &[web]);
+    assert_eq!(daemon.inner.state().views(c1), [before]);
+}
+
+#[test]
+fn the_ports_of_what_ended_without_a_daemon_are_free() {
+    let daemon = Daemon::new();
+    let web = daemon.network("web", "");
+    let (dead, alive) = (daemon.sandbox(1), daemon.sandbox(2));
+    let ask = EndpointAsk { ports: vec![port(Some(8_080), 80)], ..daemon.ask(web) };
+    daemon.connect(dead, &ask).unwrap();
+    daemon.connect(alive, &daemon.ask(web)).unwrap();
+    let daemon = daemon.restart();
+    daemon.adopt(alive, &[web]);
+    daemon.run(|inner| inner.close_sandbox(dead)).unwrap();
+    daemon.run(Inner::settle).unwrap();
+    assert!(daemon.kernel.world().ports.is_empty());
+    daemon.connect(daemon.sandbox(3), &EndpointAsk { ports: ask.ports, ..daemon.ask(web) }).unwrap();
 }
 
 #[test]
