@@ -31,6 +31,11 @@ pub(crate) struct State {
     barred: Barred,
 }
 
+/// So many addresses are remembered. IPv6 addresses come again so late that without a bound, each start of a container would
+/// take some memory for good. After the bound, neighbours that believe an address to be somebody's who left find out by
+/// themselves, within the half minute that the kernel trusts an entry (`base_reachable_time_ms`).
+const REMEMBERED: usize = 1 << 16;
+
 #[derive(Debug, Default)]
 struct Tables {
     networks: HashMap<NetworkId, Network>,
@@ -262,6 +267,9 @@ impl State {
     /// Whether an address of this endpoint was last seen with another interface; from now on it is this one's.
     pub(crate) fn was_others(&self, ep: &EndpointSpec) -> bool {
         let mut tables = self.lock();
+        if tables.last_seen.len() >= REMEMBERED {
+            tables.last_seen.clear();
+        }
         let seen = ep.addresses().map(|address| tables.last_seen.insert((ep.network, address.ip()), ep.mac));
         // Every address is entered, whatever the first one says.
         seen.fold(false, |moved, last| moved | last.is_some_and(|mac| mac != ep.mac))
