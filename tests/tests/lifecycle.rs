@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use tests::{Lab, Machine, eventually};
+use tests::{Lab, Machine, Output, eventually};
 
 fn state(machine: &Machine, container: &str) -> String {
     machine.pontoon(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", container]).ok()
@@ -155,6 +155,64 @@ fn a_failing_container_is_started_again_as_its_policy_says() {
     eventually("it was tried three times", || {
         let seen = machine.pontoon(["inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "cc"]).ok();
         if seen == "2 exited" { Ok(()) } else { Err(seen) }
+    });
+}
+
+fn kill_shim(machine: &Machine, id: &str) -> Output {
+    let state = format!("/run/pontoon/containers/{id}/state.json");
+    machine.sh(&format!(r#"kill -9 $(sed 's/.*"shim_pid":\([0-9]*\).*/\1/' {state})"#))
+}
+
+#[test]
+fn a_container_ends_with_its_shim_and_starts_again() {
+    let machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "web"]).ok();
+    let namespaces = || machine.sh("ls /run/netns | grep -v pool; ip -br link | grep -c veth").stdout;
+    let nothing = namespaces();
+    // Processes that don't end by themselves with the shim: of an OCI runtime, in the machine's pid namespace, frozen.
+    let kinds = [
+        ("c1", &["--network", "web"][..]),
+        ("c2", &["--pid", "host"]),
+        ("c3", &["--runtime", "runc"]),
+        ("c4", &["--runtime", "runc"]),
+        ("c5", &[]),
+    ];
+    let line = ["sh", "-c", "sleep 1234 & exec sleep 1234"];
+    let all = kinds.map(|(name, args)| (name, machine.start(name, args, &line)));
+    machine.pontoon(["pause", "c4", "c5"]).ok();
+    for (name, id) in &all {
+        kill_shim(&machine, id).ok();
+        assert_eq!(machine.pontoon(["wait", name]).ok(), "137");
+        assert_eq!(state(&machine, name), "exited 137");
+    }
+    assert_eq!(machine.sh("pgrep -fx 'sleep 1234'").stdout, "", "a process outlives its shim");
+    assert_eq!(namespaces(), nothing);
+    for (name, _) in &all {
+        machine.pontoon(["start", name]).ok();
+        assert_eq!(state(&machine, name), "running 0");
+    }
+
+    // Whatever is asked for while it ends is done.
+    for (request, (name, id)) in [&["stop"][..], &["restart", "-t", "0"], &["rm", "-f"]].iter().zip(&all) {
+        kill_shim(&machine, id).ok();
+        machine.pontoon(request.iter().copied().chain([*name])).ok();
+    }
+    assert_eq!((state(&machine, "c1").as_str(), state(&machine, "c2").as_str()), ("exited 137", "running 0"));
+    let id = machine.start("c6", &["--restart", "on-failure"], &["sleep", "1000"]);
+    let mut wait = machine.spawn(machine.pontoon_words(&["wait", "c6"]));
+    // Again and again: whoever waits may come late, and then hears of the next end.
+    eventually("the end is told", || {
+        let killed = kill_shim(&machine, &id);
+        wait.child.try_wait().unwrap().ok_or(killed)
+    });
+    eventually("its policy starts it again", || {
+        let seen = state(&machine, "c6");
+        if seen == "running 0" { Ok(()) } else { Err(seen) }
+    });
+    kill_shim(&machine, &machine.start("c7", &["--rm"], &["sleep", "1000"])).ok();
+    eventually("what --rm made is gone", || {
+        let names = machine.pontoon(["ps", "-a", "--format", "{{.Names}}"]).ok();
+        if names.contains("c7") { Err(names) } else { Ok(()) }
     });
 }
 

@@ -230,10 +230,11 @@ impl Actor {
         self.container.set_shim(Some(shim.clone()));
         self.shim = Some(shim.clone());
         let (queue, run, clock) = (self.queue.clone(), self.run, self.parts.clock.clone());
+        let id = self.record.id;
         tokio::spawn(async move {
             let exit = shim.wait().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the end of a container went unseen");
-                end::unseen(clock())
+                tracing::warn!(container.id = %id, %error, "the shim of a container is gone");
+                end::untold(end::SHIM_GONE, clock())
             });
             // Nobody listens any more: the daemon ends.
             let _ = queue.send(Request::Ended(run, exit));

@@ -131,7 +131,10 @@ impl Containers {
             // Held, so that the view outlives the container.
             let _container = container;
             let seen = view.wait_for(|view| match condition {
-                WaitCondition::NotRunning => !view.record.state.phase.is_running() || view.removed,
+                // One that is about to be started again has stopped, as in Docker.
+                WaitCondition::NotRunning => {
+                    !view.record.state.phase.is_running() || view.ends > ends || view.removed
+                }
                 WaitCondition::NextExit => view.ends > ends || view.removed,
                 WaitCondition::Removed => view.removed,
             });

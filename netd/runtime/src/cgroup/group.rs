@@ -193,6 +193,10 @@ impl Cgroup {
 
     /// Removes the groups; whoever is still in them is killed.
     pub(crate) fn remove(&self) {
+        // a process that v1 has frozen does not end, killed or not
+        if let Some((_, freezer)) = self.joined.iter().find(|(name, _)| name == "freezer") {
+            let _ = fs::write(freezer.join("freezer.state"), "THAWED");
+        }
         for directory in self.joined.iter().map(|(_, directory)| directory).chain(&self.born) {
             remove_group(directory);
         }

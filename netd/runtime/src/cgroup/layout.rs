@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Layout {
     /// Mount point and controllers of the v2 tree.
     pub(crate) v2: Option<(PathBuf, BTreeSet<String>)>,
-    /// Mount point and controllers of each v1 hierarchy; one without controllers (`name=systemd`) is left out.
+    /// Mount point and controllers of each v1 hierarchy.
     pub(crate) v1: Vec<(PathBuf, BTreeSet<String>)>,
 }
 
@@ -22,6 +22,9 @@ pub(crate) enum Offer<'a> {
     V2(&'a PathBuf),
     None,
 }
+
+/// Controls nothing; OCI runtimes make groups there all the same.
+const SYSTEMD: &str = "name=systemd";
 
 const V1_CONTROLLERS: &[&str] = &[
     "cpu",
@@ -36,6 +39,7 @@ const V1_CONTROLLERS: &[&str] = &[
     "net_cls",
     "net_prio",
     "perf_event",
+    SYSTEMD,
 ];
 
 impl Layout {
@@ -89,7 +93,7 @@ impl Layout {
 
     /// The whole machine is on v2.
     pub(crate) fn is_unified(&self) -> bool {
-        self.v2.is_some() && self.v1.is_empty()
+        self.v2.is_some() && self.v1.iter().all(|(_, names)| names.contains(SYSTEMD))
     }
 }
 

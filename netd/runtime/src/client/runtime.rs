@@ -67,10 +67,14 @@ impl Runtime {
             self.spawner.spawn().and_then(Link::new).map_err(|source| self.spawn_failed(source))?;
         let fds: Vec<BorrowedFd<'_>> = request.dns.iter().map(AsFd::as_fd).collect();
         link.send(&Request::Create(Box::new(launch)), &fds, "create").await?;
-        match link.receive("create").await? {
-            Reply::State(report) => Ok(Shim::follow(dir, report, Arc::clone(&self.parts), link)),
-            Reply::Failed(error) => Err(error.into()),
-            other => Err(RuntimeError::Refused(format!("unexpected reply {other:?}"))),
+        match link.receive("create").await {
+            Ok(Reply::State(report)) => Ok(Shim::follow(dir, report, Arc::clone(&self.parts), link)),
+            Ok(Reply::Failed(error)) => Err(error.into()),
+            Ok(other) => Err(RuntimeError::Refused(format!("unexpected reply {other:?}"))),
+            Err(gone) => {
+                self.parts.sweep(&dir).await?;
+                Err(gone)
+            }
         }
     }
 
@@ -89,24 +93,29 @@ impl Runtime {
             return Ok(Adopted::Running(shim, state));
         }
         let exit = read_exit(dir);
-        let (runtime, leftover) = (self.clone(), dir.to_owned());
-        let swept = tokio::task::spawn_blocking(move || runtime.sweep(&leftover)).await;
-        swept
-            .map_err(|error| RuntimeError::Refused(format!("cannot clean up {}: {error}", dir.display())))?;
+        self.parts.sweep(dir).await?;
         Ok(exit.map_or(Adopted::Gone, Adopted::Exited))
     }
+}
 
+impl Parts {
     /// Removes what a dead shim left.
-    fn sweep(&self, dir: &Path) {
-        let report: Option<Report> =
-            std::fs::read(dir.join(STATE_FILE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(report) = report {
-            if report.start_ticks != 0 && super::start_ticks(report.pid) == report.start_ticks {
-                let pid = nix::unistd::Pid::from_raw(report.pid);
-                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-            }
-            Cgroup::existing(&self.parts.layout, &report.cgroup).remove();
-        }
-        crate::shim::remove_dir(dir);
+    pub(super) async fn sweep(self: &Arc<Self>, dir: &Path) -> Result<(), RuntimeError> {
+        let (parts, leftover) = (Arc::clone(self), dir.to_owned());
+        let swept = tokio::task::spawn_blocking(move || sweep(&parts.layout, &leftover)).await;
+        swept.map_err(|error| RuntimeError::Refused(format!("cannot clean up {}: {error}", dir.display())))
     }
+}
+
+fn sweep(layout: &Layout, dir: &Path) {
+    let report: Option<Report> =
+        std::fs::read(dir.join(STATE_FILE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    if let Some(report) = report {
+        if report.start_ticks != 0 && super::start_ticks(report.pid) == report.start_ticks {
+            let pid = nix::unistd::Pid::from_raw(report.pid);
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        Cgroup::existing(layout, &report.cgroup).remove();
+    }
+    crate::shim::remove_dir(dir);
 }

@@ -223,9 +223,13 @@ impl Shim {
         super::top::run(ps_args, &members).await
     }
 
-    /// Removes what is left of a container that ended, or was never started: cgroup, directory, shim.
+    /// Removes what is left of a container that ended, or was never started: cgroup, directory, shim. A shim that is gone
+    /// can't: then it is done from here, and whoever of the container still runs is killed.
     pub async fn delete(&self) -> Result<(), RuntimeError> {
-        self.command(&Request::Delete, "delete").await
+        match self.command(&Request::Delete, "delete").await {
+            Err(RuntimeError::Gone { .. }) => self.inner.parts.sweep(&self.inner.dir).await,
+            answer => answer,
+        }
     }
 }
 

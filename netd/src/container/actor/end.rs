@@ -19,10 +19,13 @@ use crate::network::Known;
 /// Docker's code for an end that nobody saw.
 const UNSEEN: i32 = 255;
 
-/// The end of a process that nobody saw.
-pub(in crate::container) fn unseen(now: Timestamp) -> Exit {
+/// Docker's code for a process whose shim has gone: it is killed.
+pub(super) const SHIM_GONE: i32 = 128 + nix::libc::SIGKILL;
+
+/// An end that no shim tells of.
+pub(super) fn untold(code: i32, now: Timestamp) -> Exit {
     let nanos = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-    Exit { code: UNSEEN, oom_killed: false, finished_at_unix_nanos: nanos }
+    Exit { code, oom_killed: false, finished_at_unix_nanos: nanos }
 }
 
 impl Actor {
@@ -130,10 +133,7 @@ impl Actor {
             Err(error) => {
                 tracing::warn!(container.id = %self.record.id, error = crate::error::chain(&error), "restart failed");
                 self.record.state.phase = Phase::Exited;
-                let code = self.record.state.exit_code;
-                let nanos = i64::try_from(self.parts.now().as_nanosecond()).unwrap_or(i64::MAX);
-                let exit = Exit { code, oom_killed: false, finished_at_unix_nanos: nanos };
-                self.note_end(exit);
+                self.note_end(untold(self.record.state.exit_code, self.parts.now()));
                 self.ends();
                 self.save().await;
             }
@@ -172,7 +172,7 @@ impl Actor {
                 self.ended(exit).await;
             }
             Found::Exit(exit) => self.ended(exit).await,
-            Found::Nothing => self.ended(unseen(self.parts.now())).await,
+            Found::Nothing => self.ended(untold(UNSEEN, self.parts.now())).await,
         }
         Ok(())
     }
