@@ -88,6 +88,38 @@ fn stop_start_restart_kill_wait_rm() {
 }
 
 #[test]
+fn requests_that_wait_for_an_end_hear_what_became_of_the_container() {
+    let machine = Lab::new().machine("aa");
+    let stubborn = ["sh", "-c", "trap 'echo told' TERM; echo set; while :; do sleep 0.1; done"];
+    let start = |name: &str| {
+        machine.start(name, &[], &stubborn);
+        logged(&machine, name, "set");
+    };
+    let ask = |args: &[&str]| machine.spawn(machine.pontoon_words(args));
+    start("c1");
+    let mut restarts = [ask(&["restart", "-t", "1", "c1"]), ask(&["restart", "-t", "1", "c1"])];
+    for restart in &mut restarts {
+        assert!(restart.child.wait().unwrap().success());
+    }
+    assert_eq!(state(&machine, "c1"), "running 0");
+
+    start("c2");
+    let mut restart = ask(&["restart", "-t", "600", "c2"]);
+    logged(&machine, "c2", "told");
+    machine.pontoon(["rm", "-f", "c2"]).ok();
+    let mut text = String::new();
+    restart.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(text.contains("No such container: c2"), "{text}");
+}
+
+fn logged(machine: &Machine, container: &str, line: &str) {
+    eventually("it has said so", || {
+        let logs = machine.pontoon(["logs", container]).ok();
+        if logs.lines().any(|said| said == line) { Ok(()) } else { Err(logs) }
+    });
+}
+
+#[test]
 fn exec_with_and_without_a_terminal() {
     let machine = Lab::new().machine("aa");
     machine.start("cc", &[], &["sleep", "1000"]);

@@ -111,7 +111,7 @@ pub enum ContainerError {
         #[source]
         source: Box<ContainerError>,
     },
-    /// The task that owns the container is gone: the daemon is ending.
+    /// The task that owns the container is gone, and the container is not: the daemon is ending.
     #[error("the daemon is shutting down")]
     Closing,
 }

@@ -82,8 +82,17 @@ impl Container {
         request: impl FnOnce(oneshot::Sender<Result<T, ContainerError>>) -> Request,
     ) -> Result<T, ContainerError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(request(reply)).map_err(|_| ContainerError::Closing)?;
-        answer.await.map_err(|_| ContainerError::Closing)?
+        self.queue.send(request(reply)).map_err(|_| self.unanswered())?;
+        answer.await.map_err(|_| self.unanswered())?
+    }
+
+    /// Why its task, which has ended, did not answer.
+    fn unanswered(&self) -> ContainerError {
+        let view = self.view.borrow();
+        match view.removed {
+            true => ContainerError::NotFound(view.record.name.clone()),
+            false => ContainerError::Closing,
+        }
     }
 
     /// Tells its task something that has no answer.

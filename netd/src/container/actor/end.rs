@@ -50,23 +50,29 @@ impl Actor {
             self.save().await;
         }
         let mut vanishing = self.record.auto_remove() && !again;
-        let mut starting = None;
+        let mut starting = Vec::new();
         for after in std::mem::take(&mut self.after) {
             match after {
                 After::Tell(reply) => answer(reply, Ok(Done::Changed)),
                 After::Close(reply) => answer(reply, Ok(())),
-                After::Start(reply) => starting = Some(reply),
+                After::Start(reply) => starting.push(reply),
                 After::Remove(ask, reply) => {
                     vanishing = false;
                     self.remove(ask, reply).await;
                 }
             }
         }
-        match starting {
-            _ if self.gone => {}
-            Some(reply) => self.restart(reply).await,
-            None if vanishing => self.vanish().await,
-            None => {}
+        if vanishing && starting.is_empty() && !self.gone {
+            self.vanish().await;
+        }
+        for reply in starting {
+            match self.record.state.phase {
+                // Whoever waits hears it by the end of this task.
+                _ if self.gone => return,
+                // Who asked first has started it.
+                phase if phase.has_process() => answer(reply, Ok(())),
+                _ => self.restart(reply).await,
+            }
         }
     }
 
