@@ -163,6 +163,72 @@ fn a_link_follows_its_container_to_another_address() {
 }
 
 #[test]
+fn a_link_follows_its_container_to_another_name() {
+    let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
+    let mut machine = Lab::new().machine_with("aa", options);
+    serve(&machine, "db");
+    machine.run("c1", &["--link", "db:database", "--link", "db"]).ok();
+    let links = |machine: &Machine, name: &str| {
+        machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", name]).ok()
+    };
+    machine.docker(["rename", "db", "store"]).ok();
+    assert_eq!(links(&machine, "c1"), r#"["/store:/c1/database","/store:/c1/db"]"#);
+    reached(&machine, "c1", &addresses(&machine, "store"));
+    // Until its next start it knows the names that it was told, and where they lead.
+    machine.docker(["network", "disconnect", "bridge", "store"]).ok();
+    machine.docker(["network", "connect", "bridge", "store"]).ok();
+    reached(&machine, "c1", &addresses(&machine, "store"));
+    eventually("the old name leads there", || {
+        if answers(&machine, "c1", "db:8000", "db") { Ok(()) } else { Err("not yet") }
+    });
+    machine.docker(["rename", "c1", "c2"]).ok();
+    machine.docker(["restart", "-t", "0", "c2"]).ok();
+    assert_eq!(links(&machine, "c2"), r#"["/store:/c2/database","/store:/c2/db"]"#);
+    let hosts = machine.within("c2", &["cat", "/etc/hosts"]);
+    assert!(hosts.lines().any(|line| line.contains("\tdatabase ") && line.ends_with(" store")), "{hosts}");
+
+    // Another container of its old name is another container.
+    serve(&machine, "db");
+    machine.docker(["rename", "store", "shop"]).ok();
+    machine.kill_netd();
+    machine.start_netd();
+    machine.docker(["restart", "-t", "0", "c2"]).ok();
+    assert_eq!(links(&machine, "c2"), r#"["/shop:/c2/database","/shop:/c2/db"]"#);
+    reached(&machine, "c2", &addresses(&machine, "shop"));
+    assert!(!answers(&machine, "c2", &format!("{}:8000", addresses(&machine, "db")[0]), "db"));
+    machine.docker(["rm", "-f", "shop"]).ok();
+    let said = machine.docker(["restart", "-t", "0", "c2"]).fails(1);
+    assert!(said.contains("Cannot link to a non running container: /shop AS /c2/database"), "{said}");
+    assert_eq!(links(&machine, "c2"), r#"["/shop:/c2/database","/shop:/c2/db"]"#);
+}
+
+#[test]
+fn a_link_to_a_shared_network_leads_to_its_owner() {
+    let machine = machine();
+    machine.run("db", &[]).ok();
+    machine.run("helper", &["--network", "container:db"]).ok();
+    machine.run("c1", &["--link", "helper:database", "--link", "db:database"]).ok();
+    machine.within("c1", &["ping", "-c1", "-W2", "database"]);
+    let shown = machine.docker(["inspect", "-f", "{{json .HostConfig.Links}}", "c1"]).ok();
+    assert_eq!(shown, "[\"/db:/c1/database\"]");
+}
+
+#[test]
+fn a_link_in_a_network_of_ones_own_is_an_alias_for_a_name() {
+    let machine = machine();
+    machine.run("db", &["--network", "web"]).ok();
+    machine.run("c1", &["--network", "web", "--link", "db:database"]).ok();
+    machine.docker(["rename", "db", "store"]).ok();
+    let leads = |name: &str| machine.docker(["exec", "c1", "ping", "-c1", "-W2", name]).status.success();
+    assert!(leads("store") && !leads("database"));
+    machine.docker(["restart", "-t", "0", "c1"]).ok();
+    let shown = "{{json .HostConfig.Links}} {{json .NetworkSettings.Networks.web.Links}}";
+    assert_eq!(machine.docker(["inspect", "-f", shown, "c1"]).ok(), r#"null ["db:database"]"#);
+    machine.docker(["rename", "store", "db"]).ok();
+    assert!(leads("database"));
+}
+
+#[test]
 fn a_link_can_be_removed_and_both_containers_stay() {
     let options = NetdOptions { config: Some(APART.to_owned()), ..NetdOptions::default() };
     let machine = Lab::new().machine_with("aa", options);

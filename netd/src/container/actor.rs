@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     ContainerError, Done, PortsAsk, RemoveAsk,
     create::{self, Wanted},
+    links::learn_names,
     parts::Parts,
     policy::{Ask, Denied, Phase, Verdict, admit},
     record::{EndpointSettings, Record},
@@ -193,6 +194,7 @@ impl Actor {
     /// Starts it. On failure nothing is left but the record, which says why.
     async fn start(&mut self) -> Result<(), ContainerError> {
         self.run += 1;
+        learn_names(&self.registry, &mut self.record);
         let started = match Planned::new(&self.parts, &self.registry, &self.container, &self.record) {
             Ok(plan) => plan.start().await,
             Err(error) => Err(error),

@@ -51,7 +51,7 @@ impl Containers {
         let log = if logged { self.parts.paths.log(id).display().to_string() } else { String::new() };
         let mut host = record.host.whole();
         host.network_mode = Some(record.network_mode().to_owned());
-        host.links = links::shown(record);
+        host.links = links::shown(&self.registry, record);
         let ports = exposed(record, endpoints);
         models::ContainerInspectResponse {
             id: Some(id.to_string()),
@@ -241,7 +241,7 @@ pub(super) fn endpoint_settings(
     let mac = view.and_then(|view| view.mac).or(asked.mac);
     models::EndpointSettings {
         ipam_config: ipam,
-        links: some(&asked.links).filter(|_| endpoint.network_name != links::NETWORK),
+        links: some(&asked.links),
         mac_address: text(mac.map(|mac| mac.to_string())),
         aliases: some(&asked.aliases),
         driver_opts: (!asked.driver_opts.is_empty()).then(|| asked.driver_opts.clone().into_iter().collect()),

@@ -10,7 +10,7 @@ use super::{
     link_env,
     list::wanted_ports,
     parts::Parts,
-    record::{Endpoint, Record},
+    record::{Endpoint, EndpointSettings, Link, Record},
     registry::{Container, Registry},
 };
 use crate::{config::LinkVariables, names::HostEntry, network::EndpointView};
@@ -18,29 +18,53 @@ use crate::{config::LinkVariables, names::HostEntry, network::EndpointView};
 /// The network in which links are lines of a file.
 pub(super) const NETWORK: &str = "bridge";
 
-/// Whether such links can be made: they name containers that are there, and not in the machine's network.
-pub(super) fn check(registry: &Registry, links: &[String]) -> Result<(), ContainerError> {
-    for link in links {
-        let (name, _) = link_parts(link)?;
-        let mut wanted = name.to_owned();
-        // Bounded: containers that share in a circle can't have been started.
-        for _ in 0..16 {
-            let other = registry.find(&wanted).map_err(|source| ContainerError::Other {
-                what: format!("could not get container for {wanted}"),
-                source: Box::new(source),
-            })?;
-            match NetworkMode::read(other.record().network_mode()) {
-                NetworkMode::Container(next) => wanted = next,
-                NetworkMode::Host => {
-                    return invalid(
-                        "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
-                    );
-                }
-                NetworkMode::None | NetworkMode::Private => break,
-            }
+/// Finds whom the links lead to: containers that are there, and not in the machine's network. As in Docker, of two links of
+/// one alias the first is taken, and one to a container that shares another's network leads to that other.
+pub(super) fn resolve(registry: &Registry, settings: &mut EndpointSettings) -> Result<(), ContainerError> {
+    for link in std::mem::take(&mut settings.links) {
+        let (name, alias) = link_parts(&link)?;
+        let to = reachable(registry, name)?;
+        if settings.linked.iter().all(|known| known.alias != alias) {
+            settings.linked.push(Link { alias: alias.to_owned(), to: to.id, name: to.name.clone() });
         }
     }
     Ok(())
+}
+
+fn reachable(registry: &Registry, name: &str) -> Result<Arc<Record>, ContainerError> {
+    let mut wanted = name.to_owned();
+    // Bounded: containers that share in a circle can't have been started.
+    for _ in 0..16 {
+        let other = registry.find(&wanted).map_err(|source| ContainerError::Other {
+            what: format!("could not get container for {wanted}"),
+            source: Box::new(source),
+        })?;
+        let other = other.record();
+        match NetworkMode::read(other.network_mode()) {
+            NetworkMode::Container(next) => wanted = next,
+            NetworkMode::Host => {
+                return invalid(
+                    "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+                );
+            }
+            NetworkMode::None | NetworkMode::Private => return Ok(other),
+        }
+    }
+    invalid(format!("the network of container {name} is nobody's"))
+}
+
+/// What the linked containers are called now: a start writes it down, and it stands until the next one.
+pub(super) fn learn_names(registry: &Registry, record: &mut Record) {
+    for link in record.endpoints.iter_mut().flat_map(|endpoint| &mut endpoint.settings.linked) {
+        link.name = name_now(registry, link);
+    }
+}
+
+/// A container that is gone keeps the name that was known.
+fn name_now(registry: &Registry, link: &Link) -> String {
+    registry
+        .find(&link.to.to_string())
+        .map_or_else(|_| link.name.clone(), |other| other.record().name.clone())
 }
 
 /// The lines of a container's links: alias, host name and name of the other one.
@@ -49,16 +73,14 @@ pub(super) fn entries(
     registry: &Registry,
     record: &Record,
 ) -> Result<Vec<HostEntry>, ContainerError> {
-    let Some(bridge) = on_bridge(record) else { return Ok(Vec::new()) };
-    let linked = bridge.settings.links.iter().map(|link| Linked::find(parts, registry, record, link));
+    let linked = links(record).map(|link| Linked::find(parts, registry, record, link));
     let linked = linked.collect::<Result<Vec<_>, _>>()?;
     Ok(linked.iter().flat_map(Linked::entries).collect())
 }
 
 /// The lines of those links whose other container runs.
 pub(super) fn entries_now(parts: &Parts, registry: &Registry, record: &Record) -> Vec<HostEntry> {
-    let links = on_bridge(record).into_iter().flat_map(|bridge| &bridge.settings.links);
-    let linked = links.filter_map(|link| Linked::find(parts, registry, record, link).ok());
+    let linked = links(record).filter_map(|link| Linked::find(parts, registry, record, link).ok());
     linked.flat_map(|linked| linked.entries()).collect()
 }
 
@@ -67,8 +89,7 @@ pub(super) fn variables(parts: &Parts, registry: &Registry, record: &Record) -> 
     if parts.defaults.link_variables == LinkVariables::Absent {
         return Vec::new();
     }
-    let links = on_bridge(record).into_iter().flat_map(|bridge| &bridge.settings.links);
-    let linked = links.filter_map(|link| Linked::find(parts, registry, record, link).ok());
+    let linked = links(record).filter_map(|link| Linked::find(parts, registry, record, link).ok());
     linked.flat_map(|linked| linked.variables(record)).collect()
 }
 
@@ -76,10 +97,7 @@ pub(super) fn variables(parts: &Parts, registry: &Registry, record: &Record) -> 
 pub(super) fn owners(registry: &Registry, record: &Record) -> Vec<Arc<Container>> {
     let is_linked = |other: &Arc<Container>| {
         let theirs = other.record();
-        let links = on_bridge(&theirs).into_iter().flat_map(|bridge| &bridge.settings.links);
-        let mut names = links.filter_map(|link| link_parts(link).ok()).map(|(name, _)| name);
-        theirs.state.phase.has_process()
-            && names.any(|name| registry.find(name).is_ok_and(|found| found.id == record.id))
+        theirs.state.phase.has_process() && links(&theirs).any(|link| link.to == record.id)
     };
     if on_bridge(record).is_none() {
         return Vec::new();
@@ -88,20 +106,23 @@ pub(super) fn owners(registry: &Registry, record: &Record) -> Vec<Arc<Container>
 }
 
 /// The names that a link gives another container in /etc/hosts, as far as it is known.
-pub(super) fn names(registry: &Registry, link: &str) -> Vec<String> {
-    let Ok((name, alias)) = link_parts(link) else { return Vec::new() };
-    registry.find(name).map(|other| called(&other.record(), alias)).unwrap_or_default()
+pub(super) fn names(registry: &Registry, link: &Link) -> Vec<String> {
+    registry.find(&link.to.to_string()).map(|other| called(&other.record(), link)).unwrap_or_default()
 }
 
 fn on_bridge(record: &Record) -> Option<&Endpoint> {
     record.endpoints.iter().find(|endpoint| endpoint.network_name == NETWORK)
 }
 
-fn called(record: &Record, alias: &str) -> Vec<String> {
-    let hostname = record.config.hostname.clone().unwrap_or_default();
-    let mut names = vec![alias.to_owned(), hostname];
-    if alias != record.name {
-        names.push(record.name.clone());
+fn links(record: &Record) -> impl Iterator<Item = &Link> {
+    on_bridge(record).into_iter().flat_map(|bridge| &bridge.settings.linked)
+}
+
+fn called(theirs: &Record, Link { alias, name, .. }: &Link) -> Vec<String> {
+    let hostname = theirs.config.hostname.clone().unwrap_or_default();
+    let mut names = vec![alias.clone(), hostname];
+    if alias != name {
+        names.push(name.clone());
     }
     names.retain(|name| !name.is_empty());
     names
@@ -109,7 +130,7 @@ fn called(record: &Record, alias: &str) -> Vec<String> {
 
 /// A running container that another one is linked to.
 struct Linked<'a> {
-    alias: &'a str,
+    link: &'a Link,
     theirs: Arc<Record>,
     endpoint: EndpointView,
 }
@@ -119,41 +140,36 @@ impl<'a> Linked<'a> {
         parts: &Parts,
         registry: &Registry,
         record: &Record,
-        link: &'a str,
+        link: &'a Link,
     ) -> Result<Self, ContainerError> {
-        let (name, alias) = link_parts(link)?;
-        let other = registry.find(name).map_err(|source| ContainerError::Other {
-            what: format!("could not get container for {name}"),
-            source: Box::new(source),
-        })?;
-        let theirs = other.record();
-        if !theirs.state.phase.has_process() {
+        let theirs = registry.find(&link.to.to_string()).map(|other| other.record());
+        let Some(theirs) = theirs.ok().filter(|theirs| theirs.state.phase.has_process()) else {
+            let (theirs, own, alias) = (name_now(registry, link), &record.name, &link.alias);
             return Err(ContainerError::Link(format!(
-                "Cannot link to a non running container: /{} AS /{}/{alias}",
-                theirs.name, record.name
+                "Cannot link to a non running container: /{theirs} AS /{own}/{alias}"
             )));
-        }
+        };
         let network = on_bridge(record).map(|bridge| bridge.network);
-        let mut endpoints = parts.networks.endpoints(other.id).into_iter();
+        let mut endpoints = parts.networks.endpoints(link.to).into_iter();
         let Some(endpoint) = endpoints.find(|endpoint| Some(endpoint.network) == network) else {
             return Err(ContainerError::Link(format!(
                 "Cannot link to /{}, as it does not belong to the default network",
                 theirs.name
             )));
         };
-        Ok(Self { alias, theirs, endpoint })
+        Ok(Self { link, theirs, endpoint })
     }
 
     fn entries(&self) -> Vec<HostEntry> {
-        let names = called(&self.theirs, self.alias);
+        let names = called(&self.theirs, self.link);
         self.endpoint.addresses().map(|ip| HostEntry { ip, names: names.clone() }).collect()
     }
 
     fn variables(&self, owner: &Record) -> Vec<String> {
         let Some(v4) = self.endpoint.v4 else { return Vec::new() };
         let link = link_env::Link {
-            alias: self.alias,
-            path: &format!("/{}/{}", owner.name, self.alias),
+            alias: &self.link.alias,
+            path: &format!("/{}/{}", owner.name, self.link.alias),
             ip: v4.ip(),
             ports: wanted_ports(&self.theirs).exposed.into_iter().collect(),
             env: self.theirs.config.env.as_deref().unwrap_or_default(),
@@ -163,8 +179,8 @@ impl<'a> Linked<'a> {
 }
 
 /// The links as they are shown: `/db:/web/alias`.
-pub(super) fn shown(record: &Record) -> Option<Vec<String>> {
-    let links = on_bridge(record)?.settings.links.iter().filter_map(|link| link_parts(link).ok());
-    let shown: Vec<_> = links.map(|(name, alias)| format!("/{name}:/{}/{alias}", record.name)).collect();
+pub(super) fn shown(registry: &Registry, record: &Record) -> Option<Vec<String>> {
+    let show = |link: &Link| format!("/{}:/{}/{}", name_now(registry, link), record.name, link.alias);
+    let shown: Vec<_> = links(record).map(show).collect();
     (!shown.is_empty()).then_some(shown)
 }

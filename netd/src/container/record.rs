@@ -69,10 +69,21 @@ pub(super) struct EndpointSettings {
     pub(super) link_local: Vec<IpAddr>,
     pub(super) mac: Option<MacAddr>,
     pub(super) aliases: Vec<String>,
-    /// As written: `name` or `name:alias`.
+    /// As written: `name` or `name:alias`; those of the default bridge are in `linked`.
     pub(super) links: Vec<String>,
+    /// The links of the default bridge.
+    pub(super) linked: Vec<Link>,
     pub(super) gw_priority: i64,
     pub(super) driver_opts: BTreeMap<String, String>,
+}
+
+/// A link of the default bridge: it leads to a container, whatever that is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Link {
+    pub(super) alias: String,
+    pub(super) to: ContainerId,
+    /// What the other one was called when this one was started: so it is in its hosts file.
+    pub(super) name: String,
 }
 
 /// A volume in a container.

@@ -32,15 +32,14 @@ impl Actor {
 
     /// Removes the link of this alias; false: there is none.
     pub(super) async fn unlink(&mut self, alias: &str) -> Result<bool, ContainerError> {
-        let is_it = |link: &str| link_parts(link).is_ok_and(|(_, known)| known == alias);
         let bridge =
             self.record.endpoints.iter().position(|endpoint| endpoint.network_name == links::NETWORK);
         let Some(bridge) = bridge else { return Ok(false) };
-        let all = &mut self.record.endpoints[bridge].settings.links;
-        let Some(position) = all.iter().position(|link| is_it(link)) else { return Ok(false) };
+        let all = &mut self.record.endpoints[bridge].settings.linked;
+        let Some(position) = all.iter().position(|link| link.alias == alias) else { return Ok(false) };
         let link = all.remove(position);
         if let Some(asked) = &mut self.record.host.rest_mut().links {
-            asked.retain(|link| !is_it(link));
+            asked.retain(|link| link_parts(link).is_ok_and(|(_, known)| known != alias));
         }
         self.parts.save(&self.record).await?;
         self.publish();

@@ -23,7 +23,7 @@ impl Actor {
     pub(super) async fn connect(
         &mut self,
         network: NetworkSummary,
-        settings: EndpointSettings,
+        mut settings: EndpointSettings,
     ) -> Result<(), ContainerError> {
         self.admit(Ask::Networks)?;
         self.check_mode(&network)?;
@@ -32,6 +32,9 @@ impl Actor {
         if known.is_some() && self.is_in(network.id) {
             let (name, network) = (self.record.name.clone(), network.name);
             return Err(NetworkError::AlreadyConnected { name, network }.into());
+        }
+        if network.name == links::NETWORK {
+            links::resolve(&self.registry, &mut settings)?;
         }
         let endpoint = Endpoint {
             network: network.id,

@@ -203,6 +203,7 @@ pub(in crate::container) fn settings(
         mac,
         aliases,
         links,
+        linked: Vec::new(),
         gw_priority: endpoint.gw_priority.unwrap_or(0),
         driver_opts: endpoint.driver_opts.clone().unwrap_or_default().into_iter().collect(),
     })

@@ -180,14 +180,15 @@ impl Containers {
                     "container cannot be connected to multiple networks with one of the networks in private (none) mode",
                 );
             }
+            let mut settings = settings.clone();
             if network.name == links::NETWORK {
-                links::check(&self.registry, &settings.links)?;
+                links::resolve(&self.registry, &mut settings)?;
             }
             endpoints.push(Endpoint {
                 network: network.id,
                 network_name: network.name,
                 endpoint: EndpointId::from_bytes(self.parts.random()),
-                settings: settings.clone(),
+                settings,
             });
         }
         Ok(endpoints)

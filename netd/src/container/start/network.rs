@@ -113,12 +113,13 @@ pub(in crate::container) fn ask(
         .links
         .iter()
         .map(|link| link_parts(link).map(|(name, alias)| (alias.to_owned(), name.to_owned())));
+    let linked = settings.linked.iter().map(|link| Ok((link.alias.clone(), link.to.to_string())));
     Ok(EndpointAsk {
         network: endpoint.network,
         endpoint: endpoint.endpoint,
         name: record.name.clone(),
         aliases: settings.aliases.clone(),
-        links: links.collect::<Result<_, _>>()?,
+        links: links.chain(linked).collect::<Result<_, _>>()?,
         v4: settings.v4,
         v6: settings.v6,
         link_local: settings.link_local.clone(),
