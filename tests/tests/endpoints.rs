@@ -5,6 +5,7 @@ use bollard::{
     models::{ContainerCreateBody, HostConfig, NetworkConnectRequest, NetworkDisconnectRequest},
     query_parameters::CreateContainerOptions,
 };
+use serde_json::json;
 use tests::{Lab, Machine, eventually};
 
 /// A host whose containers are named by the test, with a network `web` of 192.168.0.0/24.
@@ -26,7 +27,7 @@ fn link_local_addresses_are_on_the_interface_and_in_inspect() {
     machine.within("c1", &["ping", "-c1", "-W5", "169.254.7.8"]);
     let template = "{{json (index .NetworkSettings.Networks \"web\").IPAMConfig}}";
     let config = machine.docker(["inspect", "-f", template, "c2"]).json();
-    assert_eq!(config, serde_json::json!({"LinkLocalIPs": ["169.254.7.8", "fe80::7"]}));
+    assert_eq!(config, json!({"LinkLocalIPs": ["169.254.7.8", "fe80::7"]}));
 
     machine.run("c3", &[]).ok();
     machine.docker(["network", "connect", "--link-local-ip", "169.254.9.9", "web", "c3"]).ok();
@@ -318,6 +319,20 @@ fn an_endpoint_can_leave_a_network_that_is_gone() {
     assert!(said.contains("failed to set up container networking: network "), "{said}");
     machine.docker(["network", "disconnect", "-f", "web", "c1"]).ok();
     machine.docker(["start", "c1"]).ok();
+}
+
+#[test]
+fn names_that_are_not_said_are_asked_for() {
+    let machine = machine();
+    let no_container = json!({"message": "invalid name or ID supplied: \"\""});
+    for action in ["connect", "disconnect"] {
+        for body in [json!({"Container": ""}), json!({"Container": null}), json!({})] {
+            let answer = machine.post(&format!("/networks/web/{action}"), &body);
+            assert_eq!(answer, (400, no_container.clone()), "{action} {body}");
+        }
+    }
+    let answer = machine.post("/networks/create", &json!({}));
+    assert_eq!(answer, (400, json!({"message": "invalid name: name is empty"})));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     ContainerError,
     actor::Request,
+    error::invalid,
     policy::{Ask, Denied, Phase, Verdict, admit},
     record::Record,
 };
@@ -152,10 +153,10 @@ impl Registry {
         if let Some(found) = maps.names.get(name).and_then(|id| maps.by_id.get(id)) {
             return Ok(found.clone());
         }
-        let missing = || ContainerError::NotFound(reference.to_owned());
         if reference.is_empty() {
-            return Err(missing());
+            return invalid("invalid name or ID supplied: \"\"");
         }
+        let missing = || ContainerError::NotFound(reference.to_owned());
         let mut matches = maps
             .by_id
             .range(reference.to_owned()..)

@@ -5,8 +5,8 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use super::status::Failure;
 use crate::error::Kind;
@@ -17,6 +17,10 @@ pub(super) const LIMIT: usize = 8 << 20;
 /// A JSON body that must be there.
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) T);
+
+/// A JSON body that must be there; fields that must be, and are not, are empty, as for Go.
+#[derive(Debug)]
+pub(super) struct GoJson<T>(pub(super) T);
 
 /// A JSON body that may be missing.
 #[derive(Debug)]
@@ -36,6 +40,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         }
         json_content(&headers)?;
         parse(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Serialize + Default, S: Send + Sync> FromRequest<S> for GoJson<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let JsonBody(mut said) = JsonBody::<Map<String, Value>>::from_request(request, state).await?;
+        said.retain(|_, value| !value.is_null());
+        // What may be missing in a model is not in its default.
+        if let Ok(Value::Object(empty)) = serde_json::to_value(T::default()) {
+            for (key, value) in empty {
+                said.entry(key).or_insert(value);
+            }
+        }
+        read_model(Value::Object(said)).map(Self)
     }
 }
 
@@ -97,6 +117,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         return Err(bad("invalid JSON: the body should be an object"));
     }
     as_go_reads(&mut value);
+    read_model(value)
+}
+
+fn read_model<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| bad(format!("invalid JSON: {error}")))
 }
 
@@ -114,9 +138,9 @@ fn as_go_reads(value: &mut Value) {
             Some(Value::Object(inner)) => Some(inner),
             _ => None,
         });
-        for inner in found.into_iter().flat_map(serde_json::Map::values_mut) {
+        for inner in found.into_iter().flat_map(Map::values_mut) {
             if inner.is_null() {
-                *inner = Value::Object(serde_json::Map::new());
+                *inner = Value::Object(Map::new());
             }
         }
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    body::{JsonBody, Query},
+    body::{GoJson, Query},
     shape,
     status::{Answer, Failure},
     version::{self, Version},
@@ -116,7 +116,7 @@ async fn inspect(
 async fn create(
     State(api): State<Arc<Api>>,
     version: Version,
-    JsonBody(mut ask): JsonBody<models::NetworkCreateRequest>,
+    GoJson(mut ask): GoJson<models::NetworkCreateRequest>,
 ) -> Answer<(StatusCode, Json<models::NetworkCreateResponse>)> {
     if !version.knows(48) {
         ask.enable_ipv4 = None;
@@ -128,7 +128,7 @@ async fn create(
 async fn connect(
     State(api): State<Arc<Api>>,
     Path(reference): Path<String>,
-    JsonBody(ask): JsonBody<models::NetworkConnectRequest>,
+    GoJson(ask): GoJson<models::NetworkConnectRequest>,
 ) -> Answer<()> {
     Ok(api.engine.containers.connect(&reference, ask).await?)
 }
@@ -136,7 +136,7 @@ async fn connect(
 async fn disconnect(
     State(api): State<Arc<Api>>,
     Path(reference): Path<String>,
-    JsonBody(ask): JsonBody<models::NetworkDisconnectRequest>,
+    GoJson(ask): GoJson<models::NetworkDisconnectRequest>,
 ) -> Answer<()> {
     Ok(api.engine.containers.disconnect(&reference, ask).await?)
 }

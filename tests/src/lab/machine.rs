@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use super::{
     host::{Host, Processes},
     output::{Output, Process},
@@ -244,6 +246,21 @@ impl Machine {
             SOCKET,
             &format!("http://pontoon{path}"),
         ])
+    }
+
+    /// POSTs to a path of the API with curl: the status, and what is answered.
+    ///
+    /// # Panics
+    /// If it is not answered, or not in JSON.
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let (body, url) = (body.to_string(), format!("http://pontoon{path}"));
+        let json = "Content-Type: application/json";
+        let curl = ["curl", "-sS", "--max-time", "5", "--unix-socket", SOCKET, "-H", json, "-d", &body];
+        let said = self.host.exec(curl.into_iter().chain(["-w", "\n%{http_code}", &url])).ok();
+        let (answer, status) = said.rsplit_once('\n').expect("a line for the status");
+        let answer = if answer.is_empty() { "null" } else { answer };
+        (status.parse().expect("a status"), serde_json::from_str(answer).expect("JSON"))
     }
 
     /// Leaves the host as the test leaves it: for tests that break it on purpose.
