@@ -336,6 +336,51 @@ fn names_that_are_not_said_are_asked_for() {
 }
 
 #[test]
+fn a_container_that_has_not_run_knows_its_networks_by_name() {
+    let machine = machine();
+    let create = |name: &str| {
+        machine.docker(["create", "--name", name, "--network", "web", "host", "sleep", "1000"]).ok()
+    };
+    let anew = || {
+        machine.docker(["network", "rm", "web"]).ok();
+        machine.docker(["network", "create", "web"]).ok()
+    };
+    let id_of_web = |name: &str| {
+        machine.docker(["inspect", "-f", "{{.NetworkSettings.Networks.web.NetworkID}}", name]).ok()
+    };
+    create("c1");
+    create("c2");
+    assert_eq!(id_of_web("c1"), "");
+    let second = anew();
+    let listed =
+        machine.docker(["ps", "-a", "--filter", &format!("network={second}"), "--format", "{{.Names}}"]);
+    assert_eq!(listed.ok(), "c2\nc1");
+    machine.docker(["start", "c1"]).ok();
+    assert_eq!(id_of_web("c1"), second);
+
+    // One that has run means the network that it ran in.
+    machine.docker(["stop", "-t", "0", "c1"]).ok();
+    let third = anew();
+    let said = machine.docker(["start", "c1"]).fails(1);
+    let text = format!("failed to set up container networking: network {second} not found");
+    assert!(said.contains(&text), "{said}");
+    machine.docker(["network", "connect", "web", "c1"]).ok();
+    machine.docker(["start", "c1"]).ok();
+    assert_eq!(id_of_web("c1"), third);
+
+    // One that does not run leaves a network that is gone without force.
+    machine.docker(["stop", "-t", "0", "c1"]).ok();
+    machine.docker(["network", "rm", "web"]).ok();
+    for name in ["c1", "c2"] {
+        machine.docker(["network", "disconnect", "web", name]).ok();
+        machine.docker(["start", name]).ok();
+        assert_eq!(machine.within(name, &["ls", "/sys/class/net"]), "lo");
+        let said = machine.docker(["network", "disconnect", "web", name]).fails(1);
+        assert_eq!(said, "Error response from daemon: network web not found");
+    }
+}
+
+#[test]
 fn statuses_are_docker_s() {
     let machine = machine();
     for (name, network) in [("in-web", "web"), ("in-host", "host")] {

@@ -158,7 +158,7 @@ fn a_network_of_stopped_containers_is_pruned() {
     let machine = Lab::new().machine("aa");
     let id = create(&machine, &["web"]);
     create(&machine, &["--config-only", "cfg"]);
-    machine.docker(["create", "--name", "c1", "--network", "web", "host", "true"]).ok();
+    machine.docker(["run", "--name", "c1", "--network", "web", "host", "true"]).ok();
     assert_eq!(machine.docker(["network", "prune", "-f"]).ok().trim(), "Deleted Networks:\nweb");
     let error = machine.docker(["start", "c1"]).fails(1);
     assert!(error.contains(&format!("network {id} not found")), "{error}");

@@ -222,9 +222,20 @@ impl Actor {
         self.record.state.started = Some(self.parts.now());
         self.record.state.finished = None;
         self.told_to_end = false;
+        self.note_networks();
         self.watch(shim);
         self.publish();
         tracing::info!(container.id = %self.record.id, container.name = self.record.name, "container started");
+    }
+
+    /// The networks that it has joined are from now on those, and no others of their names.
+    fn note_networks(&mut self) {
+        for view in self.parts.networks.endpoints(self.record.id) {
+            let joined = self.record.endpoints.iter_mut().find(|endpoint| endpoint.endpoint == view.endpoint);
+            if let Some(endpoint) = joined {
+                endpoint.network = Some(view.network);
+            }
+        }
     }
 
     /// Waits for the end of the process, beside everything else.

@@ -192,7 +192,7 @@ pub(super) fn networks(
     record: &Record,
     endpoints: &[EndpointView],
 ) -> Map<models::EndpointSettings> {
-    let view = |endpoint: &Endpoint| endpoints.iter().find(|view| view.network == endpoint.network);
+    let view = |endpoint: &Endpoint| endpoints.iter().find(|view| view.endpoint == endpoint.endpoint);
     let running = record.state.phase.has_process();
     record
         .endpoints
@@ -219,8 +219,8 @@ fn ended(
     shown.mac_address = Some(String::new());
     let hostname = record.config.hostname.as_deref().unwrap_or_default();
     let aliases = &endpoint.settings.aliases;
-    let names =
-        containers.parts.networks.names_of(endpoint.network, (record.id, &record.name), aliases, hostname);
+    let Ok(network) = containers.parts.network_of(endpoint) else { return };
+    let names = containers.parts.networks.names_of(network.id, (record.id, &record.name), aliases, hostname);
     shown.dns_names = Some(names).filter(|names| !names.is_empty());
 }
 
@@ -246,7 +246,7 @@ pub(super) fn endpoint_settings(
         aliases: some(&asked.aliases),
         driver_opts: (!asked.driver_opts.is_empty()).then(|| asked.driver_opts.clone().into_iter().collect()),
         gw_priority: Some(asked.gw_priority),
-        network_id: Some(endpoint.network.to_string()),
+        network_id: text(endpoint.network.map(|network| network.to_string())),
         endpoint_id: text(view.map(|view| view.endpoint.to_string())),
         gateway: text(view.and_then(|view| view.gateway_v4).map(|ip| ip.to_string())),
         ip_address: text(view.and_then(|view| view.v4).map(|net| net.ip().to_string())),

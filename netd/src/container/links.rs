@@ -149,9 +149,8 @@ impl<'a> Linked<'a> {
                 "Cannot link to a non running container: /{theirs} AS /{own}/{alias}"
             )));
         };
-        let network = on_bridge(record).map(|bridge| bridge.network);
         let mut endpoints = parts.networks.endpoints(link.to).into_iter();
-        let Some(endpoint) = endpoints.find(|endpoint| Some(endpoint.network) == network) else {
+        let Some(endpoint) = endpoints.find(|endpoint| endpoint.network_name == NETWORK) else {
             return Err(ContainerError::Link(format!(
                 "Cannot link to /{}, as it does not belong to the default network",
                 theirs.name

@@ -125,9 +125,9 @@ impl Tests {
         let exited =
             exited.map(|code| code.parse().map_err(|_| bad("exited", code))).collect::<Result<_, _>>()?;
         let mut networks = filters.get("network").to_vec();
-        let ids =
+        let found =
             filters.get("network").iter().filter_map(|name| containers.parts.networks.resolve(name).ok());
-        networks.extend(ids.map(|network| network.id.to_string()).collect::<Vec<_>>());
+        networks.extend(found.flat_map(|network| [network.id.to_string(), network.name]));
         Ok(Self {
             before: created("before")?.into_iter().min(),
             since: created("since")?.into_iter().max(),
@@ -163,9 +163,10 @@ impl Tests {
     fn networks(&self, record: &Record) -> bool {
         self.networks.is_empty()
             || record.endpoints.iter().any(|endpoint| {
+                let id = endpoint.network.map(|network| network.to_string());
                 self.networks
                     .iter()
-                    .any(|wanted| *wanted == endpoint.network_name || *wanted == endpoint.network.to_string())
+                    .any(|wanted| *wanted == endpoint.network_name || Some(wanted) == id.as_ref())
             })
     }
 }

@@ -14,12 +14,16 @@ use libnet::{
 use netd_runtime::Runtime;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerError, Volumes, record::Record, recovered::Known};
+use super::{
+    ContainerError, Volumes,
+    record::{Endpoint, Record},
+    recovered::Known,
+};
 use crate::{
     config::ContainerDefaults,
     engine::{Clock, Random},
     events::{Event, EventKind, Events},
-    network::Networks,
+    network::{NetworkError, NetworkSummary, Networks},
 };
 
 /// Table of containers: in the declared store, or in the live one for what `--rm` made.
@@ -111,6 +115,15 @@ impl Parts {
             event = event.with(*key, value);
         }
         self.events.publish(event.with("image", record.image()).with("name", &record.name));
+    }
+
+    /// The network that an endpoint is in, or will be in.
+    pub(super) fn network_of(&self, endpoint: &Endpoint) -> Result<NetworkSummary, NetworkError> {
+        let reference =
+            endpoint.network.map_or_else(|| endpoint.network_name.clone(), |joined| joined.to_string());
+        // A name that is no network's any more may be the beginning of another one's id.
+        let found = self.networks.resolve(&reference)?;
+        if endpoint.is_in(&found) { Ok(found) } else { Err(NetworkError::NotFound(reference)) }
     }
 
     /// Keeps a record where it belongs.

@@ -13,7 +13,7 @@ use netd_api::models;
 use serde::{Deserialize, Serialize};
 
 use super::{folded::Folded, policy::Phase};
-use crate::network::Durability;
+use crate::network::{Durability, NetworkSummary};
 
 /// A container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,8 +52,9 @@ pub(super) struct State {
 /// A network that a container is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Endpoint {
-    pub(super) network: NetworkId,
-    /// The network's name when the container joined it.
+    /// The network, once the container has joined it: another one of that name is not meant then, as in Docker.
+    pub(super) network: Option<NetworkId>,
+    /// The network's name, which says which one is meant until the container joins it.
     pub(super) network_name: String,
     pub(super) endpoint: EndpointId,
     #[serde(default)]
@@ -106,6 +107,13 @@ impl State {
             started: None,
             finished: None,
         }
+    }
+}
+
+impl Endpoint {
+    /// Whether it is in that network, or will be.
+    pub(super) fn is_in(&self, network: &NetworkSummary) -> bool {
+        self.network.map_or(self.network_name == network.name, |joined| joined == network.id)
     }
 }
 

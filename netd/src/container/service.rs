@@ -216,8 +216,8 @@ impl Containers {
         container.ask(|reply| Request::Connect(Box::new((network, settings)), reply)).await
     }
 
-    /// Takes a container out of a network. By force, also one that is no longer there, by its name, and out of a network
-    /// that is no longer there.
+    /// Takes a container out of a network. By force, also one that is no longer there, by its name; by force, or if it does
+    /// not run, out of a network that is no longer there.
     ///
     /// # Errors
     /// [`ContainerError`].
@@ -238,7 +238,9 @@ impl Containers {
             found => found?,
         };
         let from = match self.parts.networks.resolve(network) {
-            Err(NetworkError::NotFound(name)) if force => Left::Gone(name),
+            Err(NetworkError::NotFound(name)) if force || !container.phase().has_process() => {
+                Left::Gone(name)
+            }
             found => Left::There(found?),
         };
         container.ask(|reply| Request::Disconnect(Box::new(from), reply)).await

@@ -158,6 +158,7 @@ impl Actor {
                 let now = self.parts.now();
                 self.record.state.started.get_or_insert(now);
                 self.record.state.finished = None;
+                self.note_networks();
                 self.watch(shim);
                 self.publish();
                 tracing::info!(container.id = %self.record.id, container.name = self.record.name, "container taken over");

@@ -45,8 +45,9 @@ impl Actor {
         self.publish();
         if self.record.state.phase.has_process() {
             let endpoint = &self.record.endpoints[bridge];
-            let asked = endpoint_ask(&self.record, &self.wanted()?, endpoint)?;
-            self.parts.networks.set_links(self.record.id, endpoint.network, asked.links).await?;
+            let network = self.parts.network_of(endpoint)?.id;
+            let asked = endpoint_ask(&self.record, &self.wanted()?, endpoint, network)?;
+            self.parts.networks.set_links(self.record.id, network, asked.links).await?;
             drop_names(&self.parts, &self.record, links::names(&self.registry, &link)).await?;
         }
         Ok(true)

@@ -27,9 +27,9 @@ impl Actor {
     ) -> Result<(), ContainerError> {
         self.admit(Ask::Networks)?;
         self.check_mode(&network)?;
-        let known = self.record.endpoints.iter().position(|endpoint| endpoint.network == network.id);
+        let known = self.record.endpoints.iter().any(|endpoint| endpoint.is_in(&network));
         let joined = self.record.state.phase.has_process();
-        if known.is_some() && self.is_in(network.id) {
+        if known && self.is_in(network.id) {
             let (name, network) = (self.record.name.clone(), network.name);
             return Err(NetworkError::AlreadyConnected { name, network }.into());
         }
@@ -37,21 +37,20 @@ impl Actor {
             links::resolve(&self.registry, &mut settings)?;
         }
         let endpoint = Endpoint {
-            network: network.id,
+            network: joined.then_some(network.id),
             network_name: network.name.clone(),
             endpoint: EndpointId::from_bytes(self.parts.random()),
             settings,
         };
-        let asked = endpoint_ask(&self.record, &self.wanted()?, &endpoint)?;
+        let asked = endpoint_ask(&self.record, &self.wanted()?, &endpoint, network.id)?;
         self.parts.networks.check(&network, &asked)?;
         let view = match joined {
             true => Some(self.parts.networks.connect(self.record.id, asked).await?),
             false => None,
         };
-        match known {
-            Some(position) => self.record.endpoints[position] = endpoint,
-            None => self.record.endpoints.push(endpoint),
-        }
+        // One that it was in, of the same name, is gone: there is one network of a name.
+        self.record.endpoints.retain(|known| known.network_name != network.name);
+        self.record.endpoints.push(endpoint);
         self.networks_changed(view.as_ref().map(Change::Joined)).await
     }
 
@@ -68,8 +67,10 @@ impl Actor {
             );
         }
         let is_it = |endpoint: &Endpoint| match &from {
-            Left::There(network) => endpoint.network == network.id,
-            Left::Gone(name) => endpoint.network_name == *name || endpoint.network.to_string() == *name,
+            Left::There(network) => endpoint.network_name == network.name,
+            Left::Gone(name) => {
+                endpoint.network_name == *name || endpoint.network.is_some_and(|id| id.to_string() == *name)
+            }
         };
         let Some(known) = self.record.endpoints.iter().position(is_it) else {
             let (container, network) = (self.record.id, named);
@@ -79,13 +80,13 @@ impl Actor {
             }
             .into());
         };
-        let network = self.record.endpoints[known].network;
-        let view =
-            self.parts.networks.endpoints(self.record.id).into_iter().find(|view| view.network == network);
-        if !gone {
+        let endpoint = &self.record.endpoints[known];
+        let views = self.parts.networks.endpoints(self.record.id);
+        let view = views.into_iter().find(|view| view.endpoint == endpoint.endpoint);
+        if let Ok(network) = self.parts.network_of(endpoint) {
             // A container that does not run may hold no lease there yet.
             let absent = !joined || view.is_none();
-            self.parts.networks.disconnect(self.record.id, network, absent).await?;
+            self.parts.networks.disconnect(self.record.id, network.id, absent).await?;
         }
         self.record.endpoints.remove(known);
         self.networks_changed(view.as_ref().filter(|_| joined).map(Change::Left)).await

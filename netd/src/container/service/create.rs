@@ -172,7 +172,7 @@ impl Containers {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for (name, settings) in wanted {
             let network = self.parts.networks.resolve(name)?;
-            if endpoints.iter().any(|endpoint| endpoint.network == network.id) {
+            if endpoints.iter().any(|endpoint| endpoint.is_in(&network)) {
                 return invalid(format!("network \"{name}\" is specified multiple times"));
             }
             if private && !network.driver.attaches() && wanted.len() > 1 {
@@ -185,7 +185,7 @@ impl Containers {
                 links::resolve(&self.registry, &mut settings)?;
             }
             endpoints.push(Endpoint {
-                network: network.id,
+                network: None,
                 network_name: network.name,
                 endpoint: EndpointId::from_bytes(self.parts.random()),
                 settings,
@@ -197,8 +197,9 @@ impl Containers {
     /// What can only be known by looking.
     async fn check(&self, record: &Record, wanted: &Wanted) -> Result<()> {
         for endpoint in &record.endpoints {
-            let network = self.parts.networks.resolve(&endpoint.network.to_string())?;
-            let checked = self.parts.networks.check(&network, &endpoint_ask(record, wanted, endpoint)?);
+            let network = self.parts.network_of(endpoint)?;
+            let asked = endpoint_ask(record, wanted, endpoint, network.id)?;
+            let checked = self.parts.networks.check(&network, &asked);
             checked.map_err(|error| ContainerError::from(error).in_network(&endpoint.network_name))?;
         }
         if let Rootfs::Dir(dir) = &wanted.rootfs {

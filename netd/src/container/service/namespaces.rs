@@ -112,7 +112,7 @@ fn default_name(reference: &Reference) -> String {
 fn shown(view: &NamespaceView) -> namespaces::Namespace {
     let networks = view.endpoints.iter().map(|view| {
         let endpoint = Endpoint {
-            network: view.network,
+            network: Some(view.network),
             network_name: view.network_name.clone(),
             endpoint: view.endpoint,
             settings: EndpointSettings::default(),

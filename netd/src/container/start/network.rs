@@ -2,6 +2,7 @@
 
 use std::{os::fd::OwnedFd, path::PathBuf};
 
+use libnet::types::NetworkId;
 use netd_runtime::Netns;
 
 use super::Planned;
@@ -79,12 +80,7 @@ impl Networked {
         let mut endpoints: Vec<_> = plan.record.endpoints.iter().collect();
         endpoints.sort_by_key(|endpoint| !endpoint.settings.driver_opts.contains_key(ENDPOINT_IFNAME));
         for endpoint in endpoints {
-            let asked = ask(plan.record, &plan.wanted, endpoint);
-            let connected = match asked {
-                Ok(asked) => plan.parts.networks.connect(plan.record.id, asked).await.map_err(Into::into),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = connected {
+            if let Err(error) = join(plan, endpoint).await {
                 self.undo(plan).await;
                 return Err(ContainerError::Networking(Box::new(error)));
             }
@@ -102,11 +98,19 @@ impl Networked {
     }
 }
 
-/// What a container asks of one of its networks.
+async fn join(plan: &Planned<'_>, endpoint: &Endpoint) -> Result<(), ContainerError> {
+    let network = plan.parts.network_of(endpoint)?;
+    let asked = ask(plan.record, &plan.wanted, endpoint, network.id)?;
+    plan.parts.networks.connect(plan.record.id, asked).await?;
+    Ok(())
+}
+
+/// What a container asks of one of its networks, which is known by this id now.
 pub(in crate::container) fn ask(
     record: &Record,
     wanted: &Wanted,
     endpoint: &Endpoint,
+    network: NetworkId,
 ) -> Result<EndpointAsk, ContainerError> {
     let settings = &endpoint.settings;
     let links = settings
@@ -115,7 +119,7 @@ pub(in crate::container) fn ask(
         .map(|link| link_parts(link).map(|(name, alias)| (alias.to_owned(), name.to_owned())));
     let linked = settings.linked.iter().map(|link| Ok((link.alias.clone(), link.to.to_string())));
     Ok(EndpointAsk {
-        network: endpoint.network,
+        network,
         endpoint: endpoint.endpoint,
         name: record.name.clone(),
         aliases: settings.aliases.clone(),
