@@ -381,6 +381,18 @@ fn a_container_that_has_not_run_knows_its_networks_by_name() {
 }
 
 #[test]
+fn a_stopped_container_keeps_what_was_said_of_its_network_first() {
+    let machine = machine();
+    let options = ["--network", "web", "--ip", "192.168.0.7", "--network-alias", "first"];
+    machine.docker([&["create", "--name", "c1"], &options[..], &["host", "sleep", "1000"]].concat()).ok();
+    machine.docker(["network", "connect", "--ip", "192.168.0.9", "--alias", "second", "web", "c1"]).ok();
+    machine.docker(["start", "c1"]).ok();
+    assert!(machine.within("c1", &["ip", "-o", "address"]).contains(" 192.168.0.7/24"));
+    let template = "{{.NetworkSettings.Networks.web.Aliases}}";
+    assert_eq!(machine.docker(["inspect", "-f", template, "c1"]).ok(), "[first]");
+}
+
+#[test]
 fn statuses_are_docker_s() {
     let machine = machine();
     for (name, network) in [("in-web", "web"), ("in-host", "host")] {

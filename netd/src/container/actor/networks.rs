@@ -44,6 +44,10 @@ impl Actor {
         };
         let asked = endpoint_ask(&self.record, &self.wanted()?, &endpoint, network.id)?;
         self.parts.networks.check(&network, &asked)?;
+        if known {
+            // What was said first holds, as in Docker.
+            return Ok(());
+        }
         let view = match joined {
             true => Some(self.parts.networks.connect(self.record.id, asked).await?),
             false => None,
