@@ -1,5 +1,6 @@
 //! What `pontoon run` says of networks, end to end: the long form of `--network`, and the servers of `--dns`.
 
+use serde_json::json;
 use tests::{Lab, Machine};
 
 fn within(machine: &Machine, name: &str, line: &str) -> String {
@@ -64,4 +65,26 @@ fn a_server_on_loopback_is_warned_of() {
     assert!(text.contains("nameserver 127.0.0.53\nnameserver 192.0.2.53\n"), "{text}");
     let (ours, docker_s) = run(["192.0.2.1", "2001:db8::53"]);
     assert_eq!((ours.stderr.as_str(), docker_s.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn an_ethernet_address_needs_an_endpoint_of_ones_own() {
+    let machine = Lab::new().machine("aa");
+    machine.start("c2", &[], &["sleep", "1000"]);
+    let conflict = "conflicting options: mac-address and the network mode";
+    let words =
+        ["run", "--rm", "--mac-address", "02:42:00:00:00:07", "--network", "container:c2", "host", "true"];
+    for said in [machine.pontoon(words), machine.docker(words)] {
+        let said = said.fails(125);
+        assert!(said.contains(conflict), "{said}");
+    }
+    for (version, mode, refused) in
+        [("v1.43", "container:c2", true), ("v1.43", "none", true), ("v1.44", "none", false)]
+    {
+        let body =
+            json!({"Image": "host", "MacAddress": "02:42:00:00:00:07", "HostConfig": {"NetworkMode": mode}});
+        let (status, answer) = machine.post(&format!("/{version}/containers/create"), &body);
+        assert_eq!(status, if refused { 400 } else { 201 }, "{version} {mode}: {answer}");
+        assert_eq!(answer["message"] == conflict, refused, "{version} {mode}: {answer}");
+    }
 }

@@ -18,8 +18,6 @@ pub struct CreateAsk {
     pub platform: Option<String>,
     /// Config, HostConfig and NetworkingConfig.
     pub body: models::ContainerCreateBody,
-    /// `MacAddress` beside the other fields of the body, as clients before API 1.44 send it.
-    pub mac_address: Option<String>,
 }
 
 /// Whether a request changed something, or found it done: HTTP 204 or 304.

@@ -103,7 +103,7 @@ async fn create(
 ) -> Answer<(StatusCode, Json<models::ContainerCreateResponse>)> {
     let mac_address = mac_address.filter(|mac| !mac.is_empty());
     let warnings = older::translate(&mut body, mac_address.as_deref(), version)?;
-    let ask = CreateAsk { name: asked.name, platform: asked.platform, body, mac_address };
+    let ask = CreateAsk { name: asked.name, platform: asked.platform, body };
     let mut created = api.engine.containers.create(ask).await?;
     created.warnings.extend(warnings);
     Ok((StatusCode::CREATED, Json(created)))

@@ -21,10 +21,12 @@ pub(super) fn translate(
     let mut warnings = Vec::new();
     if !version.knows(44) {
         one_network(body)?;
-        if mac.is_none() {
-            endpoints(body).values_mut().for_each(|endpoint| endpoint.mac_address = None);
-        }
-    } else if mac.is_some() {
+        endpoints(body).values_mut().for_each(|endpoint| endpoint.mac_address = None);
+    }
+    if let Some(mac) = mac {
+        container_mac(body, mac, version)?;
+    }
+    if mac.is_some() && version.knows(44) {
         warnings.push(
             "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."
                 .to_owned(),
@@ -56,6 +58,33 @@ fn endpoints(body: &mut ContainerCreateBody) -> &mut HashMap<String, EndpointSet
     networking.endpoints_config.get_or_insert_default()
 }
 
+/// Once the container had an Ethernet address; its main endpoint has it now.
+fn container_mac(body: &mut ContainerCreateBody, mac: &str, version: Version) -> Answer<()> {
+    let mode = body.host_config.as_ref().and_then(|host| host.network_mode.clone()).unwrap_or_default();
+    let shared = mode.starts_with("container:");
+    if shared || matches!(mode.as_str(), "host" | "none") {
+        // Docker ignores it from API 1.44 on, which nobody can mean who shares another container's network.
+        return match shared || !version.knows(44) {
+            true => refuse("conflicting options: mac-address and the network mode"),
+            false => Ok(()),
+        };
+    }
+    let Some(endpoint) = main_endpoint(body, &mode, version) else {
+        return refuse(
+            "unable to migrate container-wide MAC address to a specific network: HostConfig.NetworkMode must match the identity of a network in NetworkSettings.Networks",
+        );
+    };
+    match &endpoint.mac_address {
+        Some(own) if !own.is_empty() && own != mac => refuse(
+            "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+        ),
+        _ => {
+            endpoint.mac_address = Some(mac.to_owned());
+            Ok(())
+        }
+    }
+}
+
 /// `--sysctl net.ipv4.conf.eth0.x=y` sets an interface, which is not there when the others are set: it is an option of the
 /// endpoint. Before API 1.48 such a setting of `eth0` is taken for one of the first network's.
 fn interface_sysctls(body: &mut ContainerCreateBody, version: Version) -> Answer<Option<String>> {
@@ -83,7 +112,7 @@ fn interface_sysctls(body: &mut ContainerCreateBody, version: Version) -> Answer
     if let Some(sysctls) = &mut host.sysctls {
         keys.iter().for_each(|key| _ = sysctls.remove(key));
     }
-    let Some(endpoint) = main_endpoint(body, &mode) else {
+    let Some(endpoint) = main_endpoint(body, &mode, version) else {
         return refuse(format!(
             "unable to find a network for sysctl {}: HostConfig.NetworkMode must match the identity of a network in NetworkSettings.Networks",
             keys[0]
@@ -109,12 +138,16 @@ fn interface(key: &str, value: &str) -> Option<(String, String, String)> {
         .then(|| (key.to_owned(), name.to_owned(), format!("net.{family}.{group}.IFNAME.{rest}={value}")))
 }
 
-/// The endpoint in the network that the container is made in.
-fn main_endpoint<'a>(body: &'a mut ContainerCreateBody, mode: &str) -> Option<&'a mut EndpointSettings> {
+/// The endpoint in the network that the container is made in; before API 1.44 the only one that there is.
+fn main_endpoint<'a>(
+    body: &'a mut ContainerCreateBody,
+    mode: &str,
+    version: Version,
+) -> Option<&'a mut EndpointSettings> {
     let endpoints = endpoints(body);
     let default = |name: &str| matches!(name, "" | "default" | "bridge");
     let same = |name: &str| name == mode || default(name) && default(mode);
-    match endpoints.keys().find(|name| same(name)).cloned() {
+    match endpoints.keys().find(|name| same(name) || !version.knows(44)).cloned() {
         Some(name) => endpoints.get_mut(&name),
         None if endpoints.is_empty() => Some(endpoints.entry(mode.to_owned()).or_default()),
         None => None,
@@ -151,8 +184,29 @@ mod tests {
         assert_eq!(endpoint(43), (Value::Null, Value::Null));
         assert_eq!(endpoint(47), (Value::Null, json!("02::1")));
         assert_eq!(endpoint(48), (json!(7), json!("02::1")));
-        assert_eq!(translated(json!({}), Some("02::1"), 43).unwrap().1.len(), 0);
-        assert_eq!(translated(json!({}), Some("02::1"), 44).unwrap().1.len(), 1);
+    }
+
+    #[test]
+    fn the_container_s_ethernet_address_is_its_main_endpoint_s() {
+        let mac = "02:42::1";
+        let of = |mode: &str, endpoints: Value| json!({"HostConfig": {"NetworkMode": mode}, "NetworkingConfig": {"EndpointsConfig": endpoints}});
+        let address = |body: Value, network: &str, minor| {
+            let (body, warnings) = translated(body, Some(mac), minor).unwrap();
+            assert_eq!(warnings.len(), usize::from(minor >= 44));
+            body["NetworkingConfig"]["EndpointsConfig"][network]["MacAddress"].clone()
+        };
+        assert_eq!(address(json!({}), "", 43), mac);
+        assert_eq!(address(of("web", json!({"web": {}})), "web", 44), mac);
+        assert_eq!(address(of("web", json!({"x": {"MacAddress": "02::2"}})), "x", 43), mac);
+        assert_eq!(address(of("host", json!({"host": {}})), "host", 44), Value::Null);
+        let refusal = |body: Value, minor| translated(body, Some(mac), minor).unwrap_err();
+        let conflict = "conflicting options: mac-address and the network mode";
+        for (mode, minor) in [("host", 43), ("none", 43), ("container:x", 43), ("container:x", 44)] {
+            assert_eq!(refusal(of(mode, json!({})), minor), conflict, "{mode} {minor}");
+        }
+        assert!(refusal(of("web", json!({"x": {}})), 44).contains("HostConfig.NetworkMode must match"));
+        let other = of("web", json!({"web": {"MacAddress": "02::2"}}));
+        assert!(refusal(other, 44).contains("must match the endpoint-specific MAC address"));
     }
 
     #[test]

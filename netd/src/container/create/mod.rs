@@ -132,11 +132,8 @@ pub(super) fn read(record: &Record, defaults: &ContainerDefaults) -> Result<Want
 }
 
 /// What a request says about networks.
-pub(super) fn networks(
-    body: &models::ContainerCreateBody,
-    mac: Option<&str>,
-) -> Result<networks::Wanted, ContainerError> {
-    networks::read(body, mac)
+pub(super) fn networks(body: &models::ContainerCreateBody) -> Result<networks::Wanted, ContainerError> {
+    networks::read(body)
 }
 
 /// What is asked for and can't be had, and would matter.

@@ -61,10 +61,7 @@ pub(in crate::container) fn canonical(name: &str) -> &str {
 }
 
 /// Reads what a request says about networks, and refuses what contradicts it.
-pub(in crate::container) fn read(
-    body: &models::ContainerCreateBody,
-    mac: Option<&str>,
-) -> Result<Wanted, ContainerError> {
+pub(in crate::container) fn read(body: &models::ContainerCreateBody) -> Result<Wanted, ContainerError> {
     let (nothing, endpoints) = (models::HostConfig::default(), body.networking_config.as_ref());
     let host = body.host_config.as_ref().unwrap_or(&nothing);
     let first = canonical(host.network_mode.as_deref().unwrap_or_default());
@@ -80,25 +77,14 @@ pub(in crate::container) fn read(
         if other.is_empty() {
             return invalid("invalid container format container:<name|id>");
         }
-        if mac.is_some_and(|mac| !mac.is_empty()) {
+        let mut macs = given.values().filter_map(|endpoint| endpoint.mac_address.as_ref());
+        if macs.any(|mac| !mac.is_empty()) {
             return invalid("conflicting options: mac-address and the network mode");
         }
         return Ok(Wanted { mode, networks: Vec::new() });
     }
     let links = host.links.clone().unwrap_or_default();
-    let mut settings = settings(given.remove(first), links).map_err(|error| error.in_network(first))?;
-    match (mac, settings.mac) {
-        (None | Some(""), _) => {}
-        (Some(mac), known) => {
-            let mac = read_mac(mac)?;
-            if known.is_some_and(|known| known != mac) {
-                return invalid(
-                    "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
-                );
-            }
-            settings.mac = Some(mac);
-        }
-    }
+    let settings = settings(given.remove(first), links).map_err(|error| error.in_network(first))?;
     if !given.is_empty() && mode != NetworkMode::Private {
         return invalid(match mode {
             NetworkMode::None => {

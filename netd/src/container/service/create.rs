@@ -30,10 +30,10 @@ impl Containers {
     /// [`ContainerError`]: nothing was made.
     pub async fn create(&self, ask: CreateAsk) -> Result<models::ContainerCreateResponse> {
         check_platform(ask.platform.as_deref())?;
-        let CreateAsk { name, body, mac_address, .. } = ask;
+        let CreateAsk { name, body, .. } = ask;
         let id = ContainerId::from_bytes(self.parts.random());
         let name = self.take_name(name.as_deref(), id)?;
-        let made = self.make(id, &name, body, mac_address.as_deref()).await;
+        let made = self.make(id, &name, body).await;
         made.map_err(|error| {
             self.registry.drop_name(&name, id);
             unmet(error)
@@ -64,10 +64,9 @@ impl Containers {
         id: ContainerId,
         name: &str,
         body: models::ContainerCreateBody,
-        mac: Option<&str>,
     ) -> Result<models::ContainerCreateResponse> {
         // As the user said it: what is filled in below contradicts nothing.
-        let networks = create::networks(&body, mac)?;
+        let networks = create::networks(&body)?;
         let mut record = self.record(id, name, body)?;
         self.inherit_volumes(&mut record)?;
         let wanted = create::read(&record, &self.parts.defaults)?;

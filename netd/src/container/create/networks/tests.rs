@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn ask(body: serde_json::Value) -> Result<Wanted, ContainerError> {
-    read(&serde_json::from_value(body).unwrap(), None)
+    read(&serde_json::from_value(body).unwrap())
 }
 
 fn refusal(body: serde_json::Value) -> String {
@@ -80,6 +80,10 @@ fn contradictions_are_refused_in_dockers_words() {
     assert_eq!(
         refusal(json!({"Hostname": "h", "HostConfig": {"UTSMode": "host"}})),
         "conflicting options: hostname and the UTS mode"
+    );
+    assert_eq!(
+        shared(json!({"NetworkingConfig": {"EndpointsConfig": {"container:x": {"MacAddress": "02:42::"}}}})),
+        "conflicting options: mac-address and the network mode"
     );
     assert!(
         refusal(json!({"HostConfig": {"NetworkMode": "none"}, "NetworkingConfig": {"EndpointsConfig": {"web": {}}}}))
