@@ -1,6 +1,6 @@
 //! What `pontoon run` says of networks, end to end: the long form of `--network`, and the servers of `--dns`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Lab, Machine};
 
 fn within(machine: &Machine, name: &str, line: &str) -> String {
@@ -65,6 +65,42 @@ fn a_server_on_loopback_is_warned_of() {
     assert!(text.contains("nameserver 127.0.0.53\nnameserver 192.0.2.53\n"), "{text}");
     let (ours, docker_s) = run(["192.0.2.1", "2001:db8::53"]);
     assert_eq!((ours.stderr.as_str(), docker_s.stderr.as_str()), ("", ""));
+}
+
+/// Makes a container `c1` by the API; its networks, or why there is none.
+fn created(machine: &Machine, mut body: Value) -> Result<Vec<String>, String> {
+    body["Image"] = "host".into();
+    body["Cmd"] = json!(["sleep", "1000"]);
+    let (status, answer) = machine.post("/containers/create?name=c1", &body);
+    if status != 201 {
+        return Err(answer["message"].to_string());
+    }
+    machine.docker(["start", "c1"]).ok();
+    let networks = machine.docker(["inspect", "-f", "{{json .NetworkSettings.Networks}}", "c1"]).json();
+    let links = within(machine, "c1", "ls /sys/class/net");
+    machine.docker(["rm", "-f", "c1"]).ok();
+    let names: Vec<_> = networks.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    assert_eq!(
+        links.lines().filter(|link| link.starts_with("eth")).count(),
+        names.len(),
+        "{names:?}: {links}"
+    );
+    Ok(names)
+}
+
+#[test]
+fn a_container_without_network_has_a_loopback_interface_alone() {
+    let machine = Lab::new().machine("aa");
+    for mode in ["", "host"] {
+        let body = json!({"NetworkDisabled": true, "HostConfig": {"NetworkMode": mode}});
+        assert_eq!(created(&machine, body).unwrap(), [""; 0], "{mode}");
+    }
+    let body = json!({"Image": "host", "Cmd": ["sleep", "1000"], "NetworkDisabled": true});
+    assert_eq!(machine.post("/containers/create?name=c2", &body).0, 201);
+    machine.docker(["start", "c2"]).ok();
+    assert_eq!(within(&machine, "c2", "ls /sys/class/net"), "lo");
+    let said = machine.docker(["network", "connect", "bridge", "c2"]).fails(1);
+    assert!(said.contains("network sandbox for container"), "{said}");
 }
 
 #[test]

@@ -129,9 +129,9 @@ fn exposed(record: &Record, _endpoints: &[EndpointView]) -> Option<Vec<String>> 
 fn network_settings(containers: &Containers, record: &Record, endpoints: &[EndpointView]) -> Value {
     let networks = &containers.parts.networks;
     let running = record.state.phase.has_process();
-    let shared = matches!(NetworkMode::read(record.network_mode()), NetworkMode::Container(_));
+    let shared = matches!(record.mode(), NetworkMode::Container(_));
     let sandbox = running && !shared;
-    let key = match NetworkMode::read(record.network_mode()) {
+    let key = match record.mode() {
         _ if !sandbox => String::new(),
         NetworkMode::Host => "/var/run/docker/netns/default".to_owned(),
         _ => format!("/run/netns/pontoon-{}", record.id.short(12)),

@@ -40,7 +40,7 @@ fn reachable(registry: &Registry, name: &str) -> Result<Arc<Record>, ContainerEr
             source: Box::new(source),
         })?;
         let other = other.record();
-        match NetworkMode::read(other.network_mode()) {
+        match other.mode() {
             NetworkMode::Container(next) => wanted = next,
             NetworkMode::Host => {
                 return invalid(

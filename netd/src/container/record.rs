@@ -12,7 +12,7 @@ use libnet::types::{ContainerId, EndpointId, MacAddr, NetworkId};
 use netd_api::models;
 use serde::{Deserialize, Serialize};
 
-use super::{folded::Folded, policy::Phase};
+use super::{create::NetworkMode, folded::Folded, policy::Phase};
 use crate::network::{Durability, NetworkSummary};
 
 /// A container.
@@ -146,6 +146,19 @@ impl Record {
     /// HostConfig.NetworkMode.
     pub(super) fn network_mode(&self) -> &str {
         self.host.network_mode.as_deref().unwrap_or("bridge")
+    }
+
+    /// Whose network it has.
+    pub(super) fn mode(&self) -> NetworkMode {
+        match self.network_disabled() {
+            true => NetworkMode::None,
+            false => NetworkMode::read(self.network_mode()),
+        }
+    }
+
+    /// Whether it is to have a loopback interface and nothing else, whatever its network mode says.
+    pub(super) fn network_disabled(&self) -> bool {
+        self.config.network_disabled == Some(true)
     }
 
     /// What runs in it: program and arguments.

@@ -186,7 +186,7 @@ impl Actor {
 
     /// The networks take over its namespace and its DNS sockets. What they can't take over is not a reason to end it.
     async fn network_back(&self, shim: &Shim) {
-        if matches!(NetworkMode::read(self.record.network_mode()), NetworkMode::Container(_)) {
+        if matches!(self.record.mode(), NetworkMode::Container(_)) {
             return;
         }
         let sockets = shim.dns_sockets().await.unwrap_or_else(|error| {

@@ -102,7 +102,11 @@ impl Actor {
     }
 
     fn check_mode(&self, network: &NetworkSummary) -> Result<(), ContainerError> {
-        match NetworkMode::read(self.record.network_mode()) {
+        if self.record.network_disabled() {
+            let text = format!("network sandbox for container {} not found", self.record.id);
+            return Err(ContainerError::Missing(text));
+        }
+        match self.record.mode() {
             NetworkMode::Host | NetworkMode::Container(_) => invalid(
                 "container sharing network namespace with another container or host cannot be connected to any other network",
             ),

@@ -15,7 +15,7 @@ use crate::container::{
 impl Actor {
     pub(super) async fn change_ports(&mut self, ask: PortsAsk) -> Result<(), ContainerError> {
         self.admit(Ask::Update)?;
-        match NetworkMode::read(self.record.network_mode()) {
+        match self.record.mode() {
             NetworkMode::Host => {
                 return invalid("Published ports are discarded when using host network mode");
             }

@@ -85,7 +85,7 @@ pub(super) enum Rootfs {
 pub(super) fn read(record: &Record, defaults: &ContainerDefaults) -> Result<Wanted, ContainerError> {
     let (config, host) = (&record.config, &record.host);
     refuse(config, host)?;
-    let mode = NetworkMode::read(canonical(host.network_mode.as_deref().unwrap_or_default()));
+    let mode = record.mode();
     let hostname = config.hostname.clone().unwrap_or_default();
     let domainname = config.domainname.clone().unwrap_or_default();
     for name in [&hostname, &domainname] {

@@ -83,6 +83,9 @@ pub(in crate::container) fn read(body: &models::ContainerCreateBody) -> Result<W
         }
         return Ok(Wanted { mode, networks: Vec::new() });
     }
+    if body.network_disabled == Some(true) {
+        return Ok(Wanted { mode: NetworkMode::None, networks: Vec::new() });
+    }
     let links = host.links.clone().unwrap_or_default();
     let settings = settings(given.remove(first), links).map_err(|error| error.in_network(first))?;
     if !given.is_empty() && mode != NetworkMode::Private {

@@ -177,13 +177,13 @@ fn not_running(record: &Record) -> ContainerError {
 /// Who the files of a shared network belong to: the one that shares with nobody.
 pub(in crate::container) fn owner(registry: &Registry, record: &Record) -> libnet::types::ContainerId {
     let mut owner = record.id;
-    let mut mode = NetworkMode::read(record.network_mode());
+    let mut mode = record.mode();
     // Bounded: containers that share in a circle can't have been started.
     for _ in 0..16 {
         let NetworkMode::Container(name) = &mode else { break };
         let Ok(next) = registry.find(name) else { break };
         owner = next.id;
-        mode = NetworkMode::read(next.record().network_mode());
+        mode = next.record().mode();
     }
     owner
 }
