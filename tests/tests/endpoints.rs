@@ -393,6 +393,41 @@ fn a_stopped_container_keeps_what_was_said_of_its_network_first() {
 }
 
 #[test]
+fn what_a_container_may_join_depends_on_where_it_is_now() {
+    let mut machine = machine();
+    machine.run("peer", &["--network", "web"]).ok();
+    machine.run("c1", &["--network", "none"]).ok();
+    machine.docker(["network", "disconnect", "none", "c1"]).ok();
+    machine.docker(["network", "connect", "web", "c1"]).ok();
+    let meets = |machine: &Machine| machine.within("c1", &["ping", "-c1", "-W2", "peer"]);
+    meets(&machine);
+    machine.docker(["restart", "-t", "0", "c1"]).ok();
+    meets(&machine);
+    machine.kill_netd();
+    machine.start_netd();
+    meets(&machine);
+    machine.docker(["network", "disconnect", "web", "c1"]).ok();
+    machine.docker(["network", "connect", "web", "c1"]).ok();
+    machine.docker(["restart", "-t", "0", "c1"]).ok();
+    meets(&machine);
+
+    let shared = "Error response from daemon: container sharing network namespace with another container or host cannot be connected to any other network";
+    machine.run("in-host", &["--network", "host"]).ok();
+    machine.run("shared", &["--network", "container:peer"]).ok();
+    let refused =
+        |name: &str| assert_eq!(machine.docker(["network", "connect", "web", name]).fails(1), shared);
+    refused("shared");
+    for name in ["shared", "in-host"] {
+        machine.docker(["stop", "-t", "0", name]).ok();
+        refused(name);
+    }
+    machine.docker(["network", "disconnect", "host", "in-host"]).ok();
+    refused("in-host");
+    machine.docker(["network", "connect", "host", "in-host"]).ok();
+    machine.docker(["start", "in-host"]).ok();
+}
+
+#[test]
 fn statuses_are_docker_s() {
     let machine = machine();
     for (name, network) in [("in-web", "web"), ("in-host", "host")] {

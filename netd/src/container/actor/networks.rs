@@ -8,7 +8,6 @@ use super::{Actor, Left};
 use crate::{
     container::{
         ContainerError,
-        create::NetworkMode,
         error::invalid,
         links, name,
         policy::{Ask, Phase},
@@ -101,28 +100,15 @@ impl Actor {
         self.parts.networks.endpoints(self.record.id).iter().any(|view| view.network == network)
     }
 
+    /// Looks at the networks that it is in now: the mode that it was made with may be history.
     fn check_mode(&self, network: &NetworkSummary) -> Result<(), ContainerError> {
         if self.record.network_disabled() {
             let text = format!("network sandbox for container {} not found", self.record.id);
             return Err(ContainerError::Missing(text));
         }
-        match self.record.mode() {
-            NetworkMode::Host | NetworkMode::Container(_) => invalid(
-                "container sharing network namespace with another container or host cannot be connected to any other network",
-            ),
-            NetworkMode::None => invalid(
-                "container cannot be connected to multiple networks with one of the networks in private (none) mode",
-            ),
-            NetworkMode::Private => match network.driver {
-                Driver::Bridge | Driver::Macvlan | Driver::Ipvlan => Ok(()),
-                Driver::Host => invalid(
-                    "cannot connect container to host network - container must be created in host network mode",
-                ),
-                Driver::Null => invalid(
-                    "container cannot be connected to multiple networks with one of the networks in private (none) mode",
-                ),
-            },
-        }
+        let others = self.record.endpoints.iter().filter(|endpoint| !endpoint.is_in(network));
+        let others = others.filter_map(|endpoint| self.parts.network_of(endpoint).ok());
+        self.record.mode().admits(others.map(|other| other.driver), network.driver)
     }
 
     async fn networks_changed(&self, change: Option<Change<'_>>) -> Result<(), ContainerError> {

@@ -12,7 +12,7 @@ use netd_api::models;
 use crate::{
     container::{ContainerError, error::invalid, record::EndpointSettings},
     names::{DnsSettings, EGRESS, EgressPolicy},
-    network::{NetworkError, Traffic},
+    network::{Driver, NetworkError, Traffic},
 };
 
 /// Whose network a container has.
@@ -46,6 +46,31 @@ impl NetworkMode {
                 Some(other) => Self::Container(other.to_owned()),
                 None => Self::Private,
             },
+        }
+    }
+
+    /// Whether a container that is in networks of these drivers may be in one more.
+    pub(in crate::container) fn admits(
+        &self,
+        mut there: impl Iterator<Item = Driver>,
+        one_more: Driver,
+    ) -> Result<(), ContainerError> {
+        match (self, one_more) {
+            (Self::Host, Driver::Host) => Ok(()),
+            (Self::Host | Self::Container(_), _) => invalid(
+                "container sharing network namespace with another container or host cannot be connected to any other network",
+            ),
+            (Self::None | Self::Private, Driver::Host) => invalid(
+                "cannot connect container to host network - container must be created in host network mode",
+            ),
+            (Self::None | Self::Private, _)
+                if there.any(|driver| [driver, one_more].contains(&Driver::Null)) =>
+            {
+                invalid(
+                    "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+                )
+            }
+            (Self::None | Self::Private, _) => Ok(()),
         }
     }
 
