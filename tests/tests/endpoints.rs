@@ -322,17 +322,38 @@ fn an_endpoint_can_leave_a_network_that_is_gone() {
 }
 
 #[test]
-fn names_that_are_not_said_are_asked_for() {
-    let machine = machine();
-    let no_container = json!({"message": "invalid name or ID supplied: \"\""});
-    for action in ["connect", "disconnect"] {
-        for body in [json!({"Container": ""}), json!({"Container": null}), json!({})] {
-            let answer = machine.post(&format!("/networks/web/{action}"), &body);
-            assert_eq!(answer, (400, no_container.clone()), "{action} {body}");
-        }
+fn what_a_container_may_join_depends_on_where_it_is_now() {
+    let mut machine = machine();
+    machine.run("peer", &["--network", "web"]).ok();
+    machine.run("c1", &["--network", "none"]).ok();
+    machine.docker(["network", "disconnect", "none", "c1"]).ok();
+    machine.docker(["network", "connect", "web", "c1"]).ok();
+    let meets = |machine: &Machine| machine.within("c1", &["ping", "-c1", "-W2", "peer"]);
+    meets(&machine);
+    machine.docker(["restart", "-t", "0", "c1"]).ok();
+    meets(&machine);
+    machine.kill_netd();
+    machine.start_netd();
+    meets(&machine);
+    machine.docker(["network", "disconnect", "web", "c1"]).ok();
+    machine.docker(["network", "connect", "web", "c1"]).ok();
+    machine.docker(["restart", "-t", "0", "c1"]).ok();
+    meets(&machine);
+
+    let shared = "Error response from daemon: container sharing network namespace with another container or host cannot be connected to any other network";
+    machine.run("in-host", &["--network", "host"]).ok();
+    machine.run("shared", &["--network", "container:peer"]).ok();
+    let refused =
+        |name: &str| assert_eq!(machine.docker(["network", "connect", "web", name]).fails(1), shared);
+    refused("shared");
+    for name in ["shared", "in-host"] {
+        machine.docker(["stop", "-t", "0", name]).ok();
+        refused(name);
     }
-    let answer = machine.post("/networks/create", &json!({}));
-    assert_eq!(answer, (400, json!({"message": "invalid name: name is empty"})));
+    machine.docker(["network", "disconnect", "host", "in-host"]).ok();
+    refused("in-host");
+    machine.docker(["network", "connect", "host", "in-host"]).ok();
+    machine.docker(["start", "in-host"]).ok();
 }
 
 #[test]
@@ -393,38 +414,17 @@ fn a_stopped_container_keeps_what_was_said_of_its_network_first() {
 }
 
 #[test]
-fn what_a_container_may_join_depends_on_where_it_is_now() {
-    let mut machine = machine();
-    machine.run("peer", &["--network", "web"]).ok();
-    machine.run("c1", &["--network", "none"]).ok();
-    machine.docker(["network", "disconnect", "none", "c1"]).ok();
-    machine.docker(["network", "connect", "web", "c1"]).ok();
-    let meets = |machine: &Machine| machine.within("c1", &["ping", "-c1", "-W2", "peer"]);
-    meets(&machine);
-    machine.docker(["restart", "-t", "0", "c1"]).ok();
-    meets(&machine);
-    machine.kill_netd();
-    machine.start_netd();
-    meets(&machine);
-    machine.docker(["network", "disconnect", "web", "c1"]).ok();
-    machine.docker(["network", "connect", "web", "c1"]).ok();
-    machine.docker(["restart", "-t", "0", "c1"]).ok();
-    meets(&machine);
-
-    let shared = "Error response from daemon: container sharing network namespace with another container or host cannot be connected to any other network";
-    machine.run("in-host", &["--network", "host"]).ok();
-    machine.run("shared", &["--network", "container:peer"]).ok();
-    let refused =
-        |name: &str| assert_eq!(machine.docker(["network", "connect", "web", name]).fails(1), shared);
-    refused("shared");
-    for name in ["shared", "in-host"] {
-        machine.docker(["stop", "-t", "0", name]).ok();
-        refused(name);
+fn names_that_are_not_said_are_asked_for() {
+    let machine = machine();
+    let no_container = json!({"message": "invalid name or ID supplied: \"\""});
+    for action in ["connect", "disconnect"] {
+        for body in [json!({"Container": ""}), json!({"Container": null}), json!({})] {
+            let answer = machine.post(&format!("/networks/web/{action}"), &body);
+            assert_eq!(answer, (400, no_container.clone()), "{action} {body}");
+        }
     }
-    machine.docker(["network", "disconnect", "host", "in-host"]).ok();
-    refused("in-host");
-    machine.docker(["network", "connect", "host", "in-host"]).ok();
-    machine.docker(["start", "in-host"]).ok();
+    let answer = machine.post("/networks/create", &json!({}));
+    assert_eq!(answer, (400, json!({"message": "invalid name: name is empty"})));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What `pontoon run` says of networks, end to end: the long form of `--network`, and the servers of `--dns`.
+//! What `pontoon run` and other clients say of a new container's networks, end to end: the long form of `--network`, the
+//! servers of `--dns`, and the endpoints that a request to the API names.
 
 use serde_json::{Value, json};
 use tests::{Lab, Machine};
@@ -86,6 +87,43 @@ fn created(machine: &Machine, mut body: Value) -> Result<Vec<String>, String> {
         "{names:?}: {links}"
     );
     Ok(names)
+}
+
+#[test]
+fn a_request_that_names_endpoints_gets_those_alone() {
+    let machine = Lab::new().machine("aa");
+    let web = machine.docker(["network", "create", "web"]).ok();
+    machine.docker(["network", "create", "back"]).ok();
+    let ask = |mode: &str, endpoints: &[&str]| {
+        let endpoints: Value = endpoints.iter().map(|&name| (name.to_owned(), json!({}))).collect();
+        let body = json!({
+            "HostConfig": {"NetworkMode": mode},
+            "NetworkingConfig": {"EndpointsConfig": endpoints},
+        });
+        created(&machine, body)
+    };
+    for (mode, endpoints, networks) in [
+        ("", &["web"][..], &["web"][..]),
+        ("none", &["web"], &["web"]),
+        ("web", &["back"], &["back"]),
+        ("web", &["web", "back"], &["back", "web"]),
+        (&web, &["web"], &["web"]),
+        ("web", &[&web], &["web"]),
+        (&web, &[&web[..12], "default"], &["bridge", "web"]),
+        ("web", &[], &["web"]),
+        ("", &[], &["bridge"]),
+    ] {
+        assert_eq!(ask(mode, endpoints).unwrap(), networks, "{mode} {endpoints:?}");
+    }
+    for (mode, endpoints, text) in [
+        ("web", &["web", &web][..], "is specified multiple times"),
+        ("none", &["none", "web"], "one of the networks in private (none) mode"),
+        ("host", &["web"], "container sharing network namespace with another container or host"),
+        ("", &["host"], "cannot connect container to host network"),
+    ] {
+        let said = ask(mode, endpoints).unwrap_err();
+        assert!(said.contains(text), "{mode} {endpoints:?}: {said}");
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Actor {
         };
         let asked = endpoint_ask(&self.record, &self.wanted()?, &endpoint, network.id)?;
         self.parts.networks.check(&network, &asked)?;
-        if known {
+        if known && !joined {
             // What was said first holds, as in Docker.
             return Ok(());
         }

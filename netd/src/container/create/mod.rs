@@ -19,7 +19,7 @@ pub(super) use self::{
     command::signal,
     limits::{Logging, restart},
     mounts::{Access, Missing, Source, WantedMount, local_driver, volume_name},
-    networks::{NetworkMode, canonical, link_parts, settings},
+    networks::{NetworkMode, Wanted as WantedNetworks, canonical, link_parts, settings},
     ports::{Ports, read as ports},
     rights::{Space, Spaces, capabilities},
 };
@@ -131,9 +131,12 @@ pub(super) fn read(record: &Record, defaults: &ContainerDefaults) -> Result<Want
     })
 }
 
-/// What a request says about networks.
-pub(super) fn networks(body: &models::ContainerCreateBody) -> Result<networks::Wanted, ContainerError> {
-    networks::read(body)
+/// What a request says about networks. `called` is the name of the network that is named so, or so begins its id.
+pub(super) fn networks(
+    body: &models::ContainerCreateBody,
+    called: impl Fn(&str) -> String,
+) -> Result<WantedNetworks, ContainerError> {
+    networks::read(body, called)
 }
 
 /// What is asked for and can't be had, and would matter.

@@ -85,24 +85,23 @@ pub(in crate::container) fn canonical(name: &str) -> &str {
     if name.is_empty() || name == "default" { "bridge" } else { name }
 }
 
-/// Reads what a request says about networks, and refuses what contradicts it.
-pub(in crate::container) fn read(body: &models::ContainerCreateBody) -> Result<Wanted, ContainerError> {
+/// Reads what a request says about networks, and refuses what contradicts it. `called` gives the name of the network
+/// that goes by a name, an id or its beginning; the word itself, if there is none.
+pub(in crate::container) fn read(
+    body: &models::ContainerCreateBody,
+    called: impl Fn(&str) -> String,
+) -> Result<Wanted, ContainerError> {
     let (nothing, endpoints) = (models::HostConfig::default(), body.networking_config.as_ref());
     let host = body.host_config.as_ref().unwrap_or(&nothing);
     let first = canonical(host.network_mode.as_deref().unwrap_or_default());
     let mode = NetworkMode::read(first);
     check(&mode, body, host)?;
-    let given = endpoints.and_then(|config| config.endpoints_config.as_ref());
-    let mut given = given
-        .into_iter()
-        .flatten()
-        .map(|(name, settings)| (canonical(name), settings))
-        .collect::<BTreeMap<_, _>>();
+    let endpoints = endpoints.and_then(|config| config.endpoints_config.as_ref()).into_iter().flatten();
     if let NetworkMode::Container(other) = &mode {
         if other.is_empty() {
             return invalid("invalid container format container:<name|id>");
         }
-        let mut macs = given.values().filter_map(|endpoint| endpoint.mac_address.as_ref());
+        let mut macs = endpoints.filter_map(|(_, endpoint)| endpoint.mac_address.as_ref());
         if macs.any(|mac| !mac.is_empty()) {
             return invalid("conflicting options: mac-address and the network mode");
         }
@@ -111,23 +110,24 @@ pub(in crate::container) fn read(body: &models::ContainerCreateBody) -> Result<W
     if body.network_disabled == Some(true) {
         return Ok(Wanted { mode: NetworkMode::None, networks: Vec::new() });
     }
+    let main = called(first);
     let links = host.links.clone().unwrap_or_default();
-    let settings = settings(given.remove(first), links).map_err(|error| error.in_network(first))?;
-    if !given.is_empty() && mode != NetworkMode::Private {
-        return invalid(match mode {
-            NetworkMode::None => {
-                "container cannot be connected to multiple networks with one of the networks in private (none) mode"
-            }
-            _ => {
-                "container sharing network namespace with another container or host cannot be connected to any other network"
-            }
-        });
+    let mut given = BTreeMap::new();
+    for (key, endpoint) in endpoints {
+        let name = called(canonical(key));
+        let links = if name == main { links.clone() } else { Vec::new() };
+        let settings = settings(Some(endpoint), links).map_err(|error| error.in_network(key))?;
+        if given.contains_key(&name) {
+            return invalid(format!("network \"{name}\" is specified multiple times"));
+        }
+        given.insert(name, settings);
     }
-    let mut networks = vec![(first.to_owned(), settings)];
-    for (name, endpoint) in given {
-        let settings = self::settings(Some(endpoint), Vec::new()).map_err(|error| error.in_network(name))?;
-        networks.push((name.to_owned(), settings));
+    // The mode names a network, and the first one; who names endpoints gets those alone, as in Docker.
+    if given.is_empty() {
+        given.insert(main.clone(), settings(None, links)?);
     }
+    let mut networks: Vec<_> = given.into_iter().collect();
+    networks.sort_by_key(|(name, _)| *name != main);
     Ok(Wanted { mode, networks })
 }
 

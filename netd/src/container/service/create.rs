@@ -12,7 +12,6 @@ use crate::{
         ContainerError, CreateAsk,
         actor::Actor,
         create::{self, Access, Missing, NetworkMode, Rootfs, Source, Wanted},
-        error::invalid,
         folded::Folded,
         links, name,
         parts::remove_tree,
@@ -66,11 +65,14 @@ impl Containers {
         body: models::ContainerCreateBody,
     ) -> Result<models::ContainerCreateResponse> {
         // As the user said it: what is filled in below contradicts nothing.
-        let networks = create::networks(&body)?;
+        let called = |network: &str| {
+            self.parts.networks.resolve(network).map_or_else(|_| network.to_owned(), |found| found.name)
+        };
+        let networks = create::networks(&body, called)?;
         let mut record = self.record(id, name, body)?;
         self.inherit_volumes(&mut record)?;
         let wanted = create::read(&record, &self.parts.defaults)?;
-        record.endpoints = self.endpoints(&networks.networks, networks.mode == NetworkMode::Private)?;
+        record.endpoints = self.endpoints(&networks)?;
         self.check(&record, &wanted).await?;
         let mut warnings = create::warnings(&record.host);
         if networks.mode.needs_forwarding() && !self.parts.networks.forwards_v4().await {
@@ -163,22 +165,13 @@ impl Containers {
         Ok(())
     }
 
-    fn endpoints(
-        &self,
-        wanted: &[(String, crate::container::record::EndpointSettings)],
-        private: bool,
-    ) -> Result<Vec<Endpoint>> {
+    fn endpoints(&self, wanted: &create::WantedNetworks) -> Result<Vec<Endpoint>> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
-        for (name, settings) in wanted {
+        let mut drivers = Vec::new();
+        for (name, settings) in &wanted.networks {
             let network = self.parts.networks.resolve(name)?;
-            if endpoints.iter().any(|endpoint| endpoint.is_in(&network)) {
-                return invalid(format!("network \"{name}\" is specified multiple times"));
-            }
-            if private && !network.driver.attaches() && wanted.len() > 1 {
-                return invalid(
-                    "container cannot be connected to multiple networks with one of the networks in private (none) mode",
-                );
-            }
+            wanted.mode.admits(drivers.iter().copied(), network.driver)?;
+            drivers.push(network.driver);
             let mut settings = settings.clone();
             if network.name == links::NETWORK {
                 links::resolve(&self.registry, &mut settings)?;

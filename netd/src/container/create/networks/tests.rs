@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn ask(body: serde_json::Value) -> Result<Wanted, ContainerError> {
-    read(&serde_json::from_value(body).unwrap())
+    read(&serde_json::from_value(body).unwrap(), |name| name.replace("0123abcd", "web"))
 }
 
 fn refusal(body: serde_json::Value) -> String {
@@ -47,6 +47,29 @@ fn the_mode_names_the_first_of_several_networks() {
 }
 
 #[test]
+fn who_names_endpoints_gets_those_alone() {
+    for (mode, endpoints, expected) in [
+        ("", json!({"web": {}}), &["web"][..]),
+        ("none", json!({"web": {}}), &["web"]),
+        ("web", json!({"x": {}}), &["x"]),
+        ("web", json!({"x": {}, "0123abcd": {}}), &["web", "x"]),
+        ("0123abcd", json!({"x": {}, "web": {}}), &["web", "x"]),
+        ("0123abcd", json!({}), &["web"]),
+        ("container:x", json!({"web": {}}), &[]),
+    ] {
+        let body = json!({
+            "HostConfig": {"NetworkMode": mode},
+            "NetworkingConfig": {"EndpointsConfig": endpoints},
+        });
+        let networks = ask(body).unwrap().networks;
+        let names: Vec<_> = networks.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, expected, "{mode} {endpoints}");
+    }
+    let disabled = ask(json!({"NetworkDisabled": true, "HostConfig": {"NetworkMode": "host"}})).unwrap();
+    assert_eq!((disabled.mode, disabled.networks.len()), (NetworkMode::None, 0));
+}
+
+#[test]
 fn contradictions_are_refused_in_dockers_words() {
     let shared = |mut body: serde_json::Value| {
         body["HostConfig"]["NetworkMode"] = "container:x".into();
@@ -85,9 +108,9 @@ fn contradictions_are_refused_in_dockers_words() {
         shared(json!({"NetworkingConfig": {"EndpointsConfig": {"container:x": {"MacAddress": "02:42::"}}}})),
         "conflicting options: mac-address and the network mode"
     );
-    assert!(
-        refusal(json!({"HostConfig": {"NetworkMode": "none"}, "NetworkingConfig": {"EndpointsConfig": {"web": {}}}}))
-            .contains("private (none) mode")
+    assert_eq!(
+        refusal(json!({"NetworkingConfig": {"EndpointsConfig": {"0123abcd": {}, "web": {}}}})),
+        "network \"web\" is specified multiple times"
     );
 }
 
