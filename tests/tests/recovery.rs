@@ -114,3 +114,59 @@ fn a_clean_stop_and_start_keeps_what_is_declared() {
     machine.pontoon(["start", "cc"]).ok();
     machine.pontoon(["exec", "cc", "getent", "hosts", "cc"]).ok();
 }
+
+/// While netd was down a program took one port of a container, and the address of another was taken off the host.
+#[test]
+fn a_port_that_is_lost_meanwhile_costs_a_container_nothing_else() {
+    let mut machine = Lab::new().machine("aa");
+    machine.pontoon(["network", "create", "-o", "com.docker.network.bridge.name=br-n1", "n1"]).ok();
+    machine.pontoon(["network", "create", "n2"]).ok();
+    machine.exec(["ip", "address", "add", "10.77.0.1/32", "dev", "lo"]).ok();
+    let server = ["socat", "TCP-LISTEN:80,fork,reuseaddr", "SYSTEM:echo w1"];
+    let ports = ["-p", "9000:80", "-p", "[::1]:9003:80", "-p", "10.77.0.1:9004:80"];
+    machine.start("w1", &[&["--network", "n1"][..], &ports].concat(), &server);
+    let ask = |machine: &Machine, to: &str| {
+        let answer = machine.exec(["socat", "-t3", "-", &format!("TCP:{to},connect-timeout=2")]);
+        if answer.stdout == "w1" { Ok(()) } else { Err(answer) }
+    };
+    let listed = |machine: &Machine| machine.docker(["port", "w1"]).ok();
+    let before = listed(&machine);
+    machine.kill_netd();
+    machine.exec(["ip", "address", "del", "10.77.0.1/32", "dev", "lo"]).ok();
+    let _thief = machine.spawn(["socat", "TCP4-LISTEN:9000,fork", "EXEC:true"]);
+    eventually("the program listens", || machine.sh("ss -Hltn sport = :9000 | grep .").result());
+    machine.start_netd();
+
+    let log = machine.log();
+    assert!(log.contains("9000/tcp: address already in use (by socat, pid "), "{log}");
+    assert!(log.contains("10.77.0.1:9004/tcp: cannot assign requested address"), "{log}");
+    for to in ["127.0.0.1:9000", "[::1]:9000", "[::1]:9003"] {
+        eventually(to, || ask(&machine, to));
+    }
+    assert_eq!(listed(&machine), before);
+    let error = machine.docker(["run", "--rm", "-p", "9000:80", "host", "true"]).fails(125);
+    assert!(error.contains("Bind for 0.0.0.0:9000 failed: port is already allocated"), "{error}");
+    machine.pontoon(["port", "add", "w1", "9005:80"]).ok();
+    eventually("a port is added", || ask(&machine, "127.0.0.1:9005"));
+
+    machine.exec(["pkill", "-f", "^socat TCP4-LISTEN:9000"]).ok();
+    machine.exec(["ip", "address", "add", "10.77.0.1/32", "dev", "lo"]).ok();
+    // Whatever makes netd look at the host, which it does every half minute anyway.
+    machine.exec(["ip", "link", "set", "br-n1", "mtu", "1400"]).ok();
+    for (ip, port) in [("0.0.0.0", 9000), ("10.77.0.1", 9004)] {
+        eventually("the port is held again", || {
+            let log = machine.log();
+            if log.contains(&format!("repaired object=\"port {ip}:{port}/tcp\"")) { Ok(()) } else { Err(log) }
+        });
+        let other = format!("TCP4-LISTEN:{port},bind={ip}");
+        let refused = machine.exec(["timeout", "2", "socat", &other, "EXEC:true"]);
+        assert!(refused.stderr.contains("Address already in use"), "{refused:?}");
+    }
+    machine.docker(["network", "connect", "n2", "w1"]).ok();
+    machine.docker(["network", "disconnect", "n1", "w1"]).ok();
+    machine.pontoon(["port", "rm", "w1", "10.77.0.1:9004:80"]).ok();
+    for to in ["127.0.0.1:9000", "[::1]:9000", "[::1]:9003"] {
+        eventually(to, || ask(&machine, to));
+    }
+    machine.exec(["ip", "address", "del", "10.77.0.1/32", "dev", "lo"]).ok();
+}

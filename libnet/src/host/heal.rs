@@ -1,6 +1,8 @@
 //! Healing: what this host made or adopted is looked at, and what somebody else changed of it is put right. What is
 //! right stays untouched.
 
+use std::net::SocketAddr;
+
 use ipnetwork::IpNetwork;
 
 use super::{
@@ -13,6 +15,7 @@ use crate::{
     ipam::masked,
     link::route,
     plan,
+    ports::PublishedPort,
     types::{NetworkId, Setting},
 };
 
@@ -70,6 +73,9 @@ impl Inner {
         {
             report.errors.push(error);
         }
+        if suspicion.links {
+            self.hold_anew(&mut report);
+        }
         for part in suspicion.firewall.parts() {
             match self.firewall.heal(part) {
                 Ok(healed) => report.repaired.extend(healed),
@@ -82,6 +88,29 @@ impl Inner {
             Err(error) => report.errors.push(error.into()),
         }
         report
+    }
+
+    /// Holds ports that somebody else had when their endpoint was adopted, and that are free by now.
+    fn hold_anew(&self, report: &mut Report) {
+        if self.state.without_a_port().is_empty() {
+            return;
+        }
+        let _alone = self.comparing();
+        for id in self.state.without_a_port() {
+            let taken = self.state.with_endpoint(id, |endpoint| {
+                (endpoint.without_ports(), std::mem::take(&mut endpoint.ports))
+            });
+            let Ok((who, mut all)) = taken else { continue };
+            for held in &mut all {
+                match self.ports.hold_anew(held) {
+                    Ok(ports) => report.repaired.extend(ports.iter().filter_map(port_in_words)),
+                    Err(error) => report.errors.push(error.into()),
+                }
+                self.relay(held, &who);
+            }
+            // Nobody took it away: this host is compared alone.
+            report.errors.extend(self.state.with_endpoint(id, |endpoint| endpoint.ports = all).err());
+        }
     }
 
     fn heal_links(&self, report: &mut Report) -> Result<(), HostError> {
@@ -175,6 +204,11 @@ impl Inner {
         let error = |(step, source): (Step, StepError)| HostError::of_step(&step.to_string(), source);
         report.errors.extend(failed.into_iter().map(error));
     }
+}
+
+fn port_in_words(port: &PublishedPort) -> Option<String> {
+    let addr = SocketAddr::new(port.host_ip, port.host_port?.get());
+    Some(format!("port {addr}/{}", port.proto))
 }
 
 fn of_bridge(net: NetworkSpec) -> Option<BridgeNetwork> {

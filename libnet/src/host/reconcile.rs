@@ -35,10 +35,11 @@ impl Host {
         self.inner.reconcile(declared, &self.inner.state.in_use())
     }
 
-    /// Takes over an endpoint that an earlier daemon attached: its ports are held again, exactly as they were.
+    /// Takes over an endpoint that an earlier daemon attached: its ports are held again, exactly as they were. One that
+    /// somebody else has by now is logged, stays published, and is held again at a later look of the [watch](Host::watch).
     ///
     /// # Errors
-    /// If it is gone, attached already, or a port is lost to somebody else.
+    /// If it is gone or attached already.
     pub fn adopt_endpoint(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<(), HostError> {
         let inner = &self.inner;
         let _changing = inner.changing();
@@ -46,7 +47,7 @@ impl Host {
             return inner.adopt_hung(sandbox, ep);
         }
         inner.is_alive(ep)?;
-        let ports = inner.hold_as_before(ep)?;
+        let ports = inner.hold_as_before(sandbox, ep)?;
         let endpoint = Endpoint::new(ep, sandbox.name(), ports);
         let who = endpoint.in_firewall();
         sandbox.adopt_interface(ep, Ends::Both)?;
@@ -88,12 +89,15 @@ fn adopting(source: StepError) -> HostError {
 }
 
 impl Inner {
-    /// The ports of an endpoint that has its rules already.
-    fn hold_as_before(&self, ep: &EndpointSpec) -> Result<Vec<Reservation>, HostError> {
+    /// The ports of an endpoint that has its rules already: packets are led to it, whoever is on a port.
+    fn hold_as_before(&self, sandbox: &Sandbox, ep: &EndpointSpec) -> Result<Vec<Reservation>, HostError> {
         if ep.ports.is_empty() {
             return Ok(Vec::new());
         }
-        let mut held = self.ports.reserve(&ep.ports)?;
+        let (mut held, missing) = self.ports.reserve_as_before(&ep.ports)?;
+        for error in missing {
+            tracing::error!(sandbox.name = sandbox.name(), endpoint.id = %ep.id, %error, "port is not held");
+        }
         self.relay(&mut held, &FirewallEndpoint::new(ep, &[]));
         Ok(vec![held])
     }

@@ -275,6 +275,13 @@ impl State {
         seen.fold(false, |moved, last| moved | last.is_some_and(|mac| mac != ep.mac))
     }
 
+    /// The endpoints with a port that is not held.
+    pub(super) fn without_a_port(&self) -> Vec<EndpointId> {
+        let tables = self.lock();
+        let missing = |endpoint: &&Endpoint| endpoint.ports.iter().any(Reservation::is_missing_any);
+        tables.endpoints.values().filter(missing).map(|endpoint| endpoint.spec.id).collect()
+    }
+
     pub(crate) fn put_sandbox(&self, name: &str) {
         self.lock().sandboxes.insert(name.to_owned());
     }

@@ -2,6 +2,7 @@
 //! process is found at once, and none can come later.
 
 use std::{
+    convert::Infallible,
     fs::File,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -42,7 +43,7 @@ pub struct PortTable {
 #[derive(Debug)]
 pub struct Reservation {
     ports: Vec<PublishedPort>,
-    /// The socket of each port; none where the one before holds it too, or the kernel has no such sockets.
+    /// The socket of each port; none where it is held by name only.
     sockets: Vec<Option<Socket>>,
     held: Arc<Mutex<Held>>,
     /// Whether somebody had the ports; else they were tried for, and are free as they were before.
@@ -60,6 +61,8 @@ enum Socket {
         _serving: Box<dyn Serving>,
         port: Arc<RelayedPort>,
     },
+    /// By that of the port before, the same of the other family.
+    Shared,
 }
 
 /// How flows are relayed that NAT can't lead.
@@ -96,25 +99,36 @@ impl PortTable {
     }
 
     fn try_to_reserve(&self, requests: &[PortRequest]) -> Result<Reservation, PortError> {
-        let mut reservation = Reservation {
-            ports: Vec::new(),
-            sockets: Vec::new(),
-            held: Arc::clone(&self.held),
-            whole: false,
-        };
+        let mut reservation = self.empty();
         if requests.is_empty() {
             return Ok(reservation);
         }
-        let mut all = || {
-            let everywhere = if has_ipv6() { &BOTH[..] } else { &BOTH[..1] };
-            reservation.take_all(&groups(requests), everywhere)
-        };
+        let mut all = || reservation.take_all(&groups(requests), everywhere());
         self.inside(|| all().map_err(PortError::with_holder)).map_err(PortError::Namespace)??;
-        reservation.whole = true;
-        // They stay as many for as long as the container runs.
-        reservation.ports.shrink_to_fit();
-        reservation.sockets.shrink_to_fit();
+        reservation.complete();
         Ok(reservation)
+    }
+
+    /// The ports of a container that has its rules already. One that can't be bound is its own all the same, by name, so
+    /// that no other container gets it; why is told too.
+    pub(crate) fn reserve_as_before(
+        &self,
+        requests: &[PortRequest],
+    ) -> Result<(Reservation, Vec<PortError>), PortError> {
+        let mut reservation = self.empty();
+        let missing = self.inside(|| reservation.take_as_before(&groups(requests), everywhere()));
+        let missing = missing.map_err(PortError::Namespace)?;
+        reservation.complete();
+        Ok((reservation, missing))
+    }
+
+    /// Binds those ports that are held by name only, and free by now.
+    pub(crate) fn hold_anew(&self, reservation: &mut Reservation) -> Result<Vec<PublishedPort>, PortError> {
+        self.inside(|| reservation.hold_anew()).map_err(PortError::Namespace)
+    }
+
+    fn empty(&self) -> Reservation {
+        Reservation { ports: Vec::new(), sockets: Vec::new(), held: Arc::clone(&self.held), whole: false }
     }
 
     /// Gives back those of `ports` that the reservation has; the rest is held on. A socket that held a port of both
@@ -142,6 +156,34 @@ impl Reservation {
         &self.ports
     }
 
+    /// Whether a port is held by name only.
+    pub(crate) fn is_missing_any(&self) -> bool {
+        self.missing().next().is_some()
+    }
+
+    /// Where those stand that are held by name only.
+    fn missing(&self) -> impl Iterator<Item = usize> {
+        let both = self.ports.iter().zip(&self.sockets).enumerate();
+        both.filter(|(_, (port, socket))| port.host_port.is_some() && socket.is_none())
+            .map(|(index, _)| index)
+    }
+
+    fn hold_anew(&mut self) -> Vec<PublishedPort> {
+        let missing: Vec<usize> = self.missing().collect();
+        for index in &missing {
+            self.sockets[*index] = self.bind(*index).ok().map(Socket::Silent);
+        }
+        let held = missing.into_iter().filter(|index| self.sockets[*index].is_some());
+        held.map(|index| self.ports[index]).collect()
+    }
+
+    /// All are there: they stay as many for as long as the container runs.
+    fn complete(&mut self) {
+        self.whole = true;
+        self.ports.shrink_to_fit();
+        self.sockets.shrink_to_fit();
+    }
+
     /// Has those of the ports served that need it; `to` says where their clients are to be led. What is served already
     /// stays so.
     pub(crate) fn relay(&mut self, by: Relaying<'_>, to: impl Fn(&PublishedPort) -> Option<SocketAddr>) {
@@ -151,7 +193,7 @@ impl Reservation {
             }
             if let Some(to) = self.target(index, &to) {
                 let held = self.sockets[index].take();
-                self.sockets[index] = self.serve(held, &self.ports[index], to, by);
+                self.sockets[index] = self.serve(held, index, to, by);
             }
         }
     }
@@ -168,7 +210,7 @@ impl Reservation {
                 Some(to) => port.lead_to(to),
                 None => {
                     self.sockets[index] = None;
-                    self.sockets[index] = self.hold_again(&self.ports[index]).map(Socket::Silent);
+                    self.sockets[index] = self.hold_again(index).map(Socket::Silent);
                 }
             }
         }
@@ -195,8 +237,8 @@ impl Reservation {
             }
             if let Some(partner) = stays {
                 // Closed before one of its ports can be bound again.
-                self.sockets[index.min(partner)] = None;
-                self.sockets[partner] = self.hold_again(&self.ports[partner]).map(Socket::Silent);
+                (self.sockets[index], self.sockets[partner]) = (None, None);
+                self.sockets[partner] = self.hold_again(partner).map(Socket::Silent);
             } else if self.partner(index) == Some(index + 1) {
                 self.sockets.swap(index, index + 1);
             }
@@ -212,11 +254,12 @@ impl Reservation {
     fn serve(
         &self,
         socket: Option<Socket>,
-        port: &PublishedPort,
+        index: usize,
         to: SocketAddr,
         by: Relaying<'_>,
     ) -> Option<Socket> {
         let Some(Socket::Silent(fd)) = socket else { return socket };
+        let port = &self.ports[index];
         let served = RelayedPort::open(fd, port.proto, to, by.barred.clone()).and_then(|port| {
             let port = Arc::new(port);
             Ok(Socket::Open { _serving: by.relay.serve(Arc::clone(&port))?, port })
@@ -224,39 +267,73 @@ impl Reservation {
         let refused = |error: &io::Error| {
             warn!(?port, %error, "port is not relayed: clients that NAT can't lead are refused");
         };
-        served.inspect_err(refused).ok().or_else(|| self.hold_again(port).map(Socket::Silent))
+        served.inspect_err(refused).ok().or_else(|| self.hold_again(index).map(Socket::Silent))
     }
 
     /// Binds a port that was held until a moment ago.
-    fn hold_again(&self, port: &PublishedPort) -> Option<OwnedFd> {
-        let number = port.host_port?;
-        let addr = SocketAddr::new(port.host_ip, number.get());
-        let fresh = || lock(&self.held).freed.has(port.proto, number);
-        let bound = patiently(|| hold(addr, port.proto), |error| is_taken(error) && fresh());
+    fn hold_again(&self, index: usize) -> Option<OwnedFd> {
+        let port = &self.ports[index];
+        let fresh = || port.host_port.is_some_and(|number| lock(&self.held).freed.has(port.proto, number));
+        let bound = patiently(|| self.bind(index), |error| is_taken(error) && fresh());
         if let Err(error) = &bound {
-            warn!(addr = %addr, error = %error, "port is held by name only: a process was faster");
+            warn!(?port, %error, "port is held by name only: a process was faster");
         }
         bound.ok()
     }
 
-    /// The port that is held by the same socket as the `index`-th: the first of two has it.
-    fn partner(&self, index: usize) -> Option<usize> {
-        let shares = |first: usize| {
-            let (one, other) = (self.ports.get(first)?, self.ports.get(first + 1)?);
-            let same = PublishedPort { host_ip: one.host_ip, ..*other } == *one;
-            let one_socket = self.sockets[first].is_some() && self.sockets[first + 1].is_none();
-            (same && one_socket && one.host_port.is_some()).then_some(())
-        };
-        let before = index.checked_sub(1).filter(|before| shares(*before).is_some());
-        before.or_else(|| shares(index).map(|()| index + 1))
+    /// Binds a port, with the one that shares its socket.
+    fn bind(&self, index: usize) -> io::Result<OwnedFd> {
+        let port = &self.ports[index];
+        let number = port.host_port.ok_or(io::ErrorKind::InvalidInput)?;
+        match self.sockets.get(index + 1) {
+            Some(Some(Socket::Shared)) => hold_both(number, port.proto),
+            _ => hold(SocketAddr::new(port.host_ip, number.get()), port.proto),
+        }
     }
 
-    /// Takes a port for each group; `everywhere`: where one without an address is published.
+    /// The port that is held by the same socket as the `index`-th: the first of two has it.
+    fn partner(&self, index: usize) -> Option<usize> {
+        let shares = |second: usize| matches!(self.sockets.get(second), Some(Some(Socket::Shared)));
+        if shares(index) { index.checked_sub(1) } else { shares(index + 1).then_some(index + 1) }
+    }
+
+    /// Takes a port for each group; of a request without an address, `everywhere`.
     fn take_all(&mut self, groups: &[Group], everywhere: &[IpAddr]) -> Result<(), PortError> {
+        self.in_order(groups, |this, Group { request, ips, .. }| {
+            this.take(request, if ips.is_empty() { everywhere } else { ips })
+        })
+    }
+
+    /// Takes all that can be had, and the rest by name; what could not be bound.
+    fn take_as_before(&mut self, groups: &[Group], everywhere: &[IpAddr]) -> Vec<PortError> {
+        let mut missing = Vec::new();
+        let Ok(()) = self.in_order(groups, |this, Group { request, ips, .. }| {
+            let ips = if ips.is_empty() { everywhere } else { ips };
+            if this.take(request, ips).is_ok() {
+                return Ok::<_, Infallible>(());
+            }
+            for ip in ips {
+                let Err(error) = this.take(request, &[*ip]) else { continue };
+                if let PortError::Bind { .. } = error {
+                    this.take_name(request, *ip);
+                }
+                missing.push(error.with_holder());
+            }
+            Ok(())
+        });
+        missing
+    }
+
+    /// Takes what each group stands for, and puts it where the group stands.
+    fn in_order<E>(
+        &mut self,
+        groups: &[Group],
+        mut take: impl FnMut(&mut Self, &Group) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut places = Vec::new();
-        for Group { index, request, ips } in groups {
-            self.take(request, if ips.is_empty() { everywhere } else { ips })?;
-            places.resize(self.ports.len(), *index);
+        for group in groups {
+            take(self, group)?;
+            places.resize(self.ports.len(), group.index);
         }
         if !places.is_sorted() {
             let taken = self.ports.drain(..).zip(self.sockets.drain(..));
@@ -304,6 +381,16 @@ impl Reservation {
         Ok(())
     }
 
+    /// Notes a port that somebody else is on: it is no other container's.
+    fn take_name(&mut self, request: &PortRequest, ip: IpAddr) {
+        let HostPort::Exactly(port) = request.host else { return };
+        if lock(&self.held).claim(request.proto, port, ip) {
+            let PortRequest { container, proto, .. } = *request;
+            self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
+            self.sockets.push(None);
+        }
+    }
+
     fn take_port(&mut self, request: &PortRequest, ips: &[IpAddr], port: Port) -> Result<(), PortError> {
         if ips == BOTH && self.take_both(request, port) {
             return Ok(());
@@ -327,10 +414,10 @@ impl Reservation {
         if !BOTH.iter().all(|ip| held.is_free(proto, port, *ip)) {
             return false;
         }
-        for (ip, socket) in BOTH.into_iter().zip([Some(Socket::Silent(socket)), None]) {
+        for (ip, socket) in BOTH.into_iter().zip([Socket::Silent(socket), Socket::Shared]) {
             held.claim(proto, port, ip);
             self.ports.push(PublishedPort { host_ip: ip, host_port: Some(port), container, proto });
-            self.sockets.push(socket);
+            self.sockets.push(Some(socket));
         }
         true
     }
@@ -378,6 +465,11 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.give_back(0);
     }
+}
+
+/// Where a request without an address is published.
+fn everywhere() -> &'static [IpAddr] {
+    if has_ipv6() { &BOTH } else { &BOTH[..1] }
 }
 
 /// Whether the host has IPv6: without it not even ::1 can be bound.

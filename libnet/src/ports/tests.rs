@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
 use super::{HostPort, PortRequest, PortTable, PublishedPort};
 use crate::{
-    netns::NetNs,
+    netns::{NetNs, Process},
     types::{Port, Proto},
 };
 
@@ -92,5 +92,42 @@ fn sctp_ports_go_one_by_one() {
         table.withdraw(&mut held, &[port(V6, 8080, Proto::Sctp)]);
         assert_eq!(named(&table, 8080, Proto::Sctp).len(), 0);
         assert_eq!(taken(8080, Proto::Tcp), ["v4", "v6"]);
+    });
+}
+
+#[test]
+fn a_port_that_somebody_took_meanwhile_is_held_by_name_until_it_is_free() {
+    inside(|table| {
+        let exactly = |ip, number| PortRequest { host_ip: Some(ip), ..ask(number, Proto::Tcp) };
+        let absent = "10.77.0.1".parse().unwrap();
+        let asked = [exactly(V4, 8080), exactly(V6, 8080), exactly(absent, 8081), exactly(V4, 8082)];
+        let (nameless, missing) = table.reserve_as_before(&[ask(8083, Proto::Tcp)]).unwrap();
+        assert_eq!((nameless.ports().len(), missing.len()), (2, 0));
+        let process = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).unwrap();
+        let (mut held, missing) = table.reserve_as_before(&asked).unwrap();
+        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+        let holder = format!("(by {}, pid {})", Process::read(std::process::id()).name, std::process::id());
+        assert_eq!(
+            missing,
+            [
+                format!("failed to bind host port 0.0.0.0:8080/tcp: address already in use {holder}"),
+                "failed to bind host port 10.77.0.1:8081/tcp: cannot assign requested address".to_owned(),
+            ]
+        );
+        let ports: Vec<_> = held.ports().iter().map(PublishedPort::exactly).collect();
+        assert_eq!(ports, asked);
+        assert_eq!((named(&table, 8080, Proto::Tcp).len(), taken(8082, Proto::Tcp)), (2, vec!["v4"]));
+        assert!(table.hold_anew(&mut held).unwrap().is_empty());
+
+        drop(process);
+        assert_eq!(taken(8080, Proto::Tcp), ["v6"]);
+        assert_eq!(table.hold_anew(&mut held).unwrap(), [port(V4, 8080, Proto::Tcp)]);
+        assert_eq!(taken(8080, Proto::Tcp), ["v4", "v6"]);
+        // One that was never held goes like the others.
+        let gone =
+            [port(V4, 8080, Proto::Tcp), PublishedPort { host_ip: absent, ..port(V4, 8081, Proto::Tcp) }];
+        table.withdraw(&mut held, &gone);
+        assert_eq!(held.ports(), [port(V6, 8080, Proto::Tcp), port(V4, 8082, Proto::Tcp)]);
+        assert!(!held.is_missing_any());
     });
 }

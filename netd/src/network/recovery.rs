@@ -154,8 +154,7 @@ impl Inner {
     }
 
     /// Takes over the sandbox of a running container. An endpoint that is no longer there is forgotten; one that can't be
-    /// taken over (its port is a process's by now) is an error, but keeps neither the others nor the names from being
-    /// served. What the container does not know of, since a daemon was killed before it was told, is undone.
+    /// taken over is an error, but keeps neither the others nor the names from being served. What the container does not know of, since a daemon was killed before it was told, is undone.
     pub(super) fn adopt(
         &self,
         container: ContainerId,
