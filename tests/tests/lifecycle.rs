@@ -1,6 +1,9 @@
 //! A container's life, driven by `pontoon`.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use tests::{Lab, Machine, Output, eventually};
 
@@ -289,4 +292,21 @@ fn an_oci_runtime_by_name_runs_the_same_bundle() {
     let output = machine.pontoon(line);
     assert!(output.stdout.contains("eth0"), "{output:?}");
     assert_eq!(output.status.code(), Some(3));
+}
+
+/// It ran for long before: that it ran says nothing about starts that fail since.
+#[test]
+fn a_start_that_fails_is_tried_again_less_and_less_often() {
+    let machine = Lab::new().machine("aa");
+    machine.exec(["ip", "address", "add", "10.77.0.1/32", "dev", "lo"]).ok();
+    machine.start("cc", &["--restart", "always", "-p", "10.77.0.1:9402:80"], &["sleep", "10.5"]);
+    machine.exec(["ip", "address", "del", "10.77.0.1/32", "dev", "lo"]).ok();
+    let tries = || machine.pontoon(["inspect", "-f", "{{.RestartCount}}", "cc"]).ok().parse::<u32>().unwrap();
+    eventually("it is to be started again", || match tries() {
+        0 => Err("it runs"),
+        _ => Ok(()),
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    let so_far = tries();
+    assert!((3..=6).contains(&so_far), "{so_far} tries in two seconds");
 }

@@ -32,10 +32,11 @@ impl Actor {
     pub(super) async fn ended(&mut self, exit: Exit) {
         self.give_back().await;
         let stopped = self.told_to_end;
-        let again = self.note_end(exit);
+        let ran_for = self.ran_for();
+        let again = self.note_end(exit, ran_for);
         self.tell(
             "die",
-            &[("exitCode", exit.code.to_string()), ("execDuration", self.ran_for().as_secs().to_string())],
+            &[("exitCode", exit.code.to_string()), ("execDuration", ran_for.as_secs().to_string())],
         );
         if exit.oom_killed {
             self.tell("oom", &[]);
@@ -97,8 +98,7 @@ impl Actor {
     }
 
     /// Writes the end into the record, and decides whether it is the end.
-    fn note_end(&mut self, exit: Exit) -> bool {
-        let ran_for = self.ran_for();
+    fn note_end(&mut self, exit: Exit, ran_for: Duration) -> bool {
         let finished = Timestamp::from_nanosecond(i128::from(exit.finished_at_unix_nanos));
         let state = &mut self.record.state;
         state.phase = Phase::Exited;
@@ -139,7 +139,8 @@ impl Actor {
             Err(error) => {
                 tracing::warn!(container.id = %self.record.id, error = crate::error::chain(&error), "restart failed");
                 self.record.state.phase = Phase::Exited;
-                self.note_end(untold(self.record.state.exit_code, self.parts.now()));
+                // Whenever it ran last, this time it did not: each failure is waited for longer than the one before.
+                self.note_end(untold(self.record.state.exit_code, self.parts.now()), Duration::ZERO);
                 self.ends();
                 self.save().await;
             }
