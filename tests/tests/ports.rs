@@ -84,6 +84,27 @@ fn exposed_ports_are_published_on_free_ones() {
 }
 
 #[test]
+fn one_of_all_exposed_ports_is_taken_back_for_good() {
+    let mut machine = Lab::new().machine("aa");
+    server(&machine, "c1", &["-P", "--expose", "8000-8002"]);
+    let all = machine.docker(["port", "c1"]).ok();
+    assert_eq!(all.lines().count(), 6, "{all}");
+    let others = |all: &str| -> String {
+        all.lines().filter(|line| !line.starts_with("8001/tcp")).collect::<Vec<_>>().join("\n")
+    };
+    machine.pontoon(["port", "rm", "c1", "8001"]).ok();
+    assert_eq!(machine.docker(["port", "c1"]).ok(), others(&all));
+    machine.kill_netd();
+    machine.start_netd();
+    assert_eq!(machine.docker(["port", "c1"]).ok(), others(&all));
+    machine.docker(["restart", "-t", "0", "c1"]).ok();
+    let again = machine.docker(["port", "c1"]).ok();
+    assert!(again.lines().count() == 4 && again == others(&again), "{again}");
+    let error = machine.pontoon(["port", "rm", "c1", "8001"]).fails(1);
+    assert!(error.contains("No public port '8001/tcp' published for c1"), "{error}");
+}
+
+#[test]
 fn udp_and_ranges() {
     let machine = Lab::new().machine("aa");
     let client = machine.lan("client");

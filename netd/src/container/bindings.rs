@@ -1,6 +1,6 @@
 //! `HostConfig.PortBindings` of a container that exists already: bindings come and go. Pure.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use libnet::{
     ports::{HostPort, PortRequest, PublishedPort},
@@ -45,6 +45,16 @@ pub(super) fn change(
         }
     }
     Ok(gone)
+}
+
+/// Makes what `-P` publishes bindings like others, so that each can go without the rest.
+pub(super) fn spell_out(bindings: &mut PortMap, exposed: &BTreeSet<Exposed>) {
+    for port in exposed {
+        let here = bindings.entry(normal(*port)).or_default().get_or_insert_default();
+        if here.is_empty() {
+            here.push(PortBinding { host_ip: None, host_port: None });
+        }
+    }
 }
 
 /// Gives each request that takes any number, or any of some, the number that it has among `live`; those that are `gone`
@@ -217,6 +227,16 @@ mod tests {
         assert!(go(serde_json::json!({"80/icmp": []})).is_err());
         go(serde_json::json!({"80/tcp": []})).unwrap();
         assert!(bindings.is_empty());
+    }
+
+    #[test]
+    fn what_was_published_with_all_goes_alone() {
+        let mut bindings = map(serde_json::json!({"80/tcp": [{"HostPort": "8080"}], "81/tcp": null}));
+        let exposed = [80, 81, 82].map(|number| (Port::new(number).unwrap(), Proto::Tcp));
+        spell_out(&mut bindings, &exposed.into());
+        change(&mut bindings, PortsAsk::Remove(map(serde_json::json!({"81": []}))), &[], "web").unwrap();
+        let left = serde_json::json!({"80/tcp": [{"HostPort": "8080"}], "82/tcp": [{}]});
+        assert_eq!(bindings, map(left));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::container::{
     bindings::{self, PortsAsk},
     create::NetworkMode,
     error::invalid,
+    folded::Folded,
     policy::Ask,
 };
 
@@ -24,8 +25,11 @@ impl Actor {
             }
             NetworkMode::None | NetworkMode::Private => {}
         }
-        let before = self.record.host.ports();
-        let mut after = before.clone().unwrap_or_default();
+        let before = self.record.host.clone();
+        let mut after = before.ports().unwrap_or_default();
+        if before.publish_all_ports == Some(true) {
+            bindings::spell_out(&mut after, &self.wanted()?.ports.exposed);
+        }
         let live = self.live_ports();
         let gone = bindings::change(&mut after, ask, &live, &self.record.name)?;
         if let Err(error) = self.bind(after, &live, &gone).await {
@@ -67,6 +71,10 @@ impl Actor {
         gone: &[PublishedPort],
     ) -> Result<(), ContainerError> {
         self.record.host.set_ports(Some(&bindings));
+        if self.record.host.publish_all_ports == Some(true) {
+            // They are all among the bindings, and one that was taken back is not to come again.
+            self.record.host.rest_mut().publish_all_ports = Some(false);
+        }
         let mut requests = self.wanted()?.ports.requests;
         if !gone.is_empty() {
             bindings::keep(&mut requests, live, gone);
@@ -78,8 +86,8 @@ impl Actor {
         Ok(())
     }
 
-    async fn rebind(&mut self, bindings: Option<models::PortMap>) {
-        self.record.host.set_ports(bindings.as_ref());
+    async fn rebind(&mut self, before: Folded<models::HostConfig>) {
+        self.record.host = before;
         if let Err(error) = self.parts.save(&self.record).await {
             tracing::error!(
                 container.id = %self.record.id,
