@@ -86,6 +86,11 @@ fn conflicts_have_docker_s_words() {
         let _server6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 9091)).unwrap();
         let text = format!("failed to bind host port [::]:9091/tcp: {by_us}");
         assert_eq!(refused(exactly("", 9091)), text);
+        // One that only talks to another from there is in the way as well.
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, 9090)).unwrap();
+        let own = client.local_addr().unwrap().port();
+        let text = format!("failed to bind host port 0.0.0.0:{own}/tcp: {by_us}");
+        assert_eq!(refused(exactly("", own)), text);
         let text = "failed to bind host port 192.0.2.1:1/tcp: cannot assign requested address";
         assert_eq!(refused(exactly("192.0.2.1", 1)), text);
         drop(held);

@@ -1,5 +1,5 @@
-//! Sockets that wait for somebody, as `/proc/net` lists them (proc_net_tcp.rst of the kernel; the fields are the same for
-//! UDP).
+//! Sockets that wait for somebody, and those that are in the way of another, as `/proc/net` lists them (proc_net_tcp.rst
+//! of the kernel; the fields are the same for UDP).
 
 use std::{
     fs, io,
@@ -22,16 +22,25 @@ pub struct Listening {
     pub address: SocketAddr,
 }
 
-/// Those of the calling thread's namespace.
-pub(super) fn listening() -> io::Result<Vec<Listening>> {
-    Ok(numbered()?.into_iter().map(|(socket, _)| socket).collect())
+/// A socket of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    socket: Listening,
+    /// Whether it waits for somebody; else it is connected.
+    waits: bool,
+    inode: u64,
 }
 
-/// The process that keeps others from binding this address of the calling thread's namespace; `None`: nobody waits there,
-/// or whoever does is not ours to see.
+/// Those of the calling thread's namespace.
+pub(super) fn listening() -> io::Result<Vec<Listening>> {
+    Ok(all()?.into_iter().filter(|found| found.waits).map(|found| found.socket).collect())
+}
+
+/// The process that keeps others from binding this address of the calling thread's namespace; `None`: nobody does, or
+/// whoever does is not ours to see. Somebody who waits there comes before one who only talks to another from there.
 pub(crate) fn holder(addr: SocketAddr, proto: Proto) -> Option<Process> {
-    let all = numbered().ok()?;
-    let overlaps = |ip: IpAddr| match ip {
+    let all = all().ok()?;
+    let overlaps = |ip: IpAddr| match ip.to_canonical() {
         // One of both families, unless it says otherwise.
         IpAddr::V6(v6) if v6.is_unspecified() => true,
         ip => {
@@ -39,11 +48,11 @@ pub(crate) fn holder(addr: SocketAddr, proto: Proto) -> Option<Process> {
             same_family && (ip.is_unspecified() || addr.ip().is_unspecified() || ip == addr.ip())
         }
     };
-    let in_the_way = |socket: &Listening| {
+    let in_the_way = |Found { socket, .. }: &&Found| {
         socket.proto == proto && socket.address.port() == addr.port() && overlaps(socket.address.ip())
     };
-    let link =
-        all.iter().find(|(socket, _)| in_the_way(socket)).map(|(_, inode)| format!("socket:[{inode}]"))?;
+    let found = all.iter().filter(in_the_way).min_by_key(|found| !found.waits)?;
+    let link = format!("socket:[{}]", found.inode);
     let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let has = |pid: &u32| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
@@ -52,8 +61,7 @@ pub(crate) fn holder(addr: SocketAddr, proto: Proto) -> Option<Process> {
     pids.into_iter().find(has).map(Process::read)
 }
 
-/// Each with the number of its inode.
-fn numbered() -> io::Result<Vec<(Listening, u64)>> {
+fn all() -> io::Result<Vec<Found>> {
     let mut all = Vec::new();
     for (file, proto) in
         [("tcp", Proto::Tcp), ("tcp6", Proto::Tcp), ("udp", Proto::Udp), ("udp6", Proto::Udp)]
@@ -68,13 +76,15 @@ fn numbered() -> io::Result<Vec<(Listening, u64)>> {
     Ok(all)
 }
 
-fn parse(text: &str, proto: Proto) -> impl Iterator<Item = (Listening, u64)> {
-    let wanted = if proto == Proto::Tcp { LISTENS } else { BOUND };
+/// All but those that are nobody's any more, such as a connection in TIME_WAIT.
+fn parse(text: &str, proto: Proto) -> impl Iterator<Item = Found> {
+    let waiting = if proto == Proto::Tcp { LISTENS } else { BOUND };
     text.lines().skip(1).filter_map(move |line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
-        let inode = fields.nth(5)?.parse().ok()?;
-        (state == wanted).then(|| Some((Listening { proto, address: address(local)? }, inode))).flatten()
+        let inode = fields.nth(5)?.parse().ok().filter(|inode| *inode != 0)?;
+        let socket = Listening { proto, address: address(local)? };
+        Some(Found { socket, waits: state == waiting, inode })
     })
 }
 
@@ -101,16 +111,20 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn only_those_that_wait_are_read() {
+    fn who_waits_is_told_from_who_is_connected() {
         let text =
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0B00007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 21 1 0 100 0 0 10 0
    1: 0100007F:1F91 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 22 1 0 100 0 0 10 0
-   2: nonsense
+   2: 0100007F:1F92 0100007F:9C41 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0
+   3: nonsense
 ";
         let found: Vec<_> = parse(text, Proto::Tcp).collect();
-        let listening = Listening { proto: Proto::Tcp, address: "127.0.0.11:8080".parse().unwrap() };
-        assert_eq!(found, [(listening, 21)]);
+        let at = |text: &str, waits, inode| {
+            let socket = Listening { proto: Proto::Tcp, address: text.parse().unwrap() };
+            Found { socket, waits, inode }
+        };
+        assert_eq!(found, [at("127.0.0.11:8080", true, 21), at("127.0.0.1:8081", false, 22)]);
         let six = address("00000000000000000000000001000000:0035").unwrap();
         assert_eq!(six, "[::1]:53".parse().unwrap());
     }

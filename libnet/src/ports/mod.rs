@@ -29,8 +29,8 @@ use crate::{
     types::{Port, PortRange, Proto},
 };
 
-/// The process that keeps others from binding this address of the calling thread's namespace; `None`: nobody waits there,
-/// or whoever does is not ours to see.
+/// The process that keeps others from binding this address of the calling thread's namespace; `None`: nobody does, or
+/// whoever does is not ours to see.
 pub fn holder(address: SocketAddr, proto: Proto) -> Option<Process> {
     observe::holder(address, proto)
 }
