@@ -43,6 +43,7 @@ fn endpoint(network: u8, number: u8, ports: Vec<PublishedPort>) -> FirewallEndpo
     FirewallEndpoint {
         id: EndpointId::from_bytes(id),
         network: NetworkId::from_bytes([network; 32]),
+        sandbox: None,
         v4: Some([10, 0, network, number].into()),
         v6: Some(format!("fd00:0:0:{network}::{number:x}").parse().unwrap()),
         ports,
@@ -152,6 +153,12 @@ fn of_both_families() -> Vec<PublishedPort> {
     ]
 }
 
+fn of_two_networks() -> Vec<Change> {
+    let ports = vec![published("0.0.0.0", 8084, 80, Proto::Tcp), published("::", 8084, 80, Proto::Tcp)];
+    let both = [endpoint(4, 3, ports), FirewallEndpoint { v6: None, ..endpoint(5, 3, Vec::new()) }];
+    both.map(|endpoint| Change::AddEndpoint(endpoint.within("container"))).to_vec()
+}
+
 fn step(name: &'static str, text: &'static str, changes: Vec<Change>) -> Step {
     Step { name, text, changes }
 }
@@ -212,6 +219,12 @@ fn networks() -> Vec<Step> {
              rewritten for the daemon answers itself, and that is reached at the gateways of all networks. SCTP it does \
              not answer.",
             vec![Change::AddEndpoint(FirewallEndpoint { v6: None, ..endpoint(5, 2, of_both_families()) })],
+        ),
+        step(
+            "A container of two networks",
+            "In `br-4` with `-p 8084:80`, and in `br-5`. It would answer who asks from `br-5` there, past the host, which \
+             alone can translate the answer back: so it sees the host's address instead.",
+            of_two_networks(),
         ),
         step(
             "Gateway modes",

@@ -66,6 +66,7 @@ fn endpoint(network: u8, number: u8, ports: &[(&str, u16)]) -> FirewallEndpoint 
     FirewallEndpoint {
         id: EndpointId::from_bytes(id),
         network: NetworkId::from_bytes([network; 32]),
+        sandbox: None,
         v4: Some([10, 0, network, number].into()),
         v6: Some(format!("fd00:0:0:{network}::{number}").parse().unwrap()),
         ports: ports.collect(),

@@ -1,8 +1,8 @@
 //! Published ports: who reaches them, from where, and which source address the server sees.
 
-use std::io::Read;
+use std::{collections::HashMap, io::Read};
 
-use tests::{Host, Lab, Machine, eventually, has_word};
+use tests::{Host, Lab, Lan, Machine, eventually, has_word};
 
 /// Starts a server that says its name and whom it sees.
 fn server(machine: &Machine, name: &str, args: &[&str]) {
@@ -244,6 +244,136 @@ fn ports_that_were_added_follow_the_gateway_and_outlive_a_stop() {
         machine.docker(["port", "c1"]).ok(),
         "8000/tcp -> 0.0.0.0:9090\n8000/tcp -> 0.0.0.0:9500\n8000/tcp -> [::]:9090\n8000/tcp -> [::]:9500"
     );
+}
+
+/// Says to everybody, whatever the family, whom it sees.
+const MIRROR: &str = r#"
+import socket, threading
+def streams():
+    listener = socket.create_server(("::", 8000), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+    while True:
+        client, who = listener.accept()
+        client.sendall(who[0].removeprefix("::ffff:").encode())
+        client.close()
+threading.Thread(target=streams, daemon=True).start()
+datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+datagrams.bind(("::", 8000))
+while True:
+    who = datagrams.recvfrom(64)[1]
+    datagrams.sendto(who[0].removeprefix("::ffff:").encode(), who)
+"#;
+
+/// Asks at a port of each address, by TCP and UDP, and prints each answer, or what came of it.
+const ASK: &str = r#"
+import socket, sys
+for host in sys.argv[2:]:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as asks:
+            asks.settimeout(2)
+            try:
+                asks.connect((host, int(sys.argv[1])))
+                if kind == socket.SOCK_DGRAM:
+                    asks.send(b"?")
+                print(asks.recv(64).decode())
+            except OSError as error:
+                print(error)
+"#;
+
+/// Networks `n1` and `n2`; `rp` and `nn` serve in `n1` at ports 9000 and 9001, `a2` asks from `n2`.
+struct Beside {
+    machine: Machine,
+    lan: Lan,
+    /// The namespaces of `rp`, `nn` and `a2`: one can ask from there without a daemon.
+    namespaces: HashMap<&'static str, String>,
+}
+
+impl Beside {
+    fn new() -> Self {
+        let machine = Lab::new().machine("aa");
+        let lan = machine.lan("client");
+        for (net, number) in [("n1", 1), ("n2", 2)] {
+            let (v4, v6) = (format!("10.{number}.0.0/24"), format!("fd00:{number}::/64"));
+            machine.docker(["network", "create", "--ipv6", "--subnet", &v4, "--subnet", &v6, net]).ok();
+        }
+        let mut namespaces = HashMap::new();
+        let mut start = |name, args: &[&str], program: &[&str]| {
+            let id = machine.start(name, args, program);
+            namespaces.insert(name, format!("pontoon-{}", &id[..12]));
+        };
+        for (name, port, ip) in [("rp", 9000, 10), ("nn", 9001, 11)] {
+            let publish = [format!("{port}:8000"), format!("{port}:8000/udp")];
+            let (v4, v6) = (format!("10.1.0.{ip}"), format!("fd00:1::{ip}"));
+            let args = ["--network", "n1", "--ip", &v4, "--ip6", &v6, "-p", &publish[0], "-p", &publish[1]];
+            start(name, &args, &["python3", "-c", MIRROR]);
+        }
+        let args = ["--network", "n2", "--ip", "10.2.0.20", "--ip6", "fd00:2::20"];
+        start("a2", &args, &["sleep", "infinity"]);
+        Self { machine, lan, namespaces }
+    }
+
+    /// Whom the server at a port sees when `who` asks there, by TCP and UDP at each address.
+    fn seen(&self, who: &str, hosts: [&str; 2], port: u16) -> Vec<String> {
+        let (port, [v4, v6]) = (port.to_string(), hosts);
+        let inside = ["ip", "netns", "exec", &self.namespaces[who]];
+        let told = self.machine.exec([&inside[..], &["python3", "-c", ASK, &port, v4, v6]].concat()).ok();
+        told.lines().map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn sees(&self, who: &str, port: u16, [v4, v6]: [&str; 2]) {
+        let (one, two) = (self.lan.gateway(), self.lan.gateway6());
+        eventually(&format!("{who} is seen at port {port} as {v4} and {v6}"), || {
+            let seen = self.seen(who, [&one, &two], port);
+            if seen == [v4, v4, v6, v6] { Ok(()) } else { Err(seen) }
+        });
+    }
+
+    fn rules(&self) -> String {
+        let set = |set| self.machine.sh(&format!("nft list set inet pontoon {set}")).ok();
+        ["beside4", "beside6"].map(set).concat()
+    }
+}
+
+const HOST: [&str; 2] = ["10.1.0.1", "fd00:1::1"];
+const ASKER: [&str; 2] = ["10.2.0.20", "fd00:2::20"];
+
+#[test]
+fn a_port_is_reached_from_a_network_that_its_container_is_on_as_well() {
+    let mut scene = Beside::new();
+    scene.sees("a2", 9000, ASKER);
+    assert!(!scene.rules().contains("elements"), "{}", scene.rules());
+
+    scene.machine.docker(["network", "connect", "--ip", "10.2.0.10", "--ip6", "fd00:2::10", "n2", "rp"]).ok();
+    scene.sees("a2", 9000, HOST);
+    scene.sees("a2", 9001, ASKER);
+    let by_gateway = |who| scene.seen(who, ["10.2.0.1", "fd00:2::1"], 9000);
+    let twice = ["10.1.0.1", "10.1.0.1", "fd00:1::1", "fd00:1::1"];
+    assert_eq!(by_gateway("a2"), twice);
+    // To itself, by the host and by the gateway that it does not leave by.
+    scene.sees("rp", 9000, HOST);
+    assert_eq!(by_gateway("rp"), twice);
+
+    // The next daemon leaves them as they are.
+    let rules = scene.rules();
+    assert_eq!(rules.matches("br-").count(), 4, "{rules}");
+    let handles = "nft -a list chain inet pontoon nat-postrouting";
+    let before = scene.machine.sh(handles).ok();
+    scene.machine.kill_netd();
+    scene.sees("a2", 9000, HOST);
+    scene.machine.start_netd();
+    scene.sees("a2", 9000, HOST);
+    assert_eq!((scene.rules(), scene.machine.sh(handles).ok()), (rules, before));
+
+    // The ports go with the gateway, and who asks from the network that they were in is the one to be hidden then.
+    let connect = ["--gw-priority", "9", "--ip", "10.2.0.10", "--ip6", "fd00:2::10", "n2", "rp"];
+    scene.machine.docker(["network", "disconnect", "n2", "rp"]).ok();
+    assert!(!scene.rules().contains("elements"), "{}", scene.rules());
+    scene.sees("a2", 9000, ASKER);
+    scene.machine.docker(["network", "connect"].into_iter().chain(connect)).ok();
+    scene.sees("nn", 9000, ["10.2.0.1", "fd00:2::1"]);
+    scene.machine.docker(["rm", "-f", "rp"]).ok();
+    assert!(!scene.rules().contains("elements"), "{}", scene.rules());
 }
 
 /// Connects until it is told to end, and says what failed. A first packet that comes to nothing is sent again after a

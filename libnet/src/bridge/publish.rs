@@ -120,6 +120,7 @@ mod tests {
         FirewallEndpoint {
             id: EndpointId::from_bytes([2; 32]),
             network: NetworkId::from_bytes([1; 32]),
+            sandbox: None,
             v4: Some([10, 0, 0, 2].into()),
             v6: v6.then(|| "fd00::2".parse().unwrap()),
             ports: Vec::new(),

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
@@ -79,6 +80,8 @@ pub struct FirewallEndpoint {
     pub id: EndpointId,
     /// Its network.
     pub network: NetworkId,
+    /// Name of the sandbox that it is in: with others, it is one of several ways to the same container.
+    pub sandbox: Option<Arc<str>>,
     /// Its IPv4 address.
     pub v4: Option<Ipv4Addr>,
     /// Its IPv6 address.
@@ -121,16 +124,24 @@ impl FirewallEndpoint {
         self.v4.map(IpAddr::V4).into_iter().chain(self.v6.map(IpAddr::V6))
     }
 
-    /// What the firewall has to know of this endpoint, with the ports that were reserved for it.
+    /// What the firewall has to know of this endpoint, with the ports that were reserved for it; in which sandbox is said
+    /// by [`FirewallEndpoint::within`].
     pub fn new(endpoint: &EndpointSpec, ports: &[PublishedPort]) -> Self {
         Self {
             id: endpoint.id,
             network: endpoint.network,
+            sandbox: None,
             v4: endpoint.v4.map(Ipv4Network::ip),
             v6: endpoint.v6.map(|net| net.ip()),
             ports: ports.to_vec(),
             guard: endpoint.guard(),
         }
+    }
+
+    /// The same in this sandbox.
+    #[must_use]
+    pub fn within(self, sandbox: &str) -> Self {
+        Self { sandbox: Some(sandbox.into()), ..self }
     }
 }
 
@@ -174,6 +185,8 @@ pub struct DeclaredFirewall {
     pub(super) networks: BTreeMap<NetworkId, FirewallNetwork>,
     pub(super) endpoints: BTreeMap<EndpointId, FirewallEndpoint>,
     pub(super) openings: BTreeMap<NetworkId, BTreeSet<Opening>>,
+    /// The endpoints of each sandbox.
+    pub(super) sandboxes: BTreeSet<(Arc<str>, EndpointId)>,
 }
 
 /// Something that a container may reach of a neighbour, though the network keeps them apart.
@@ -240,19 +253,21 @@ impl DeclaredFirewall {
             Change::RemoveNetwork(id) => {
                 self.networks.remove(&id);
                 self.openings.remove(&id);
-                self.endpoints.retain(|_, endpoint| endpoint.network != id);
+                self.take_endpoints(|endpoint| endpoint.network == id);
             }
             Change::AddEndpoint(endpoint) => {
                 self.network(endpoint.network)?;
-                self.endpoints.insert(endpoint.id, endpoint);
+                self.put_endpoint(endpoint);
             }
             Change::RemoveEndpoint(id) => {
-                self.endpoints.remove(&id);
+                if let Some(gone) = self.endpoints.remove(&id) {
+                    self.leave_sandbox(&gone);
+                }
             }
             Change::MovePorts { from, to } => {
                 self.network(from.network)?;
                 self.network(to.network)?;
-                self.endpoints.extend([from, to].map(|endpoint| (endpoint.id, *endpoint)));
+                [from, to].into_iter().for_each(|endpoint| self.put_endpoint(*endpoint));
             }
             Change::SetOpenings(id, openings) => {
                 self.network(id)?;
@@ -264,8 +279,8 @@ impl DeclaredFirewall {
 
     /// Takes all other endpoints out; their addresses are nobody's then.
     pub(crate) fn keep(&mut self, endpoints: &BTreeSet<EndpointId>) -> Vec<IpAddr> {
-        let gone = self.endpoints.extract_if(.., |id, _| !endpoints.contains(id));
-        gone.flat_map(|(_, endpoint)| endpoint.addresses()).collect()
+        let gone = self.take_endpoints(|endpoint| !endpoints.contains(&endpoint.id));
+        gone.iter().flat_map(FirewallEndpoint::addresses).collect()
     }
 
     pub(super) fn network(&self, id: NetworkId) -> Result<&FirewallNetwork, FirewallError> {
@@ -274,5 +289,38 @@ impl DeclaredFirewall {
 
     pub(super) fn endpoints_of(&self, id: NetworkId) -> impl Iterator<Item = &FirewallEndpoint> {
         self.endpoints.values().filter(move |endpoint| endpoint.network == id)
+    }
+
+    /// The endpoints of one sandbox.
+    pub(super) fn endpoints_in(&self, sandbox: &Arc<str>) -> impl Iterator<Item = &FirewallEndpoint> {
+        let first = (sandbox.clone(), EndpointId::from_bytes([0; 32]));
+        let within = self.sandboxes.range(first..).take_while(move |(name, _)| name == sandbox);
+        within.filter_map(|(_, id)| self.endpoints.get(id))
+    }
+
+    /// The names of sandboxes that have endpoints.
+    pub(super) fn sandbox_names(&self) -> BTreeSet<&Arc<str>> {
+        self.sandboxes.iter().map(|(name, _)| name).collect()
+    }
+
+    fn put_endpoint(&mut self, endpoint: FirewallEndpoint) {
+        let came = endpoint.sandbox.clone().map(|name| (name, endpoint.id));
+        if let Some(before) = self.endpoints.insert(endpoint.id, endpoint) {
+            self.leave_sandbox(&before);
+        }
+        self.sandboxes.extend(came);
+    }
+
+    fn take_endpoints(&mut self, is_gone: impl Fn(&FirewallEndpoint) -> bool) -> Vec<FirewallEndpoint> {
+        let gone = self.endpoints.extract_if(.., |_, endpoint| is_gone(endpoint));
+        let gone: Vec<_> = gone.map(|(_, endpoint)| endpoint).collect();
+        gone.iter().for_each(|endpoint| self.leave_sandbox(endpoint));
+        gone
+    }
+
+    fn leave_sandbox(&mut self, endpoint: &FirewallEndpoint) {
+        if let Some(name) = &endpoint.sandbox {
+            self.sandboxes.remove(&(name.clone(), endpoint.id));
+        }
     }
 }

@@ -214,10 +214,11 @@ impl Effects<'_> {
         Ok(Some(Step::ReleasePorts))
     }
 
-    /// The ports join that the plan holds by now.
+    /// The ports join that the plan holds by now, and the sandbox that it is for.
     fn admit_endpoint(&self, who: &FirewallEndpoint) -> Inverse {
         let ports = self.ports.as_ref().map(|held| held.ports().to_vec()).unwrap_or_default();
-        self.host.change_firewall(Change::AddEndpoint(FirewallEndpoint { ports, ..who.clone() }))?;
+        let admitted = FirewallEndpoint { ports, ..who.clone() }.within(self.sandbox()?.name());
+        self.host.change_firewall(Change::AddEndpoint(admitted))?;
         Ok(Some(Step::ExpelEndpoint(who.id)))
     }
 

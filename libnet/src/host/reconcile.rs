@@ -224,10 +224,15 @@ impl Inner {
         let networks = networks.map(|net| Change::AddNetwork(net.into()));
         let on_parents: HashSet<NetworkId> =
             declared.networks.iter().filter(|net| net.bridge().is_none()).map(NetworkSpec::id).collect();
-        let endpoints = declared.sandboxes.iter().flat_map(|sandbox| &sandbox.endpoints);
-        let filtered = endpoints.filter(|endpoint| !on_parents.contains(&endpoint.spec.network));
-        let unknown = filtered.filter(|endpoint| !in_use.endpoints.contains(&endpoint.spec.id));
-        let endpoints = unknown.map(|new| Change::AddEndpoint(FirewallEndpoint::new(&new.spec, &new.ports)));
+        let endpoints = declared
+            .sandboxes
+            .iter()
+            .flat_map(|sandbox| sandbox.endpoints.iter().map(|endpoint| (&*sandbox.name, endpoint)));
+        let filtered = endpoints.filter(|(_, endpoint)| !on_parents.contains(&endpoint.spec.network));
+        let unknown = filtered.filter(|(_, endpoint)| !in_use.endpoints.contains(&endpoint.spec.id));
+        let endpoints = unknown.map(|(sandbox, new)| {
+            Change::AddEndpoint(FirewallEndpoint::new(&new.spec, &new.ports).within(sandbox))
+        });
         let openings =
             declared.openings.iter().map(|(network, all)| Change::SetOpenings(*network, all.clone()));
         // One whose network could not be restored keeps the others from nothing.

@@ -91,12 +91,12 @@ impl Endpoint {
 
     /// As the firewall knows it, with the ports published for it.
     pub(crate) fn in_firewall(&self) -> FirewallEndpoint {
-        FirewallEndpoint::new(&self.spec, &self.published())
+        FirewallEndpoint::new(&self.spec, &self.published()).within(&self.sandbox)
     }
 
     /// As the firewall knows it, without ports.
     pub(crate) fn without_ports(&self) -> FirewallEndpoint {
-        FirewallEndpoint::new(&self.spec, &[])
+        FirewallEndpoint::new(&self.spec, &[]).within(&self.sandbox)
     }
 
     /// The ports that are held for it.

@@ -296,6 +296,8 @@ where nobody is reached. A cell is empty where there is no such address. Sources
 
 - The host's own processes, and containers that reach their own network through the host, are seen as the bridge: the
   answer would not come back by the way on which addresses are rewritten.
+- A container of several networks is asked by its published ports in one of them. Who asks from another one of them is seen
+  as the bridge, for the same reason: the answer would go there at once. Others in that network see who asks.
 - Where a port of one family leads to a container that has the other one alone, no address of the client exists in the
   container's family. The daemon relays it, and is seen as the bridge. So it is with `[::1]`, which no route leads away from.
 ";

@@ -110,6 +110,9 @@ const fn of_set(id: SetId) -> &'static str {
             "Ways in and out that are decided at once: a bridge with itself where containers may talk."
         }
         SetId::Hairpin => "Each bridge with itself.",
+        SetId::Beside4 | SetId::Beside6 => {
+            "A bridge, and the address that a container on it has in another network: it would answer past this host."
+        }
         SetId::Links4 | SetId::Links6 => "Who may reach which neighbour at which port, by a link.",
         SetId::Masquerade4 | SetId::Masquerade6 => "Subnets whose packets leave with another source address.",
         SetId::DnatAddress4 | SetId::DnatAddress6 => {

@@ -38,6 +38,18 @@ impl Rule {
         self.word(format!("iifname . {} daddr != @{set}", name(family)), exprs)
     }
 
+    /// Packets of one family whose way in and destination are together in a set.
+    pub(crate) fn near(self, family: Family, set: &str) -> Self {
+        let exprs = [
+            load(Meta::NfProto),
+            compare(Cmp::Equal, vec![nfproto(family)]),
+            load(Meta::IifName),
+            address(family, End::Destination, AFTER_LINK),
+            lookup(set, Member::Yes),
+        ];
+        self.word(format!("iifname . {} daddr @{set}", name(family)), exprs)
+    }
+
     /// Packets whose way in, protocol and port are in a set.
     pub(crate) fn port_of_link_in(self, set: &str) -> Self {
         let exprs = [

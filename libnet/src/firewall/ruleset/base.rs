@@ -36,6 +36,10 @@ pub(crate) enum SetId {
     Pairs,
     /// Each bridge with itself.
     Hairpin,
+    /// A bridge, and the address that a container on it has in another network.
+    Beside4,
+    /// The same for IPv6.
+    Beside6,
     /// Subnets whose packets leave with the host's address.
     Masquerade4,
     /// The same for IPv6.
@@ -95,11 +99,13 @@ pub(crate) enum SetId {
 }
 
 impl SetId {
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Bridges,
         Self::Internal,
         Self::Pairs,
         Self::Hairpin,
+        Self::Beside4,
+        Self::Beside6,
         Self::Masquerade4,
         Self::Masquerade6,
         Self::DnatAddress4,
@@ -138,6 +144,8 @@ impl SetId {
             Self::Internal => ("internal", &[IfName], Holds::Keys),
             Self::Pairs => ("pairs", &[IfName, IfName], Holds::Verdicts),
             Self::Hairpin => ("hairpin", &[IfName, IfName], Holds::Keys),
+            Self::Beside4 => ("beside4", &[IfName, V4], Holds::Keys),
+            Self::Beside6 => ("beside6", &[IfName, V6], Holds::Keys),
             Self::Masquerade4 => ("masquerade4", &[V4], Holds::Subnets),
             Self::Masquerade6 => ("masquerade6", &[V6], Holds::Subnets),
             Self::DnatAddress4 => ("dnat4-address", &[V4, Proto, Port], Holds::Tuples(&[V4, Port])),
@@ -362,9 +370,13 @@ fn nat_postrouting() -> Vec<Rule> {
         let from = Rule::new().oifname(Member::No, SetId::Bridges.name()).source_in(family, set.name());
         from.verdict(Verdict::Goto(SOURCE.to_owned()))
     };
+    let beside = |family, set: SetId| Rule::new().near(family, set.name()).rewritten().masquerade();
     vec![
         // Through the host back into the same network: the answer must come back this way as well.
         Rule::new().links_in(SetId::Hairpin.name()).rewritten().masquerade(),
+        // And so it must where the container would answer by its own way into the network of who asks.
+        beside(Family::V4, SetId::Beside4),
+        beside(Family::V6, SetId::Beside6),
         // The host's own packets, whose source may be 127.0.0.1, and what br_netfilter shows of a bridged hairpin.
         Rule::new().no_iif().oifname(Member::Yes, SetId::Bridges.name()).rewritten().masquerade(),
         outbound(Family::V4, SetId::Masquerade4),

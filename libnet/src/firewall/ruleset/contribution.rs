@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Digits of an id in the comment of an element: as many as names of links and namespaces carry.
-const DIGITS: usize = 12;
+pub(super) const DIGITS: usize = 12;
 
 /// The elements of a network.
 pub(super) fn of_network(options: &FirewallOptions, network: &FirewallNetwork) -> Elements {

@@ -2,6 +2,7 @@
 
 pub(crate) mod any;
 pub(crate) mod base;
+mod beside;
 mod contribution;
 pub(super) mod foreign;
 mod guard;
@@ -119,11 +120,20 @@ fn contributions(declared: &DeclaredFirewall) -> impl Iterator<Item = Elements> 
         Some(of_endpoint(&declared.options, declared.network(endpoint.network).ok()?, endpoint))
     });
     let openings = declared.openings.iter().map(|(network, openings)| of_links(*network, openings));
-    networks.chain(endpoints).chain(openings)
+    networks.chain(endpoints).chain(openings).chain(beside::all(declared))
+}
+
+/// The elements that a change concerns, before and after it.
+fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, Elements), FirewallError> {
+    let (mut before, mut after) = of_objects(declared, change)?;
+    let beside = beside::affected(declared, change)?;
+    before.extend(beside.0);
+    add(&mut after, beside.1)?;
+    Ok((before, after))
 }
 
 /// The elements of the objects that a change concerns, before and after it.
-fn affected(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, Elements), FirewallError> {
+fn of_objects(declared: &DeclaredFirewall, change: &Change) -> Result<(Elements, Elements), FirewallError> {
     let network_before = |id| {
         let mut before = Elements::new();
         if let Ok(network) = declared.network(id) {
@@ -242,6 +252,7 @@ mod tests {
         FirewallEndpoint {
             id: EndpointId::from_bytes([number; 32]),
             network: NetworkId::from_bytes([network; 32]),
+            sandbox: [None, Some("one".into()), Some("two".into())][usize::from(number % 3)].clone(),
             v4: Some([10, 0, network, number].into()),
             v6: number.is_multiple_of(2).then(|| format!("fd00:0:0:{network}::{number}").parse().unwrap()),
             ports: ports.into_iter().map(published).collect(),
