@@ -63,7 +63,7 @@ impl Scene {
 
     /// What must be there again. Counters count, and a counter of ours in another's chain begins anew.
     fn state(&self) -> String {
-        let rest = "nft list tables | sort | while read -r table; do nft list $table; done | sed 's/packets [0-9]* bytes [0-9]*//'; sysctl net.ipv4.ip_forward \
+        let rest = "cat /sys/class/net/br-web/address; nft list tables | sort | while read -r table; do nft list $table; done | sed 's/packets [0-9]* bytes [0-9]*//'; sysctl net.ipv4.ip_forward \
             net.ipv6.conf.all.forwarding net.ipv4.conf.br-web.forwarding net.ipv4.conf.br-web.route_localnet \
             net.ipv6.conf.br-web.disable_ipv6; bridge -d link | sed 's/^[0-9]*: //;s/@if[0-9]*//'; \
             ip neighbour show dev br-web | grep extern_learn | cut -d' ' -f1-3 | sort; ip route; ip -6 route show dev br-web | sort";
@@ -139,6 +139,7 @@ fn whatever_is_done_to_links_is_put_right() {
         ("ip link delete br-web", "network web (br-web)"),
         ("ip link set br-web down", "network web (br-web)"),
         ("ip link set br-web mtu 1400", "network web (br-web)"),
+        ("ip link set br-web address 02:00:00:00:00:77", "network web (br-web)"),
         ("ip link set LINK down", "link veth"),
         ("ip link set LINK nomaster", "link veth"),
         ("ip address delete 10.9.0.1/24 dev br-web", "network web (br-web)"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ipnetwork::IpNetwork;
 
-use super::names::{BRIDGE, CONDEMNED, GROUP, Owner, VLAN, host_link, is_sandbox};
+use super::names::{BRIDGE, CONDEMNED, GROUP, Owner, VLAN, bridge_mac, host_link, is_sandbox};
 use crate::{
     host::{BridgeNetwork, Declared, EndpointSpec, NetworkSpec, ParentNetwork},
     ipam::masked,
@@ -162,7 +162,8 @@ fn declared_endpoints(declared: &Declared) -> impl Iterator<Item = &EndpointSpec
 fn is_right(net: &BridgeNetwork, link: &Link, addresses: &HashSet<(u32, IpNetwork)>) -> bool {
     let has = |address| addresses.contains(&(link.index, address));
     let sized = net.lent.is_some() || link.mtu == Some(net.mtu);
-    link.name == net.link && link.up && sized && net.gateways().all(has)
+    let known = net.lent.is_some() || link.mac == bridge_mac(&net.id).octets();
+    link.name == net.link && link.up && sized && known && net.gateways().all(has)
 }
 
 /// The kernel makes these routes with the bridge's addresses, and does not make them again when somebody takes them away. Where

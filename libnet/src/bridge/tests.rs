@@ -3,7 +3,10 @@
 use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
-use super::{Circumstances, Difference, InUse, Step, attach, compare, create, detach, names::Owner};
+use super::{
+    Circumstances, Difference, InUse, Step, attach, compare, create, detach,
+    names::{Owner, bridge_mac, host_link, host_mac},
+};
 use crate::{
     firewall::FirewallEndpoint,
     host::{
@@ -137,10 +140,10 @@ fn a_gateway_outside_of_the_subnet_is_on_the_link() {
 /// A host on which exactly these networks and endpoints are as they should be.
 fn host(networks: &[BridgeNetwork], endpoints: &[EndpointSpec]) -> Snapshot {
     let mut seen = Snapshot::default();
-    let mut add = |name: String, alias: String, bridge| {
+    let mut add = |name: String, alias: String, mac: MacAddr, bridge| {
         let index = u32::try_from(seen.links.len()).unwrap() + 1;
         let name = name.parse().unwrap();
-        let (kind, mac, mtu) = (String::new(), Vec::new(), Some(Mtu::ETHERNET));
+        let (kind, mac, mtu) = (String::new(), mac.octets().to_vec(), Some(Mtu::ETHERNET));
         seen.links.push(Link {
             index,
             name,
@@ -157,11 +160,13 @@ fn host(networks: &[BridgeNetwork], endpoints: &[EndpointSpec]) -> Snapshot {
     };
     let mut bridges = Vec::new();
     for net in networks {
-        bridges.push((net.id, add(net.link.to_string(), Owner::Network(net.id).alias(&net.name), None)));
+        let (alias, mac) = (Owner::Network(net.id).alias(&net.name), bridge_mac(&net.id));
+        bridges.push((net.id, add(net.link.to_string(), alias, mac, None)));
     }
     for ep in endpoints {
         let bridge = bridges.iter().find(|(id, _)| *id == ep.network).map(|(_, index)| *index);
-        add(super::names::host_link(&ep.id).to_string(), Owner::Endpoint(ep.id).alias(&ep.label), bridge);
+        let (link, mac) = (host_link(&ep.id).to_string(), host_mac(&ep.id));
+        add(link, Owner::Endpoint(ep.id).alias(&ep.label), mac, bridge);
     }
     for (net, (_, index)) in networks.iter().zip(bridges) {
         seen.addresses.extend(net.gateways().map(|address| Address { link: index, address }));

@@ -121,7 +121,7 @@ impl Effects<'_> {
 
     fn raise_bridge(&mut self, net: &BridgeNetwork) -> Inverse {
         let alias = Owner::Network(net.id).alias(&net.name);
-        self.send(vec![bridge::configure(&net.link, alias, net.mtu)])
+        self.send(vec![bridge::configure(&net.link, alias, bridge_mac(&net.id), net.mtu)])
     }
 
     /// Makes a bridge, or takes over the one that has its name if it is that network's.

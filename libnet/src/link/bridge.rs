@@ -39,12 +39,13 @@ pub(crate) fn create_island(link: &IfName, group: u32) -> Request {
     Request { message: RouteNetlinkMessage::NewLink(message), flags: NEW }
 }
 
-/// `ip link set LINK alias ALIAS mtu MTU up`. An MTU that is set after creation stays; else the bridge takes the
+/// `ip link set LINK alias ALIAS address MAC mtu MTU up`. An MTU that is set after creation stays; else the bridge takes the
 /// smallest of its ports'.
-pub(crate) fn configure(link: &IfName, alias: String, mtu: Mtu) -> Request {
+pub(crate) fn configure(link: &IfName, alias: String, mac: MacAddr, mtu: Mtu) -> Request {
     let mut message = Which::Name(link).message();
     raise(&mut message);
     message.attributes.push(LinkAttribute::IfAlias(alias));
+    message.attributes.push(mac_attribute(mac));
     message.attributes.push(LinkAttribute::Mtu(mtu.bytes()));
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
