@@ -65,9 +65,8 @@ pub(crate) fn compare(
         }
     }
     difference.ghosts.extend(ghost_vlans(declared, in_use, seen));
-    // Bridges that a daemon was killed before marking; if their network is declared, it is made anew.
-    let unmarked =
-        |link: &&Link| link.group == GROUP && link.kind == BRIDGE && Owner::of_link(link).is_none();
+    // What a daemon was killed before marking; if its network is declared, a bridge is made anew.
+    let unmarked = |link: &&Link| link.group == GROUP && Owner::of_link(link).is_none();
     difference.ghosts.extend(alive(seen).filter(unmarked).map(|link| link.name.clone()));
     compare_networks(declared, &owned, seen, &mut difference);
     for ep in declared_endpoints(declared) {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     bridge::{
         self, InUse,
-        names::{CONDEMNED, Owner},
+        names::{CONDEMNED, Owner, bridge_mac},
     },
     firewall::FirewallEndpoint,
     ipam::masked,
@@ -135,7 +135,8 @@ impl Tables {
         match link.owner {
             Some(Owner::Network(id)) => match self.networks.get(&id) {
                 Some(Network { spec: NetworkSpec::Bridge(net), bridge }) => {
-                    link.up && link.mtu == net.mtu.bytes() && Some(link.index) == *bridge
+                    let is_known = link.mac == Some(bridge_mac(&net.id)) && Some(link.index) == *bridge;
+                    link.up && link.mtu == net.mtu.bytes() && is_known
                 }
                 _ => true,
             },

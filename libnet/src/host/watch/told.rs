@@ -3,7 +3,7 @@
 use crate::{
     bridge::names::{CONDEMNED, GROUP as GROUP_OF_OURS, Owner},
     sys::nfnl::attr::Attrs,
-    types::Family,
+    types::{Family, MacAddr},
 };
 
 /// `RTM_NEWLINK`, `RTM_DELLINK`, `RTM_DELADDR`, `RTM_NEWROUTE`, `RTM_DELROUTE`, `RTM_NEWNETCONF` of linux/rtnetlink.h.
@@ -28,7 +28,8 @@ const INET: u8 = 2;
 const INET6: u8 = 10;
 /// `IFF_UP`.
 const UP: u32 = 1;
-/// `IFLA_MTU`, `IFLA_MASTER`, `IFLA_IFALIAS`, `IFLA_GROUP` of linux/if_link.h.
+/// `IFLA_ADDRESS`, `IFLA_MTU`, `IFLA_MASTER`, `IFLA_IFALIAS`, `IFLA_GROUP` of linux/if_link.h.
+const MAC: u16 = 1;
 const MTU: u16 = 4;
 const MASTER: u16 = 10;
 const ALIAS: u16 = 20;
@@ -94,6 +95,7 @@ pub(crate) struct ToldLink {
     /// Whose it is, by its alias.
     pub(crate) owner: Option<Owner>,
     pub(crate) up: bool,
+    pub(crate) mac: Option<MacAddr>,
     pub(crate) mtu: u32,
     /// Index of the bridge that it is a port of.
     pub(crate) bridge: Option<u32>,
@@ -122,6 +124,7 @@ fn link(payload: &[u8]) -> Option<ToldLink> {
         index: word(payload, 4)?,
         owner: attrs.text(ALIAS).ok().and_then(Owner::of_alias),
         up: word(payload, 8)? & UP != 0,
+        mac: attrs.get(MAC).and_then(|mac| MacAddr::from_octets(mac.try_into().ok()?)),
         mtu: attrs.native(MTU).unwrap_or_default(),
         bridge: attrs.native(MASTER),
         group: attrs.native(GROUP).unwrap_or_default(),
@@ -188,19 +191,28 @@ mod tests {
     #[test]
     fn links_say_whose_they_are_and_where() {
         let alias = owner().alias("web");
-        let attrs: [(u16, &[u8]); 4] = [
+        let mac = MacAddr::local([7; 6]);
+        let attrs: [(u16, &[u8]); 5] = [
+            (MAC, &mac.octets()),
             (MTU, &1_500_u32.to_ne_bytes()),
             (MASTER, &3_u32.to_ne_bytes()),
             (ALIAS, alias.as_bytes()),
             (GROUP, &9_u32.to_ne_bytes()),
         ];
-        let expected =
-            ToldLink { index: 7, owner: Some(owner()), up: true, mtu: 1_500, bridge: Some(3), group: 9 };
+        let expected = ToldLink {
+            index: 7,
+            owner: Some(owner()),
+            up: true,
+            mac: Some(mac),
+            mtu: 1_500,
+            bridge: Some(3),
+            group: 9,
+        };
         assert_eq!(read(NEW_LINK, &link_event(0, UP, &attrs)), Some(Told::Link(expected)));
         assert_eq!(read(DEL_LINK, &link_event(0, UP, &attrs)), Some(Told::LinkGone(expected)));
         // A bridge that tells of its port.
         assert_eq!(read(DEL_LINK, &link_event(7, UP, &attrs)), None);
-        let bare = ToldLink { owner: None, up: false, mtu: 0, bridge: None, group: 0, ..expected };
+        let bare = ToldLink { owner: None, up: false, mac: None, mtu: 0, bridge: None, group: 0, ..expected };
         assert_eq!(read(NEW_LINK, &link_event(0, 0, &[])), Some(Told::Link(bare)));
     }
 
